@@ -1,0 +1,1 @@
+"""Raw record to canonical record, or a list of issues. Pure."""

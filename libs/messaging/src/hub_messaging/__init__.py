@@ -1,0 +1,1 @@
+"""The broker port, the router with its middleware, and the broker adapters."""

@@ -1,0 +1,129 @@
+"""The broker port: what every adapter promises. Mechanism only; how often and how long is the middleware's.
+
+The contract suite in ``hub_messaging.testing`` holds each adapter to each sentence below.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message as bytes: CloudEvents attributes and tracing in ``headers``, the data in ``body``."""
+
+    routing_key: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    mandatory: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A queue and the routing keys bound to it.
+
+    Consumers of the same queue share its messages; every queue gets its own copy. A durable queue exists from the
+    first subscribe on, also while nobody consumes it. A queue that is not durable belongs to this consumer alone and
+    goes when it closes: for live views, which may miss what happened before. ``prefetch`` bounds the unacknowledged
+    deliveries. ``max_length`` bounds the waiting messages; beyond it, publishing raises QueueFull.
+    """
+
+    queue: str
+    routing_keys: Sequence[str]
+    prefetch: int = 8
+    durable: bool = True
+    max_length: int = 100_000
+
+
+class Delivery(ABC):
+    """One message handed to one consumer. Exactly one of the three settlements, once.
+
+    ``attempt`` is 1 at first and grows by every ``retry``. ``copy_id`` names this stored copy: it stays the same over
+    redeliveries and retries, and differs when the same message was published twice. ``delivery_count`` counts how
+    often the copy was handed out since its last retry, crashes included.
+    """
+
+    envelope: Envelope
+    attempt: int
+    copy_id: str
+    delivery_count: int
+
+    @abstractmethod
+    async def ack(self) -> None:
+        """The work is done and durable; the message is never delivered again."""
+
+    @abstractmethod
+    async def retry(self, delay_s: float) -> None:
+        """Deliver again, no earlier than ``delay_s`` from now, with ``attempt`` one higher."""
+
+    @abstractmethod
+    async def dead_letter(self, reason: str) -> None:
+        """Leave the queue for good; message and reason are kept for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was given up."""
+
+    id: str
+    queue: str
+    envelope: Envelope
+    reason: str
+    attempt: int
+    died_at: str
+
+
+OnDelivery = Callable[[Delivery], Awaitable[None]]
+
+
+class Consumer(ABC):
+    """A running subscription."""
+
+    @abstractmethod
+    async def close(self, grace_s: float = 25.0) -> bool:
+        """Stop taking, wait up to ``grace_s`` for deliveries in flight, then give the rest back to the queue.
+
+        Says whether everything in flight was settled. Calling it twice is fine.
+        """
+
+
+class Broker(ABC):
+    """Stores messages and hands them out at least once, in no promised order.
+
+    Invariant: a message is confirmed only when it is durable in every queue bound to its routing key.
+    Invariant: an acknowledged message is never delivered again; an unacknowledged one is, when its consumer or the
+    process dies.
+    """
+
+    @abstractmethod
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        """Return when every message is confirmed.
+
+        On any error none, some or all of them may be stored: publish again, receivers recognise repetitions.
+        Raises Unroutable (mandatory and no queue is bound), TooLarge (a body over MAX_MESSAGE_BYTES), QueueFull,
+        Unavailable.
+        """
+
+    @abstractmethod
+    async def declare(self, subscription: Subscription) -> None:
+        """Create the durable queue and its bindings, without consuming. Repeating it changes nothing."""
+
+    @abstractmethod
+    async def consume(self, subscription: Subscription, on_delivery: OnDelivery) -> Consumer:
+        """Declare the queue and call ``on_delivery`` for its messages, up to ``prefetch`` at a time.
+
+        A handler may take as long as it needs: its message is not handed to anyone else meanwhile. A handler that
+        returns or raises without settling gives its message back.
+        """
+
+    @abstractmethod
+    async def dead_letters(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
+        """What was given up, newest first."""
+
+    @abstractmethod
+    async def depth(self, queue: str) -> int:
+        """How many messages of the queue are not yet settled, delayed ones included."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close consumers and give back what is in flight. Calling it twice is fine."""

@@ -1,0 +1,20 @@
+"""Ids: random where nobody may guess them, derived where a repetition must be recognised."""
+
+import secrets
+import uuid
+
+_NAMESPACE = uuid.UUID("6f1d3a52-0c57-5b0e-9a5e-3d6b0f6f2c11")
+
+
+def new_id() -> str:
+    """A fresh id of 128 random bits, as 32 hex digits. Webhook addresses contain it, so it must be unguessable."""
+    return secrets.token_hex(16)
+
+
+def derived_id(*parts: str | int) -> str:
+    """The same id for the same parts, in every process and after every restart (UUIDv5).
+
+    Parts are joined by their lengths, so ("a", "bc") and ("ab", "c") differ.
+    """
+    name = "".join(f"{len(text)}:{text}" for text in map(str, parts))
+    return str(uuid.uuid5(_NAMESPACE, name))

@@ -1,0 +1,70 @@
+"""What a record is: its type, its identity, how it is written, and what became of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class DataType(StrEnum):
+    """The kinds of data a college connects; the keys of an integration's ``endpoints``."""
+
+    STUDENTS = "students"
+    FACULTY = "faculty"
+    SUBJECTS = "subjects"
+    TIMETABLE = "timetable"
+    ATTENDANCE = "attendance"
+    MARKS = "marks"
+    CUSTOM = "custom"
+
+
+class Outcome(StrEnum):
+    """What merging one record did. ``STALE``: the stored version is newer. ``DUPLICATE``: a newer copy was in the same batch."""
+
+    INSERTED = "inserted"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    DELETED = "deleted"
+    DUPLICATE = "duplicate"
+
+
+class Origin(StrEnum):
+    """How a batch came in."""
+
+    POLL = "poll"
+    WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWrite:
+    """One canonical record on its way into the store.
+
+    ``key`` is the natural key (a JSON array of strings, see ``hub_mapping.keys``); with the college and the data
+    type it is the record's identity. ``data`` holds only the fields the integration maps, in camelCase.
+    ``version`` orders writes from one integration: the source's own modification time, or the time the data was
+    observed when the source gives none. ``content_hash`` covers ``data`` and nothing volatile. ``deleted`` marks
+    an explicit delete: the record becomes a tombstone.
+    """
+
+    key: str
+    data: dict[str, Any]
+    content_hash: str
+    version: datetime
+    source_id: str | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """One record as the store holds it.
+
+    ``sources`` maps an integration's id to what it last wrote: ``{hash, version, sourceId, runId, at}``.
+    """
+
+    key: str
+    data: dict[str, Any]
+    deleted: bool
+    created_at: datetime
+    updated_at: datetime
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)

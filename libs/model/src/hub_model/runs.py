@@ -1,0 +1,247 @@
+"""A run: one synchronisation of one integration, as a pure state machine.
+
+    queued ──start──▶ running ──every stream ended──▶ succeeded | partial | failed
+      └──────────────────┴──────cancel──────────────▶ cancelled
+
+Events may arrive in any order, twice, or after the end; the result is the same (a property test shuffles them).
+A stream ends when it is told how many batches were sent and all of them are written, or when it failed. Counts go
+on after the end, so a late batch is never missing from the total.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from hub_model.base import Instant, Value
+from hub_model.counts import Counts
+from hub_model.errors import ErrorClass
+from hub_model.intervals import add_number, count_numbers
+from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
+from hub_model.records import DataType
+
+
+class RunStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+class StreamStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Failure(Value):
+    """Why a stream or run failed: ``public`` for a principal, ``detail`` for an operator."""
+
+    error_class: ErrorClass
+    code: str
+    stage: str
+    public: str
+    detail: str = ""
+
+
+class Stream(Value):
+    """The progress of one data type within a run.
+
+    ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
+    sent, once the fetcher has said so. ``complete``: the walk saw every page.
+    """
+
+    data_type: DataType
+    status: StreamStatus = StreamStatus.RUNNING
+    counts: Counts = Counts()
+    written: tuple[tuple[int, int], ...] = ()
+    batches: int | None = None
+    pages: int = 0
+    complete: bool = False
+    expected_records: int | None = None
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Run(Value):
+    """One synchronisation. ``slot`` is the due time it was scheduled for, None when a person asked."""
+
+    id: str
+    college_id: str
+    integration_id: str
+    trigger: Trigger
+    status: RunStatus = RunStatus.QUEUED
+    streams: Mapping[DataType, Stream] = Field(default_factory=dict)
+    created_at: Instant
+    started_at: Instant | None = None
+    finished_at: Instant | None = None
+    progressed_at: Instant
+    slot: Instant | None = None
+
+    @property
+    def counts(self) -> Counts:
+        """Totals over all streams."""
+        return sum((stream.counts for stream in self.streams.values()), Counts())
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first stream's failure in the order of the data types: the headline of a failed run."""
+        return next((stream.failure for stream in self.streams.values() if stream.failure), None)
+
+    @property
+    def data_types(self) -> tuple[DataType, ...]:
+        return tuple(self.streams)
+
+
+def new_run(
+    *,
+    run_id: str,
+    college_id: str,
+    integration_id: str,
+    trigger: Trigger,
+    data_types: tuple[DataType, ...],
+    now: datetime,
+    slot: datetime | None = None,
+) -> Run:
+    """A queued run with one empty stream per data type."""
+    return Run(
+        id=run_id,
+        college_id=college_id,
+        integration_id=integration_id,
+        trigger=trigger,
+        streams={data_type: Stream(data_type=data_type) for data_type in data_types},
+        created_at=now,
+        progressed_at=now,
+        slot=slot,
+    )
+
+
+def start(run: Run, now: datetime) -> Run:
+    """The fetcher took the run up; a repeated start changes nothing."""
+    if run.status is not RunStatus.QUEUED:
+        return run
+    return run.model_copy(update={"status": RunStatus.RUNNING, "started_at": now, "progressed_at": now})
+
+
+def record_batch(run: Run, event: BatchWritten) -> Run:
+    """Count a written batch once, whatever its order."""
+    stream = run.streams.get(event.data_type)
+    if stream is None:
+        return run
+    written = add_number(stream.written, event.sequence)
+    if written == stream.written:
+        return run
+    update: dict[str, object] = {
+        "written": written,
+        "counts": stream.counts + event.counts,
+        "expected_records": event.expected_records or stream.expected_records,
+    }
+    if is_drift(event.counts):
+        update |= {"status": StreamStatus.FAILED, "failure": stream.failure or _drift_failure(event.counts)}
+    return _with_stream(run, stream.model_copy(update=update), event.written_at)
+
+
+def finish_stream(run: Run, event: StreamFinished) -> Run:
+    """Learn how many batches the stream had."""
+    stream = run.streams.get(event.data_type)
+    if stream is None or stream.batches is not None:
+        return run
+    return _with_stream(
+        run,
+        stream.model_copy(
+            update={
+                "batches": event.batches,
+                "pages": event.pages,
+                "complete": event.complete,
+                "warnings": event.warnings,
+            }
+        ),
+        event.finished_at,
+    )
+
+
+def fail(run: Run, event: SyncFailed) -> Run:
+    """Fail one stream, or every unfinished one; the first failure of a stream is kept."""
+    failure = Failure(
+        error_class=event.error_class,
+        code=event.code,
+        stage=event.stage,
+        public=event.public,
+        detail=event.detail,
+    )
+    for data_type in [event.data_type] if event.data_type else list(run.streams):
+        stream = run.streams.get(data_type)
+        if stream is None or stream.status is StreamStatus.SUCCEEDED:
+            continue
+        update: dict[str, object] = {"failure": stream.failure or failure}
+        if stream.batches is None:
+            update["batches"] = event.batches
+        if event.batches is None:
+            update["status"] = StreamStatus.FAILED
+        run = _with_stream(run, stream.model_copy(update=update), event.failed_at)
+    return run
+
+
+def cancel(run: Run, now: datetime) -> Run:
+    """End a run whose integration was deleted or disabled; a finished run stays as it ended."""
+    if run.status.is_final:
+        return run
+    return run.model_copy(update={"status": RunStatus.CANCELLED, "finished_at": now, "progressed_at": now})
+
+
+def is_drift(counts: Counts) -> bool:
+    """Whether so much of one batch was rejected that the source has changed its shape, rather than sent some dirt.
+
+    More than 20 %, and at least five records or all of them: one bad row on a short last page is dirt.
+    """
+    return counts.rejected * 5 > counts.fetched and (counts.rejected >= 5 or counts.rejected == counts.fetched)
+
+
+def _drift_failure(counts: Counts) -> Failure:
+    return Failure(
+        error_class=ErrorClass.DATA,
+        code="schema_drift",
+        stage="transform",
+        public=(
+            f"{counts.rejected} of {counts.fetched} records in one page could not be used, so this sync was stopped. "
+            "The source has probably changed its format: look at the rejected records and adjust the field mapping."
+        ),
+    )
+
+
+def _with_stream(run: Run, stream: Stream, now: datetime) -> Run:
+    """The run with this stream in place of its former self, and every status derived anew."""
+    stream = stream.model_copy(update={"status": _stream_status(stream)})
+    streams = {**run.streams, stream.data_type: stream}
+    update: dict[str, object] = {"streams": streams, "progressed_at": max(run.progressed_at, now)}
+    if not run.status.is_final:
+        update["status"] = status = _run_status(streams)
+        update["started_at"] = run.started_at or now
+        if status.is_final:
+            update["finished_at"] = max(run.progressed_at, now)
+    return run.model_copy(update=update)
+
+
+def _stream_status(stream: Stream) -> StreamStatus:
+    if stream.status is not StreamStatus.RUNNING:
+        return stream.status
+    if stream.batches is None or count_numbers(stream.written) < stream.batches:
+        return StreamStatus.RUNNING
+    return StreamStatus.FAILED if stream.failure else StreamStatus.SUCCEEDED
+
+
+def _run_status(streams: Mapping[DataType, Stream]) -> RunStatus:
+    statuses = [stream.status for stream in streams.values()]
+    if StreamStatus.RUNNING in statuses:
+        return RunStatus.RUNNING
+    if StreamStatus.FAILED not in statuses:
+        return RunStatus.SUCCEEDED
+    written = any(stream.counts.fetched for stream in streams.values())
+    return RunStatus.PARTIAL if StreamStatus.SUCCEEDED in statuses or written else RunStatus.FAILED

@@ -1,0 +1,1 @@
+"""Sealed secrets, tokens and roles, webhook signatures, guarded egress."""

@@ -1,0 +1,27 @@
+"""The store: collections and records behind one connection."""
+
+from abc import ABC, abstractmethod
+
+from hub_storage.collection import Collection, CollectionSpec
+from hub_storage.records import RecordStore
+
+
+class Store(ABC):
+    """What a service opens. Open it with the specs of the collections it uses; their indexes exist from then on."""
+
+    @abstractmethod
+    def collection(self, spec: CollectionSpec) -> Collection:
+        """The collection of this spec, which was among those the store was opened with."""
+
+    @property
+    @abstractmethod
+    def records(self) -> RecordStore:
+        """The canonical records."""
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Return if the store answers; raise Unavailable if it does not."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connection. Calling it twice is fine."""

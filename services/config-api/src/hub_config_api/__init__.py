@@ -1,0 +1,1 @@
+"""The HTTP interface for integrations, runs, logs, records and live events."""

@@ -1,0 +1,1 @@
+"""Pulls pages from a college's systems."""

@@ -1,0 +1,1 @@
+"""Decides when each integration syncs."""

@@ -1,0 +1,1 @@
+"""Maps and validates fetched batches."""

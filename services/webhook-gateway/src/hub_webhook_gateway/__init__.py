@@ -1,0 +1,1 @@
+"""Receives signed pushes from a college's systems."""

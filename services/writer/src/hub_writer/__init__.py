@@ -1,0 +1,1 @@
+"""Persists batches and tracks the progress of runs."""
