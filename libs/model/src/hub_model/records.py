@@ -19,7 +19,10 @@ class DataType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What merging one record did. ``STALE``: the stored version is newer. ``DUPLICATE``: a newer copy was in the same batch."""
+    """What merging one record did.
+
+    ``STALE``: the stored version is newer. ``DUPLICATE``: a newer copy was in the same batch.
+    """
 
     INSERTED = "inserted"
     UPDATED = "updated"

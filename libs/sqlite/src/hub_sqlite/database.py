@@ -18,8 +18,8 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import apsw
-
 from hub_model.errors import InvalidInput, TooLarge, Unavailable
+
 from hub_sqlite.lock import FileLock
 
 T = TypeVar("T")
