@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker, Envelope, Subscription
 from hub_sqlite import SqliteDatabase

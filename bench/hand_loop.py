@@ -28,7 +28,8 @@ def main(port: int, total: int, size: int, path: str) -> None:
         rows = orjson.loads(source.getresponse().read())["data"]
         with database:
             database.executemany(UPSERT, [(row["studentId"], orjson.dumps(row).decode()) for row in rows])
-    print(orjson.dumps({"seconds": time.perf_counter() - started, "changed": database.total_changes() - before}).decode())
+    result = {"seconds": time.perf_counter() - started, "changed": database.total_changes() - before}
+    print(orjson.dumps(result).decode())
 
 
 if __name__ == "__main__":

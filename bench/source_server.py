@@ -73,9 +73,7 @@ class Source(asyncio.Protocol):
             self.size,
             self.total,
         )
-        return (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-        ) + body
+        return (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
 
 
 async def main(total: int, size: int) -> None:
