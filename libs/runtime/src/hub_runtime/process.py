@@ -1,0 +1,194 @@
+"""The life of a process: start services in order, serve, stop in reverse on a signal. Knows no service by name."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from starlette.types import ASGIApp
+
+log = structlog.get_logger(__name__)
+
+EXIT_DRAINED = 0
+EXIT_INCOMPLETE = 1
+_LEAST_GRACE_S = 0.5
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One part of a process.
+
+    ``start`` returns when the service works; ``stop(grace_s)`` stops taking work, waits that long for what is in
+    flight and says whether all of it was finished. ``app`` is its HTTP interface, ``ready`` raises when it could not
+    serve a request now. ``on_stopping`` is called first of all at shutdown and ends what would otherwise never end,
+    such as a live stream.
+    """
+
+    name: str
+    start: Callable[[], Awaitable[None]]
+    stop: Callable[[float], Awaitable[bool]]
+    app: ASGIApp | None = None
+    ready: Callable[[], Awaitable[None]] | None = None
+    on_stopping: Callable[[], None] | None = None
+
+
+class Server(Protocol):
+    """What accepts requests while the services run; ``hub_runtime.serving.HttpServer`` is one."""
+
+    async def start(self) -> None:
+        """Return when requests are accepted."""
+
+    async def stop(self, grace_s: float) -> bool:
+        """Accept no more, wait for the answers in flight, say whether all were given."""
+
+    async def failed(self) -> None:
+        """Return only when the server has ended without being asked to."""
+
+
+class Readiness:
+    """Whether this process should be sent requests: all services say so and nobody asked it to stop."""
+
+    def __init__(self, services: Sequence[Service], *, timeout_s: float = 5.0) -> None:
+        self._services = tuple(services)
+        self._timeout_s = timeout_s
+        self.stopping = False
+
+    async def failures(self) -> list[str]:
+        """The names of the services that are not ready."""
+        results = await asyncio.gather(*(self._is_ready(service) for service in self._services))
+        return [service.name for service, ready in zip(self._services, results, strict=True) if not ready]
+
+    async def _is_ready(self, service: Service) -> bool:
+        if service.ready is None:
+            return True
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await service.ready()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready", and the log says why
+            log.warning("service.not_ready", service=service.name, error_type=type(error).__name__)
+            return False
+        return True
+
+
+async def run_until_signal(
+    services: Sequence[Service],
+    *,
+    grace_s: float,
+    server: Server | None = None,
+    readiness: Readiness | None = None,
+) -> int:
+    """Run the services until SIGTERM or SIGINT, then drain; return the exit code of the process.
+
+    0: everything in flight was finished. 1: something was given back or cut off, or the server died. 128 + signal: a
+    second signal came, and nothing was waited for. A service that cannot start is raised after those before it were
+    stopped.
+    """
+    signals: asyncio.Queue[int] = asyncio.Queue()
+    with _queued_signals(signals):
+        started: list[Service] = []
+        try:
+            for service in services:
+                await service.start()
+                started.append(service)
+            if server is not None:
+                await server.start()
+        except BaseException:
+            await _stop_services(started, time.monotonic() + grace_s)
+            raise
+        log.info("process.started", services=[service.name for service in started])
+        died = await _wait(signals, server)
+        if readiness is not None:
+            readiness.stopping = True
+        code = await _drain_or_second_signal(_drain(started, server, grace_s), signals)
+        log.info("process.stopped", exit_code=code)
+        return max(code, EXIT_INCOMPLETE) if died else code
+
+
+def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run ``main`` on uvloop where it is installed, on asyncio's own loop elsewhere; return its exit code."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+@contextmanager
+def _queued_signals(signals: asyncio.Queue[int]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _wait(signals: asyncio.Queue[int], server: Server | None) -> bool:
+    """Wait for a signal, or for the server to die; say whether it died."""
+    asked = asyncio.ensure_future(signals.get())
+    waits: list[asyncio.Future[Any]] = [asked]
+    if server is not None:
+        waits.append(asyncio.ensure_future(server.failed()))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            log.info("process.stopping", signal=signal.Signals(asked.result()).name)
+            return False
+        log.error("process.server_died")
+        return True
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _drain_or_second_signal(drain: Coroutine[Any, Any, bool], signals: asyncio.Queue[int]) -> int:
+    draining = asyncio.ensure_future(drain)
+    again = asyncio.ensure_future(signals.get())
+    await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done():
+        draining.cancel()
+        await asyncio.wait([draining])
+        return 128 + again.result()
+    again.cancel()
+    return EXIT_DRAINED if draining.result() else EXIT_INCOMPLETE
+
+
+async def _drain(services: Sequence[Service], server: Server | None, grace_s: float) -> bool:
+    deadline = time.monotonic() + grace_s
+    for service in reversed(services):
+        if service.on_stopping is not None:
+            service.on_stopping()
+    answered = await server.stop(_left(deadline)) if server is not None else True
+    return await _stop_services(services, deadline) and answered
+
+
+async def _stop_services(services: Sequence[Service], deadline: float) -> bool:
+    """Stop in reverse order. One that fails to stop does not keep the others from stopping."""
+    finished = True
+    for service in reversed(services):
+        try:
+            drained = await service.stop(_left(deadline))
+        except Exception:
+            log.exception("service.stop_failed", service=service.name)
+            drained = False
+        log.info("service.stopped", service=service.name, drained=drained)
+        finished = finished and drained
+    return finished
+
+
+def _left(deadline: float) -> float:
+    """What is left of the grace; a little even when it is used up, so that each service can give its work back."""
+    return max(_LEAST_GRACE_S, deadline - time.monotonic())
