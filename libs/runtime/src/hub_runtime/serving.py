@@ -77,6 +77,11 @@ class HttpServer:
         """The port in use, also when 0 was asked for."""
         return self._port
 
+    @property
+    def parser(self) -> str:
+        """The class that parses requests."""
+        return self._server.config.http_protocol_class.__name__
+
     async def start(self) -> None:
         try:
             listener = socket.create_server(

@@ -1,0 +1,120 @@
+"""The HTTP server on a real socket, and the health routes in front of it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+from hub_model.errors import Unavailable
+from hub_runtime.metrics import new_registry
+from hub_runtime.process import Readiness, Service
+from hub_runtime.serving import HttpServer, process_app
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class SlowApp:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.entered = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.entered.set()
+        await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[tuple[HttpServer, httpx2.AsyncClient]]:
+    server = HttpServer(app, host="127.0.0.1", port=0)
+    await server.start()
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+            yield server, client
+    finally:
+        await server.stop(0.1)
+
+
+async def test_a_request_in_flight_is_answered_before_the_server_stops() -> None:
+    app = SlowApp()
+    async with serving(app) as (server, client):
+        answer = asyncio.create_task(client.get("/"))
+        await app.entered.wait()
+        stopping = asyncio.create_task(server.stop(5))
+        asyncio.get_running_loop().call_later(0.2, app.go.set)
+        assert await stopping is True
+        assert (await answer).text == "done"
+
+
+async def test_a_request_that_outlasts_the_grace_is_cut_and_said_so() -> None:
+    app = SlowApp()
+    async with serving(app) as (server, client):
+        answer = asyncio.create_task(client.get("/"))
+        await app.entered.wait()
+        async with asyncio.timeout(3):
+            assert await server.stop(0.2) is False
+            with pytest.raises(httpx2.HTTPError):
+                await answer
+
+
+async def test_a_stopped_server_accepts_nothing() -> None:
+    async with serving(SlowApp()) as (server, client):
+        await server.stop(1)
+        with pytest.raises(httpx2.ConnectError):
+            await client.get("/")
+
+
+async def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1:{port}"):
+            await HttpServer(SlowApp(), host="127.0.0.1", port=port).start()
+
+
+async def test_the_parser_is_httptools() -> None:
+    async with serving(SlowApp()) as (server, _):
+        assert server.parser == "HttpToolsProtocol"
+
+
+async def test_the_longest_prefix_takes_the_request() -> None:
+    def answering(text: bytes) -> ASGIApp:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": text + b" " + scope["path"].encode()})
+
+        return app
+
+    apps = {"": answering(b"rest"), "/api": answering(b"api"), "/api/webhooks": answering(b"hooks")}
+    app = process_app(apps, readiness=Readiness([]), registry=new_registry())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client:
+        assert (await client.get("/api/webhooks/x")).text == "hooks /api/webhooks/x"
+        assert (await client.get("/api/webhooksy")).text == "api /api/webhooksy"
+        assert (await client.get("/apis")).text == "rest /apis"
+
+
+async def test_health_follows_the_services() -> None:
+    down = False
+
+    async def ready() -> None:
+        if down:
+            raise Unavailable("no store")
+
+    async def start() -> None: ...
+
+    async def stop(grace_s: float) -> bool:
+        return True
+
+    readiness = Readiness([Service(name="api", start=start, stop=stop, ready=ready)])
+    app = process_app({}, readiness=readiness, registry=new_registry())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client:
+        assert (await client.get("/health/ready")).json() == {"status": "ready"}
+        down = True
+        response = await client.get("/health/ready")
+        assert (response.status_code, response.json()) == (503, {"status": "not_ready", "failed": ["api"]})
+        down, readiness.stopping = False, True
+        assert (await client.get("/health/ready")).json() == {"status": "stopping"}
+        assert (await client.get("/health/live")).status_code == 200
