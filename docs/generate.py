@@ -1,0 +1,95 @@
+"""Writes what is derived from code: the configuration table in README.md and .env.example.
+
+``generate.py --check`` changes nothing and fails when either is out of date. One setting may serve several
+services; it is listed once, with the services that read it.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from hub_config_api.settings import ConfigApiSettings
+from hub_fetcher.settings import FetcherSettings
+from hub_runtime.settings import RuntimeSettings
+from hub_scheduler.settings import SchedulerSettings
+from hub_standalone.settings import StandaloneSettings
+from hub_transformer.settings import TransformerSettings
+from hub_webhook_gateway.settings import WebhookGatewaySettings
+from hub_writer.settings import WriterSettings
+
+ROOT = Path(__file__).parents[1]
+BEGIN, END = "<!-- configuration: generated -->", "<!-- /configuration -->"
+CLASSES: dict[str, type[BaseSettings]] = {
+    "standalone": StandaloneSettings,
+    "every service": RuntimeSettings,
+    "config-api": ConfigApiSettings,
+    "scheduler": SchedulerSettings,
+    "fetcher": FetcherSettings,
+    "transformer": TransformerSettings,
+    "writer": WriterSettings,
+    "webhook-gateway": WebhookGatewaySettings,
+}
+
+
+def settings() -> dict[str, tuple[FieldInfo, list[str]]]:
+    """Variable name -> its field and the services that read it; the common ones first."""
+    found: dict[str, tuple[FieldInfo, list[str]]] = {}
+    for service in sorted(CLASSES, key=lambda name: (name != "every service", name == "standalone")):
+        for name, field in CLASSES[service].model_fields.items():
+            _, services = found.setdefault(f"HUB_{name.upper()}", (field, []))
+            if "every service" not in services:
+                services.append(service)
+    return found
+
+
+def default_text(field: FieldInfo) -> str:
+    """How the default is written in the environment; empty for none and for secrets."""
+    value: Any = field.get_default(call_default_factory=True)
+    if field.is_required() or value is None or isinstance(value, SecretStr):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple | frozenset):
+        return "[" + ",".join(f'"{item}"' for item in value) + "]"
+    return str(getattr(value, "value", value))
+
+
+def table() -> str:
+    lines = ["| variable | default | read by | meaning |", "|---|---|---|---|"]
+    for variable, (field, services) in settings().items():
+        default = default_text(field)
+        shown = f"`{default}`" if default else "required" if field.is_required() else ""
+        lines.append(f"| `{variable}` | {shown} | {', '.join(services)} | {field.description or ''} |")
+    return "\n".join(lines)
+
+
+def example() -> str:
+    parts = ["# Every setting with its default. Copy to .env and uncomment what differs."]
+    for variable, (field, services) in settings().items():
+        parts.append(f"\n# {field.description} ({', '.join(services)})\n# {variable}={default_text(field)}")
+    return "\n".join(parts) + "\n"
+
+
+def main(*, check: bool) -> int:
+    readme = (ROOT / "README.md").read_text()
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    outputs = {
+        ROOT / "README.md": f"{before}{BEGIN}\n{table()}\n{END}{after}",
+        ROOT / ".env.example": example(),
+    }
+    stale = [path for path, text in outputs.items() if not path.exists() or path.read_text() != text]
+    if check and stale:
+        print("out of date, run `make docs`:", ", ".join(path.name for path in stale))
+        return 1
+    for path in stale:
+        path.write_text(outputs[path])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(check="--check" in sys.argv[1:]))
