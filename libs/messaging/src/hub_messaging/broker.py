@@ -36,11 +36,13 @@ class Subscription:
 
 
 class Delivery(ABC):
-    """One message handed to one consumer. Exactly one of the three settlements, once.
+    """One message handed to one consumer. Exactly one of the three settlements, once; another raises Conflict.
 
-    ``attempt`` is 1 at first and grows by every ``retry``. ``copy_id`` names this stored copy: it stays the same over
-    redeliveries and retries, and differs when the same message was published twice. ``delivery_count`` counts how
-    often the copy was handed out since its last retry, crashes included.
+    After its consumer has closed, settling raises Unavailable: the message was given back.
+
+    ``attempt`` is 1 at first and grows by every counted ``retry``. ``copy_id`` names this stored copy: it stays the
+    same over redeliveries and retries, and differs when the same message was published twice. ``delivery_count``
+    counts how often the copy was handed out since its last retry, crashes included.
     """
 
     envelope: Envelope
@@ -53,8 +55,11 @@ class Delivery(ABC):
         """The work is done and durable; the message is never delivered again."""
 
     @abstractmethod
-    async def retry(self, delay_s: float) -> None:
-        """Deliver again, no earlier than ``delay_s`` from now, with ``attempt`` one higher."""
+    async def retry(self, delay_s: float, *, counted: bool = True) -> None:
+        """Deliver again, no earlier than ``delay_s`` from now, with ``attempt`` one higher.
+
+        ``counted=False`` leaves ``attempt`` as it is: the message only has to wait, nothing went wrong.
+        """
 
     @abstractmethod
     async def dead_letter(self, reason: str) -> None:

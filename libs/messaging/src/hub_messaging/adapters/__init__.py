@@ -1,0 +1,1 @@
+"""Broker adapters. A driver is imported only inside its own adapter."""

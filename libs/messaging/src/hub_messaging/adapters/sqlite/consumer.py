@@ -1,0 +1,263 @@
+"""One consumer: a pump that settles and claims in one write, and a task for each delivery in the handler's hands."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import orjson
+import structlog
+from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_sqlite import SqliteDatabase
+
+from hub_messaging.adapters.sqlite import tables
+from hub_messaging.broker import Consumer, Delivery, Envelope, OnDelivery
+from hub_messaging.failures import log_failure
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_AFTER_FAILURE_S = 1.0
+
+
+@dataclass(slots=True)
+class Queue:
+    """What this process knows of one queue. ``waiting`` counts the messages that no consumer holds."""
+
+    name: str
+    durable: bool
+    max_length: int
+    routing_keys: set[str]
+    waiting: int = 0
+    consumers: "list[SqliteConsumer]" = field(default_factory=list)
+
+    def wake(self) -> None:
+        """There is something to claim, or a new time to wait for."""
+        for consumer in self.consumers:
+            consumer.look()
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """The broker's two clocks: ``now`` runs steadily while the process lives, ``date`` writes the time of a death."""
+
+    now: Callable[[], float]
+    date: Callable[[], str]
+
+
+class SqliteDelivery(Delivery):
+    """A claimed row."""
+
+    def __init__(self, row: tables.ClaimedRow, consumer: "SqliteConsumer") -> None:
+        self.envelope = Envelope(row.routing_key, row.body, orjson.loads(row.headers))
+        self.attempt = row.attempt
+        self.copy_id = row.copy_id
+        self.delivery_count = row.delivery_count
+        self.seq = row.seq
+        self.is_settled = False
+        self._consumer = consumer
+
+    async def ack(self) -> None:
+        await self._consumer.settle(self, tables.Ack(self.seq))
+
+    async def retry(self, delay_s: float, *, counted: bool = True) -> None:
+        if not (math.isfinite(delay_s) and delay_s >= 0):
+            raise InvalidInput(f"a delay is a number of seconds, not {delay_s}")
+        await self._consumer.settle_later(self, delay_s, counted=counted)
+
+    async def dead_letter(self, reason: str) -> None:
+        await self._consumer.bury(self, reason)
+
+
+@dataclass(slots=True)
+class _Pending:
+    delivery: SqliteDelivery
+    settlement: tables.Settlement
+    # None: nobody waits for it; it is tried until it succeeds.
+    done: asyncio.Future[None] | None = None
+
+
+class SqliteConsumer(Consumer):
+    """Claims up to ``prefetch`` messages and runs the handler on each at once.
+
+    Settlements gather while a write is under way and go into the next one together with the claim that fills their
+    places. An idle consumer sleeps until it is woken or the next delayed message is due.
+    """
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        *,
+        queue: Queue,
+        prefetch: int,
+        on_delivery: OnDelivery,
+        times: Times,
+        on_closed: "Callable[[Queue, SqliteConsumer], Awaitable[None]]",
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._prefetch = prefetch
+        self._on_delivery = on_delivery
+        self._times = times
+        self._on_closed = on_closed
+        self._unsettled: dict[int, SqliteDelivery] = {}
+        self._pending: list[_Pending] = []
+        self._handling: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._may_have_more = True
+        self._next_at: float | None = None
+        self._is_taking = True
+        self._is_over = False
+        self._closing: asyncio.Task[bool] | None = None
+        self._pump = asyncio.create_task(self._pump_until_closed(), name=f"consumer-{queue.name}")
+        self._woken.set()
+
+    def look(self) -> None:
+        """Try to claim: something was published, given back or delayed."""
+        self._may_have_more = True
+        self._woken.set()
+
+    async def close(self, grace_s: float = 25.0) -> bool:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(grace_s))
+        return await asyncio.shield(self._closing)
+
+    async def settle(self, delivery: SqliteDelivery, settlement: tables.Settlement) -> None:
+        """Return when the settlement is on the disk."""
+        if delivery.is_settled:
+            raise Conflict("a delivery is settled once", code="already_settled")
+        if self._is_over:
+            raise Unavailable("the consumer has closed; its messages were given back")
+        delivery.is_settled = True
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Pending(delivery, settlement, done))
+        self._woken.set()
+        await done
+
+    async def settle_later(self, delivery: SqliteDelivery, delay_s: float, *, counted: bool) -> None:
+        """Retry: the delay begins now, not when the write happens."""
+        await self.settle(delivery, tables.Retry(delivery.seq, delay_s, self._times.now() + delay_s, counted))
+
+    async def bury(self, delivery: SqliteDelivery, reason: str) -> None:
+        """Dead-letter."""
+        await self.settle(delivery, tables.Bury(delivery.seq, reason, self._times.date()))
+
+    async def _close(self, grace_s: float) -> bool:
+        self._is_taking = False
+        if self._handling:
+            _, late = await asyncio.wait(self._handling, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+        is_clean = all(delivery.is_settled for delivery in self._unsettled.values())
+        for delivery in self._unsettled.values():
+            self._give_back(delivery, counts=False)
+        self._is_over = True
+        self._woken.set()
+        await self._pump
+        await self._on_closed(self._queue, self)
+        return is_clean
+
+    async def _pump_until_closed(self) -> None:
+        while not self._is_over or self._pending:
+            await self._wait_until_woken()
+            pending, self._pending = self._pending, []
+            room = self._prefetch - len(self._unsettled) + len(pending)
+            limit = room if self._is_taking and self._may_have_more else 0
+            if not pending and not limit:
+                continue
+            self._may_have_more = self._may_have_more and not limit
+            try:
+                claim = await self._database.write(
+                    partial(
+                        tables.settle_and_claim,
+                        settlements=[item.settlement for item in pending],
+                        queue=self._queue.name,
+                        limit=limit,
+                        now=self._times.now(),
+                        died_at=self._times.date(),
+                    )
+                )
+            except Exception as error:  # noqa: BLE001 - the pump outlives every error; whoever waits is told of it
+                await self._after_failure(pending, error)
+            else:
+                self._after_settling(pending)
+                self._after_claiming(claim, limit)
+
+    async def _wait_until_woken(self) -> None:
+        timeout_s = None if self._next_at is None else max(0.0, self._next_at - self._times.now())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+        except TimeoutError:
+            self._next_at = None
+            self._may_have_more = True
+        self._woken.clear()
+
+    def _after_settling(self, pending: list[_Pending]) -> None:
+        came_back = 0
+        for item in pending:
+            self._unsettled.pop(item.delivery.seq, None)
+            came_back += isinstance(item.settlement, tables.Retry | tables.GiveBack)
+            if item.done is not None and not item.done.done():
+                item.done.set_result(None)
+        if came_back:
+            self._queue.waiting += came_back
+            self._queue.wake()
+
+    def _after_claiming(self, claim: tables.Claim, limit: int) -> None:
+        if not limit:
+            return
+        taken = len(claim.rows) + claim.buried
+        self._queue.waiting -= taken
+        self._may_have_more = self._may_have_more or taken == limit
+        self._next_at = claim.next_at
+        if claim.buried:
+            log.error("delivery.limit_reached", queue=self._queue.name, count=claim.buried)
+        for row in claim.rows:
+            delivery = self._unsettled[row.seq] = SqliteDelivery(row, self)
+            if self._is_taking:
+                task = asyncio.create_task(self._handle(delivery))
+                self._handling.add(task)
+                task.add_done_callback(self._handling.discard)
+            else:
+                self._give_back(delivery, counts=False)
+        if self._may_have_more and len(self._unsettled) < self._prefetch:
+            self._woken.set()
+
+    async def _after_failure(self, pending: list[_Pending], error: Exception) -> None:
+        log_failure(log, "broker.write_failed", error, queue=self._queue.name)
+        for item in pending:
+            if item.done is None:
+                self._pending.append(item)
+            elif item.done.done():  # its handler was cancelled meanwhile
+                item.delivery.is_settled = False
+                self._give_back(item.delivery, counts=True)
+            else:
+                item.delivery.is_settled = False
+                item.done.set_exception(error)
+        self._may_have_more = True
+        if self._is_over:
+            # Nothing can be written any more. The claims end with the process.
+            self._pending.clear()
+            return
+        await asyncio.sleep(_PAUSE_AFTER_FAILURE_S)
+        self._woken.set()
+
+    async def _handle(self, delivery: SqliteDelivery) -> None:
+        try:
+            await self._on_delivery(delivery)
+        except asyncio.CancelledError:
+            self._give_back(delivery, counts=False)
+            raise
+        except Exception as error:  # noqa: BLE001 - any failure of a handler gives its message back
+            log_failure(log, "delivery.handler_failed", error, queue=self._queue.name)
+        self._give_back(delivery, counts=True)
+
+    def _give_back(self, delivery: SqliteDelivery, *, counts: bool) -> None:
+        if delivery.is_settled:
+            return
+        delivery.is_settled = True
+        self._pending.append(_Pending(delivery, tables.GiveBack(delivery.seq, counts)))
+        self._woken.set()

@@ -1,0 +1,8 @@
+"""What happens around a handler, one concern per file. ``Router.default_middleware`` has the order and the reasons."""
+
+from hub_messaging.middleware.deadline import deadline
+from hub_messaging.middleware.failure_reporting import failure_reporting
+from hub_messaging.middleware.log_context import log_context
+from hub_messaging.middleware.retry_policy import RetryPolicy, decide, retry_policy
+
+__all__ = ["RetryPolicy", "deadline", "decide", "failure_reporting", "log_context", "retry_policy"]

@@ -1,0 +1,86 @@
+"""How often and how long: the decision is a pure function, the middleware only asks it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub_model.errors import PermanentError, RateLimited, TransientError
+
+from hub_messaging.handling import GiveUp, Middleware, Outcome, Received, Step, TryAgain
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """The bounds. ``crash_limit`` lies below the brokers' own delivery limit, so that the run is told first."""
+
+    ladder_s: tuple[float, ...] = (5, 30, 120, 600, 3600, 21600)
+    max_attempts: int = 8
+    bug_attempts: int = 3
+    max_age_s: float = 24 * 3600
+    crash_limit: int = 15
+    wait_s: tuple[float, float] = (30, 3600)
+
+
+def decide(policy: RetryPolicy, error: Exception, *, attempt: int, age_s: float, jitter: float) -> TryAgain | GiveUp:
+    """What becomes of a message whose handling failed. ``jitter`` in [0, 1) spreads retries over +-20 %.
+
+    RateLimited: the message waits as long as it is told (else a quarter of its age, within ``wait_s``), uncounted.
+    Other TransientErrors climb the ladder, never faster than the error says. PermanentErrors are given up at once,
+    bugs after ``bug_attempts``. Nothing is delayed past ``max_age_s``.
+    """
+    if isinstance(error, PermanentError):
+        return GiveUp(error.code, error)
+    if not isinstance(error, TransientError):
+        if attempt >= policy.bug_attempts:
+            return GiveUp("internal_error", error)
+        return TryAgain(_spread(_rung(policy, attempt), jitter), error)
+    if isinstance(error, RateLimited):
+        low, high = policy.wait_s
+        wanted = min(max(age_s / 4, low), high) if error.retry_after_s is None else 0.0
+    elif attempt >= policy.max_attempts:
+        return GiveUp(f"{error.code}: {attempt} attempts", error)
+    else:
+        wanted = _rung(policy, attempt)
+    asked = error.retry_after_s or 0.0
+    delay_s = max(_spread(wanted, jitter), asked * (1 + jitter / 10))
+    if age_s + delay_s > policy.max_age_s:
+        return GiveUp(f"{error.code}: {age_s / 3600:.1f} hours", error)
+    return TryAgain(delay_s, error, counted=not isinstance(error, RateLimited))
+
+
+def retry_policy(policy: RetryPolicy, *, jitter: Callable[[], float] = random.random) -> Middleware:
+    """Turn an error into the outcome that ``decide`` names."""
+
+    def around(step: Step) -> Step:
+        async def run(received: Received) -> Outcome:
+            if received.delivery.delivery_count > policy.crash_limit:
+                return GiveUp("crash_loop", _CrashLoop(received.delivery.delivery_count))
+            try:
+                return await step(received)
+            except Exception as error:  # noqa: BLE001 - every error gets a decision, none is lost
+                attempt = received.context.attempt
+                return decide(policy, error, attempt=attempt, age_s=received.age_s, jitter=jitter())
+
+        return run
+
+    return around
+
+
+class _CrashLoop(PermanentError):
+    """The process has died this often while it handled the message."""
+
+    code = "crash_loop"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"handed out {count} times without an end",
+            public="An internal error stopped this sync; the operators have been told.",
+        )
+
+
+def _rung(policy: RetryPolicy, attempt: int) -> float:
+    return policy.ladder_s[min(attempt, len(policy.ladder_s)) - 1]
+
+
+def _spread(delay_s: float, jitter: float) -> float:
+    return delay_s * (0.8 + 0.4 * jitter)
