@@ -95,7 +95,7 @@ class PageRequested(RunMessage):
 
 
 class BatchFetched(RunMessage):
-    """Raw records of one stream, at most 500 and at most 1 MiB encoded.
+    """Raw records of one stream; :func:`fits_batch` says how many and how large.
 
     ``observed_at`` is when the walk began (poll) or the event was received (webhook): the version of a record
     whose source gives no modification time. ``expected_records`` is the source's own total, where it says one.
@@ -307,6 +307,20 @@ REGISTRY: Mapping[str, type[Message]] = MappingProxyType(
 
 MAX_BATCH_RECORDS = 500
 MAX_MESSAGE_BYTES = 1024 * 1024
+
+# What mapping may add to one record on the wire: canonical names, key and hash, or the issues of a reject.
+MAX_RECORD_GROWTH_BYTES = 1536
+# What the records of a batch and their growth may take; the rest is for the message's own fields.
+MAX_BATCH_BYTES = MAX_MESSAGE_BYTES - 16 * 1024
+
+
+def fits_batch(records: int, encoded_bytes: int) -> bool:
+    """Whether so many raw records, together so large as JSON, may travel in one BatchFetched.
+
+    Room is left for what mapping adds to each, so that the BatchTransformed made of it fits in a message too,
+    whether its records become canonical or are rejected with their issues.
+    """
+    return records <= MAX_BATCH_RECORDS and encoded_bytes + records * MAX_RECORD_GROWTH_BYTES <= MAX_BATCH_BYTES
 
 
 def failure_of(message: RunMessage, *, stage: str, error: Exception, now: datetime) -> SyncFailed:
