@@ -1,0 +1,211 @@
+"""Pagers as pure functions: (position, facts of a response) -> the next position, or the end.
+
+A walk stops only where the source says that there is no more, where its total is reached, or at an empty page. A
+short page never ends a walk: servers clamp page sizes and hide rows. Where a token says how to go on, the token
+decides and not the emptiness of the page.
+"""
+
+from typing import Any
+
+from hub_model.endpoints import (
+    AutoPagination,
+    CursorPagination,
+    LinkHeaderPagination,
+    NextUrlPagination,
+    NoPagination,
+    OffsetPagination,
+    PagePagination,
+    Pagination,
+)
+from hub_model.errors import ErrorClass, SourceError
+
+from hub_fetcher.guards import MAX_EMPTY_PAGES, next_url, pagination_stalled, remember
+from hub_fetcher.paths import MISSING, dig
+from hub_fetcher.position import End, PageFacts, Position
+from hub_fetcher.signs import TOTAL_PAGES_NAMES, as_count, count_at, find_count, find_has_more, find_next_number, find_total, normal_name
+
+
+def begin(pagination: Pagination, *, source: str = "") -> Position:
+    """The position before the first request."""
+    if isinstance(pagination, AutoPagination):
+        return Position(source=source)
+    return Position(pagination=pagination, place=first_place(pagination), source=source)
+
+
+def first_place(pagination: Pagination) -> int | None:
+    """The page number or offset of the first request, where it has one."""
+    match pagination:
+        case PagePagination():
+            return pagination.start_from_page
+        case OffsetPagination():
+            return 0
+        case _:
+            return None
+
+
+def step(position: Position, facts: PageFacts) -> Position | End:
+    """Where to go after this response. The position's pagination is decided.
+
+    Invariant: no response makes a walk endless: each step moves a number on, uses a token never used before, or ends.
+    """
+    position = position.model_copy(update={"total": _total(position.pagination, facts, position.total)})
+    has_more = find_has_more(facts.body)
+    match position.pagination:
+        case PagePagination() as spec:
+            return _next_page(spec, position, facts, has_more)
+        case OffsetPagination():
+            return _next_offset(position, facts, has_more)
+        case CursorPagination() as spec:
+            return _next_cursor(spec, position, facts, has_more)
+        case NextUrlPagination() | LinkHeaderPagination() as spec:
+            return _next_link(spec, position, facts, has_more)
+        case _:
+            return end(position, facts)
+
+
+def foresee(position: Position, facts: PageFacts, limit: int) -> list[Position]:
+    """The positions that will probably follow ``position``: for asking ahead, never for deciding.
+
+    Only where numbers alone lead on and the source has said how far; each page is taken to be as long as this one.
+    """
+    place, spec = position.place, position.pagination
+    if not isinstance(place, int) or not facts.records:
+        return []
+    last = _last_page(spec, facts) if isinstance(spec, PagePagination) else None
+    if last is not None:
+        further = last - place
+    elif position.total is not None:
+        further = -(-(position.total - facts.records_read) // facts.records) - 1
+    else:
+        further = 0
+    stride = facts.records if isinstance(spec, OffsetPagination) else 1
+    return [
+        position.model_copy(update={"place": place + number * stride}) for number in range(1, min(limit, further) + 1)
+    ]
+
+
+def end(position: Position, facts: PageFacts) -> End:
+    """The end of the walk, held against the source's own total."""
+    total, read = position.total, facts.records_read
+    if total is None or total == read:
+        return End()
+    return End(complete=read > total, warnings=(f"The source said that there are {total} records and sent {read}.",))
+
+
+def _next_page(spec: PagePagination, position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
+    page = int(position.place or 0)
+    following = find_next_number(facts.body)
+    if has_more is None and following is not None:
+        has_more = following > page
+    last = _last_page(spec, facts)
+    if last is not None:
+        return end(position, facts) if page >= last else _onward(position, page + 1)
+    if _is_over(position, facts, has_more):
+        return end(position, facts)
+    return _onward_past_empty(position, facts, page + 1)
+
+
+def _next_offset(position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
+    if _is_over(position, facts, has_more):
+        return end(position, facts)
+    if not facts.records:
+        raise pagination_stalled()
+    return _onward(position, int(position.place or 0) + facts.records)
+
+
+def _is_over(position: Position, facts: PageFacts, has_more: bool | None) -> bool:
+    """Whether numbered pages end here. A flag outweighs the total, and a total that proved too low says nothing."""
+    if has_more is not None:
+        return not has_more
+    return not facts.records or position.total == facts.records_read
+
+
+def _next_cursor(spec: CursorPagination, position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
+    token = dig(facts.body, spec.cursor_path)
+    if has_more is False:
+        return end(position, facts)
+    if _is_end_token(token):
+        return _end_of_tokens(position, facts, has_more)
+    if isinstance(token, bool | dict | list):
+        raise SourceError(
+            f"the cursor at {spec.cursor_path} is not text or a number",
+            error_class=ErrorClass.CONFIG,
+            code="cursor_not_scalar",
+            public=f"'{spec.cursor_path}' does not hold a cursor but a structure; correct the endpoint's 'cursorPath'.",
+        )
+    seen = remember(position.seen, str(token))
+    return _onward_past_empty(position.model_copy(update={"seen": seen}), facts, str(token))
+
+
+def _next_link(
+    spec: NextUrlPagination | LinkHeaderPagination, position: Position, facts: PageFacts, has_more: bool | None
+) -> Position | End:
+    link = dig(facts.body, spec.next_url_path) if isinstance(spec, NextUrlPagination) else facts.next_link
+    if has_more is False:
+        return end(position, facts)
+    if _is_end_token(link):
+        return _end_of_tokens(position, facts, has_more)
+    if not isinstance(link, str):
+        raise SourceError(
+            "the link to the next page is not text",
+            error_class=ErrorClass.CONFIG,
+            code="next_url_invalid",
+            public="The path to the next page's URL holds something else; correct the endpoint's 'nextUrlPath'.",
+        )
+    url = next_url(facts.url, link)
+    seen = position.seen or remember((), facts.url)
+    return _onward_past_empty(position.model_copy(update={"seen": remember(seen, url)}), facts, url)
+
+
+def _is_end_token(token: Any) -> bool:
+    """0 is a token; null, nothing, "" and false are the end."""
+    return token is None or token is MISSING or token is False or (isinstance(token, str) and not token.strip())
+
+
+def _end_of_tokens(position: Position, facts: PageFacts, has_more: bool | None) -> End:
+    if has_more:
+        raise SourceError(
+            "the source says that there is more, and not how to get it",
+            error_class=ErrorClass.CONFIG,
+            code="cursor_missing",
+            public="The source says that there are more records, but the mark of the next page is not where the "
+            "endpoint's 'pagination' says. Correct its path.",
+        )
+    return end(position, facts)
+
+
+def _onward_past_empty(position: Position, facts: PageFacts, place: int | str) -> Position:
+    if facts.records:
+        return _onward(position, place)
+    if position.empty_pages >= MAX_EMPTY_PAGES:
+        raise pagination_stalled()
+    return position.model_copy(update={"place": place, "empty_pages": position.empty_pages + 1})
+
+
+def _onward(position: Position, place: int | str) -> Position:
+    return position.model_copy(update={"place": place, "empty_pages": 0})
+
+
+def _last_page(spec: PagePagination, facts: PageFacts) -> int | None:
+    if spec.total_pages_path is not None:
+        pages = count_at(facts.body, spec.total_pages_path)
+    else:
+        sign = find_count(facts.body, TOTAL_PAGES_NAMES)
+        pages = as_count(sign.value) if sign else None
+        if sign and normal_name(sign.name) == "lastpage":
+            return pages  # a number like those of the pages, also where they count from 0
+    return None if pages is None else spec.start_from_page + pages - 1
+
+
+def _total(pagination: Pagination | None, facts: PageFacts, known: int | None) -> int | None:
+    """The latest total: where the integration says, else a header, else the usual names."""
+    path = pagination.total_path if isinstance(pagination, PagePagination | OffsetPagination) else None
+    if path is not None:
+        total = count_at(facts.body, path)
+    elif facts.total_header is not None:
+        total = facts.total_header
+    else:
+        sign = find_total(facts.body, facts.records)
+        total = as_count(sign.value) if sign else None
+    return known if total is None else total
+

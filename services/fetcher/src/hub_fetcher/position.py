@@ -1,0 +1,61 @@
+"""Where a walk through the pages of one stream stands: a value that travels in ``page.requested``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hub_model.base import Instant, Value
+from hub_model.endpoints import Pagination
+
+
+class Position(Value):
+    """The next request and what must be remembered to judge its response.
+
+    ``pagination`` is None until a first response has decided it; from then on it is fixed, as is ``records_path``
+    ("" is the body itself). ``place`` is the page number, offset, cursor or URL of the next request; None is the
+    plain request. ``total`` is the source's own count, where it gave one. ``seen`` and ``fingerprint`` belong to the
+    loop guards. ``resume_at``: the source asked us to wait until then. ``source`` tells whether the endpoint is still
+    the one the walk began with.
+    """
+
+    pagination: Pagination | None = None
+    records_path: str | None = None
+    place: int | str | None = None
+    total: int | None = None
+    empty_pages: int = 0
+    seen: tuple[int, ...] = ()
+    fingerprint: str = ""
+    resume_at: Instant | None = None
+    source: str = ""
+
+    def to_message(self) -> dict[str, Any]:
+        """The form that ``Position.model_validate`` reads back."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What a pager may know of one response.
+
+    ``url`` is the requested one without credentials. ``records`` are in this page, ``records_before`` in the pages
+    before it. ``next_link`` is the Link header's rel="next", ``total_header`` a count given in a header.
+    """
+
+    url: str
+    body: Any
+    records: int
+    records_before: int = 0
+    records_path: str = ""
+    next_link: str | None = None
+    total_header: int | None = None
+
+    @property
+    def records_read(self) -> int:
+        return self.records_before + self.records
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The walk is over. ``complete`` is False when the source itself says that there is more."""
+
+    complete: bool = True
+    warnings: tuple[str, ...] = ()
