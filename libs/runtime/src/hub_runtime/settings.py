@@ -33,7 +33,7 @@ class RuntimeSettings(BaseSettings):
     )
     http_host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on; 0.0.0.0 for all.")
     http_port: int = Field(
-        default=8080, ge=0, le=65_535, description="TCP port the HTTP server listens on; 0 takes a free one."
+        default=8000, ge=0, le=65_535, description="TCP port the HTTP server listens on; 0 takes a free one."
     )
     log_level: LogLevel = Field(
         default=LogLevel.INFO, description="Least severe level that is logged: debug, info, warning or error."
