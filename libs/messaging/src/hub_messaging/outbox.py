@@ -25,6 +25,8 @@ class Outbox:
         """Return when everything the handler returned or yielded is confirmed; raise the first error otherwise.
 
         At most ``window`` yielded messages are unconfirmed; then the generator waits.
+
+        Invariant: a message that hands the work over is published after everything before it is confirmed.
         """
         if isinstance(result, Awaitable):
             messages = await result
@@ -39,6 +41,8 @@ class Outbox:
             stack.push_async_callback(_end_all, unconfirmed)
             stack.push_async_callback(_close, messages)
             async for message in messages:
+                if message.hands_over:
+                    await _confirm(unconfirmed, at_most=0)
                 unconfirmed.add(
                     asyncio.create_task(self._publisher.publish_patiently([message], patience_s=self._patience_s))
                 )

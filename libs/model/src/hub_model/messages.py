@@ -33,11 +33,14 @@ class Message(Value):
     """Base of all messages. ``college_id`` scopes every one of them.
 
     ``mandatory``: publishing fails when no queue is bound; False for facts nobody may be listening to.
+    ``hands_over``: whoever takes it up supersedes the handler that gave it, so it is published only when all that
+    the handler gave before it is confirmed.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     mandatory: ClassVar[bool] = True
+    hands_over: ClassVar[bool] = False
 
     college_id: str
     integration_id: str
@@ -80,6 +83,7 @@ class PageRequested(RunMessage):
     """
 
     name = "page.requested"
+    hands_over = True
     data_type: DataType
     step: int = 0
     sequence: int = 0
