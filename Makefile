@@ -1,0 +1,64 @@
+# Needs Python >= 3.11, make and git, nothing else: every target first brings .venv up to date with requirements.lock.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(VENV)/.uv-0.13.9
+PROJECTS := $(sort $(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
+MEMBERS := $(patsubst %/pyproject.toml,%,$(PROJECTS))
+SOURCES := $(MEMBERS:%=%/src)
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test test-fast lint docs lock bench
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## environment and development keys
+	@$(BIN)/hub keys
+
+demo: $(INSTALLED) ## a simulated college, two integrations, a sync, a webhook; ONCE=1 checks every record and exits
+	@$(BIN)/hub demo $(if $(ONCE),--once)
+
+run: setup ## everything on http://127.0.0.1:8000, data in .hub/hub.db
+	@$(BIN)/hub run
+
+test: $(INSTALLED) ## every test; ARGS are passed to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(INSTALLED) ## without what takes more than a few seconds
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports
+	@$(BIN)/python docs/generate.py --check
+
+docs: $(INSTALLED) ## what is generated from code: the configuration table, .env.example
+	@$(BIN)/python docs/generate.py
+
+bench: $(INSTALLED) ## the figures, all from one run
+	@$(BIN)/python bench/run.py $(ARGS)
+
+lock: $(UV) ## requirements.lock anew from every pyproject.toml; UPGRADE=1 takes the newest versions
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  $(patsubst %,--no-emit-package hub-%,$(notdir $(MEMBERS))) $(if $(UPGRADE),--upgrade) \
+	  --group dev $(PROJECTS) --output-file requirements.lock >/dev/null
+
+# uv comes from the package index like everything else, into the project's own environment.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+# The members are installed from here and need no isolated build environments: hatchling is in the lock.
+$(INSTALLED): requirements.lock pyproject.toml $(PROJECTS) | $(UV)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e %)
+	@$(BIN)/uv pip check --quiet --python $(BIN)/python || { echo "a pyproject.toml asks for more than the lock: make lock"; exit 1; }
+	@touch $@

@@ -1,0 +1,125 @@
+"""The hub's API as a client sees it: for the command line and the demo, which act as anyone else would."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from hub_model.errors import Issue, PermanentError, Unavailable
+
+Json = dict[str, Any]
+
+_TIMEOUT_S = 60.0  # a connection test waits for a college's slow system
+_PAGE_SIZE = 200
+
+
+class ApiError(PermanentError):
+    """The hub refused a request. ``issues`` name the fields and what to do about them."""
+
+    code = "api_error"
+
+    def __init__(self, message: str, *, status: int, code: str | None = None, issues: Sequence[Issue] = ()) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+        self.issues = tuple(issues)
+
+
+class HubClient:
+    """One caller's view of one hub."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """The decoded answer; None for an empty one. Raises ApiError, or Unavailable when there is no hub."""
+        content = {} if body is None else {"json": body}
+        try:
+            response = await self._http.request(method, path, params=params, headers=headers, **content)
+        except httpx2.ConnectError as error:
+            raise Unavailable(
+                f"No hub answers at {self._http.base_url}. Start one with `hub run`, or name another with --url."
+            ) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Unavailable(f"The hub at {self._http.base_url} did not answer: {type(error).__name__}.") from error
+        if response.is_success:
+            return _decoded(response) if response.content else None
+        raise _api_error(response)
+
+    async def integrations(self) -> list[Json]:
+        return await self.all_of("/api/integrations")
+
+    async def create(self, draft: Json) -> Json:
+        """The new integration, with its webhook secret if one was made: it is never shown again."""
+        return _object(await self.request("POST", "/api/integrations", body=draft))
+
+    async def test(self, integration_id: str) -> Json:
+        return _object(await self.request("POST", f"/api/integrations/{integration_id}/test"))
+
+    async def sync(self, integration_id: str) -> Json:
+        """The run that was begun, or the one that was going on already."""
+        return _object(await self.request("POST", f"/api/integrations/{integration_id}/sync"))
+
+    async def run(self, integration_id: str, run_id: str) -> Json:
+        return _object(await self.request("GET", f"/api/integrations/{integration_id}/runs/{run_id}"))
+
+    async def logs(self, integration_id: str, *, limit: int) -> list[Json]:
+        """The newest entries of the integration's log, newest first."""
+        page = await self.request("GET", f"/api/integrations/{integration_id}/logs", params={"limit": limit})
+        return list(page["items"])
+
+    async def all_of(self, path: str, **params: str | int) -> list[Json]:
+        """Every item of a list, page by page."""
+        items: list[Json] = []
+        query: dict[str, str | int] = {"limit": _PAGE_SIZE, **params}
+        while True:
+            page = _object(await self.request("GET", path, params=query))
+            items += page["items"]
+            if not page.get("nextCursor"):
+                return items
+            query["cursor"] = page["nextCursor"]
+
+
+@asynccontextmanager
+async def open_client(url: str, token: str) -> AsyncIterator[HubClient]:
+    """A client for the hub at ``url``, acting as the bearer of ``token``."""
+    headers = {"authorization": f"Bearer {token}"}
+    try:
+        http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+    except httpx2.InvalidURL as error:
+        raise Unavailable(f"{url!r} is not the address of a hub; write one such as http://127.0.0.1:8000") from error
+    async with http:
+        yield HubClient(http)
+
+
+def _decoded(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError as error:
+        raise Unavailable(f"{response.request.url.host} answered, but not like a hub: no JSON.") from error
+
+
+def _object(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise Unavailable("The address answered, but not like a hub: no JSON object.")
+    return value
+
+
+def _api_error(response: httpx2.Response) -> ApiError:
+    problem = _object(_decoded(response)) if "json" in response.headers.get("content-type", "") else {}
+    issues = [Issue(item["pointer"], item["code"], item["message"]) for item in problem.get("errors", ())]
+    title = problem.get("title") or f"The hub answered {response.status_code}"
+    detail = problem.get("detail")
+    return ApiError(
+        f"{title}: {detail}" if detail else title,
+        status=response.status_code,
+        code=problem.get("code"),
+        issues=issues,
+    )
