@@ -55,12 +55,13 @@ def decode(envelope: Envelope) -> Message:
     if message_type is None:
         raise InvalidInput(f"unknown message type {event!r}", code="unknown_message_type")
     try:
-        return message_type.model_validate_json(envelope.body)
+        return message_type.model_validate(orjson.loads(envelope.body))
+    except orjson.JSONDecodeError:
+        raise InvalidInput(f"the body of {event} is not JSON", code="undecodable_message") from None
     except ValidationError as error:
-        places = sorted({".".join(str(part) for part in item["loc"][:2]) for item in error.errors()})
-        raise InvalidInput(
-            f"the body is not a {event}: {', '.join(filter(None, places)) or 'not JSON'}", code="undecodable_message"
-        ) from None
+        issues = error.errors(include_url=False, include_context=False, include_input=False)
+        places = sorted({".".join(str(part) for part in issue["loc"][:2]) for issue in issues})
+        raise InvalidInput(f"the body is not a {event}: see {', '.join(places)}", code="undecodable_message") from None
 
 
 def sent_at(envelope: Envelope) -> datetime:

@@ -1,78 +1,31 @@
 """One consumer: a pump that settles and claims in one write, and a task for each delivery in the handler's hands."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
-import orjson
 import structlog
-from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_model.errors import Conflict, Unavailable
 from hub_sqlite import SqliteDatabase
 
 from hub_messaging.adapters.sqlite import tables
-from hub_messaging.broker import Consumer, Delivery, Envelope, OnDelivery
+from hub_messaging.adapters.sqlite.delivery import SqliteDelivery, Times
+from hub_messaging.adapters.sqlite.queues import Queue
+from hub_messaging.adapters.sqlite.rows import Claim, GiveBack, Retry, Settlement
+from hub_messaging.broker import Consumer, OnDelivery
 from hub_messaging.failures import log_failure
 
 log = structlog.get_logger(__name__)
 
 _PAUSE_AFTER_FAILURE_S = 1.0
-
-
-@dataclass(slots=True)
-class Queue:
-    """What this process knows of one queue. ``waiting`` counts the messages that no consumer holds."""
-
-    name: str
-    durable: bool
-    max_length: int
-    routing_keys: set[str]
-    waiting: int = 0
-    consumers: "list[SqliteConsumer]" = field(default_factory=list)
-
-    def wake(self) -> None:
-        """There is something to claim, or a new time to wait for."""
-        for consumer in self.consumers:
-            consumer.look()
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """The broker's two clocks: ``now`` runs steadily while the process lives, ``date`` writes the time of a death."""
-
-    now: Callable[[], float]
-    date: Callable[[], str]
-
-
-class SqliteDelivery(Delivery):
-    """A claimed row."""
-
-    def __init__(self, row: tables.ClaimedRow, consumer: "SqliteConsumer") -> None:
-        self.envelope = Envelope(row.routing_key, row.body, orjson.loads(row.headers))
-        self.attempt = row.attempt
-        self.copy_id = row.copy_id
-        self.delivery_count = row.delivery_count
-        self.seq = row.seq
-        self.is_settled = False
-        self._consumer = consumer
-
-    async def ack(self) -> None:
-        await self._consumer.settle(self, tables.Ack(self.seq))
-
-    async def retry(self, delay_s: float, *, counted: bool = True) -> None:
-        if not (math.isfinite(delay_s) and delay_s >= 0):
-            raise InvalidInput(f"a delay is a number of seconds, not {delay_s}")
-        await self._consumer.settle_later(self, delay_s, counted=counted)
-
-    async def dead_letter(self, reason: str) -> None:
-        await self._consumer.bury(self, reason)
+_CANCELLING_S = 5.0
 
 
 @dataclass(slots=True)
 class _Pending:
     delivery: SqliteDelivery
-    settlement: tables.Settlement
+    settlement: Settlement
     # None: nobody waits for it; it is tried until it succeeds.
     done: asyncio.Future[None] | None = None
 
@@ -108,6 +61,7 @@ class SqliteConsumer(Consumer):
         self._next_at: float | None = None
         self._is_taking = True
         self._is_over = False
+        self._is_clean = True
         self._closing: asyncio.Task[bool] | None = None
         self._pump = asyncio.create_task(self._pump_until_closed(), name=f"consumer-{queue.name}")
         self._woken.set()
@@ -122,25 +76,17 @@ class SqliteConsumer(Consumer):
             self._closing = asyncio.create_task(self._close(grace_s))
         return await asyncio.shield(self._closing)
 
-    async def settle(self, delivery: SqliteDelivery, settlement: tables.Settlement) -> None:
+    async def settle(self, delivery: SqliteDelivery, settlement: Settlement) -> None:
         """Return when the settlement is on the disk."""
-        if delivery.is_settled:
-            raise Conflict("a delivery is settled once", code="already_settled")
         if self._is_over:
             raise Unavailable("the consumer has closed; its messages were given back")
+        if delivery.is_settled:
+            raise Conflict("a delivery is settled once", code="already_settled")
         delivery.is_settled = True
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append(_Pending(delivery, settlement, done))
         self._woken.set()
         await done
-
-    async def settle_later(self, delivery: SqliteDelivery, delay_s: float, *, counted: bool) -> None:
-        """Retry: the delay begins now, not when the write happens."""
-        await self.settle(delivery, tables.Retry(delivery.seq, delay_s, self._times.now() + delay_s, counted))
-
-    async def bury(self, delivery: SqliteDelivery, reason: str) -> None:
-        """Dead-letter."""
-        await self.settle(delivery, tables.Bury(delivery.seq, reason, self._times.date()))
 
     async def _close(self, grace_s: float) -> bool:
         self._is_taking = False
@@ -149,15 +95,15 @@ class SqliteConsumer(Consumer):
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late)
-        is_clean = all(delivery.is_settled for delivery in self._unsettled.values())
+                await asyncio.wait(late, timeout=_CANCELLING_S)
+        # A task that is cancelled before its first step never reaches its own giving back.
         for delivery in self._unsettled.values():
             self._give_back(delivery, counts=False)
         self._is_over = True
         self._woken.set()
         await self._pump
         await self._on_closed(self._queue, self)
-        return is_clean
+        return self._is_clean
 
     async def _pump_until_closed(self) -> None:
         while not self._is_over or self._pending:
@@ -199,14 +145,14 @@ class SqliteConsumer(Consumer):
         came_back = 0
         for item in pending:
             self._unsettled.pop(item.delivery.seq, None)
-            came_back += isinstance(item.settlement, tables.Retry | tables.GiveBack)
+            came_back += isinstance(item.settlement, Retry | GiveBack)
             if item.done is not None and not item.done.done():
                 item.done.set_result(None)
         if came_back:
             self._queue.waiting += came_back
             self._queue.wake()
 
-    def _after_claiming(self, claim: tables.Claim, limit: int) -> None:
+    def _after_claiming(self, claim: Claim, limit: int) -> None:
         if not limit:
             return
         taken = len(claim.rows) + claim.buried
@@ -216,13 +162,13 @@ class SqliteConsumer(Consumer):
         if claim.buried:
             log.error("delivery.limit_reached", queue=self._queue.name, count=claim.buried)
         for row in claim.rows:
-            delivery = self._unsettled[row.seq] = SqliteDelivery(row, self)
+            delivery = self._unsettled[row.seq] = SqliteDelivery(row, self.settle, self._times)
             if self._is_taking:
                 task = asyncio.create_task(self._handle(delivery))
                 self._handling.add(task)
                 task.add_done_callback(self._handling.discard)
             else:
-                self._give_back(delivery, counts=False)
+                self._return(delivery, counts=False)
         if self._may_have_more and len(self._unsettled) < self._prefetch:
             self._woken.set()
 
@@ -256,8 +202,12 @@ class SqliteConsumer(Consumer):
         self._give_back(delivery, counts=True)
 
     def _give_back(self, delivery: SqliteDelivery, *, counts: bool) -> None:
-        if delivery.is_settled:
-            return
+        """After the handler: whatever it has not settled goes back."""
+        if not delivery.is_settled:
+            self._is_clean = self._is_clean and self._is_taking
+            self._return(delivery, counts=counts)
+
+    def _return(self, delivery: SqliteDelivery, *, counts: bool) -> None:
         delivery.is_settled = True
-        self._pending.append(_Pending(delivery, tables.GiveBack(delivery.seq, counts)))
+        self._pending.append(_Pending(delivery, GiveBack(delivery.seq, counts)))
         self._woken.set()

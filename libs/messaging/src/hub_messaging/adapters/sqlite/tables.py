@@ -6,10 +6,22 @@ no other process, so a claim needs no expiry: it ends with its settlement, or wi
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import apsw
+
+from hub_messaging.adapters.sqlite.rows import (
+    Ack,
+    Bury,
+    Claim,
+    ClaimedRow,
+    DeadRow,
+    GiveBack,
+    NewRow,
+    QueueRow,
+    Retry,
+    Settlement,
+)
 
 # Crash loops: a message handed out this often without being settled is given up.
 DELIVERY_LIMIT = 20
@@ -54,94 +66,6 @@ CREATE TABLE IF NOT EXISTS broker_dead_letters (
     died_at TEXT NOT NULL
 ) STRICT;
 """
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRow:
-    """A queue with its bindings and the number of its waiting messages."""
-
-    name: str
-    max_length: int
-    routing_keys: frozenset[str]
-    waiting: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewRow:
-    """A message on its way into one queue."""
-
-    queue: str
-    copy_id: str
-    routing_key: str
-    headers: bytes
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedRow:
-    """A message handed to a consumer."""
-
-    seq: int
-    copy_id: str
-    routing_key: str
-    headers: bytes
-    body: bytes
-    attempt: int
-    delivery_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a consumer got, how many were given up for their delivery count, and when the next one is due."""
-
-    rows: Sequence[ClaimedRow]
-    buried: int = 0
-    next_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeadRow:
-    """A message that was given up."""
-
-    copy_id: str
-    queue: str
-    routing_key: str
-    headers: bytes
-    body: bytes
-    reason: str
-    attempt: int
-    died_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    seq: int
-    delay_s: float
-    available_at: float
-    counted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Bury:
-    seq: int
-    reason: str
-    died_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class GiveBack:
-    """``counts``: the delivery stays in the delivery count, because its handler failed on it."""
-
-    seq: int
-    counts: bool
-
-
-Settlement = Ack | Retry | Bury | GiveBack
 
 
 def prepare(connection: apsw.Connection, now: float) -> Sequence[QueueRow]:

@@ -1,0 +1,7 @@
+"""The SQLite broker keeps every promise of the port."""
+
+from hub_messaging.testing import BrokerContract
+
+
+class TestSqliteBroker(BrokerContract):
+    """On a file, opened by its URL."""
