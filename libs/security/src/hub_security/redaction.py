@@ -1,0 +1,132 @@
+"""Keeps secrets out of logs: a registry of the secrets in use, names that always hold one, and bare URLs."""
+
+import base64
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+REDACTED = "[redacted]"
+MIN_SECRET_CHARS = 6
+
+_WINDOW = 4
+_MAX_SECRETS = 10_000
+_MAX_DEPTH = 8
+_SECRET_NAMES = frozenset(["authorization", "proxyauthorization", "cookie", "setcookie", "xapikey"])
+_SECRET_ENDINGS = ("apikey", "password", "passwd", "secret", "signature", "token", "privatekey")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s?#@]+@")
+_QUERY = re.compile(r"((?:https?://[^\s?\"'<>]+)|(?:(?<=[\s\"'])/[^\s?\"'<>]*))\?[^\s\"'<>]+")
+_URL_NAMES = frozenset(["url", "path", "target", "uri", "location", "href", "rawpath"])
+
+
+class Redactor:
+    """Replaces secrets in text and in log events; as a structlog processor it stands right before the renderer.
+
+    Each secret is also found in its base64, URL-encoded and JSON-escaped forms, within Basic credentials, and line by
+    line. Secrets shorter than six characters are not looked for: they would blank out ordinary words.
+    """
+
+    def __init__(self) -> None:
+        self._secrets: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        # The first characters of each form lead to the forms, longest first: searching costs the same for ten
+        # secrets and for ten thousand.
+        self._forms: dict[str, tuple[str, ...]] = {}
+
+    def add(self, secret: str) -> None:
+        """Look for this secret from now on; the longest unused of very many is forgotten."""
+        if secret in self._secrets:
+            self._secrets.move_to_end(secret)
+            return
+        if len(secret) < MIN_SECRET_CHARS:
+            return
+        forms = tuple(_forms_of(secret))
+        self._secrets[secret] = forms
+        for form in forms:
+            known = {*self._forms.get(form[:_WINDOW], ()), form}
+            self._forms[form[:_WINDOW]] = tuple(sorted(known, key=len, reverse=True))
+        while len(self._secrets) > _MAX_SECRETS:
+            _, forgotten = self._secrets.popitem(last=False)
+            self._forget(forgotten)
+
+    def redact(self, text: str) -> str:
+        """The text without known secrets, credentials in URLs, and query strings."""
+        text = _QUERY.sub(rf"\1?{REDACTED}", _CREDENTIALS.sub(f"{REDACTED}@", text))
+        if not self._forms:
+            return text
+        pieces: list[str] = []
+        start = position = 0
+        while position <= len(text) - _WINDOW:
+            form = self._form_at(text, position)
+            if form is None:
+                position += 1
+                continue
+            pieces += [text[start:position], REDACTED]
+            start = position = position + len(form)
+        return "".join([*pieces, text[start:]])
+
+    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """The structlog processor."""
+        return {name: self._value(name, value, 0) for name, value in event.items()}
+
+    def _value(self, name: str, value: Any, depth: int) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if is_secret_name(name) or depth > _MAX_DEPTH:
+            return REDACTED
+        if isinstance(value, int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {key: self._value(str(key), item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._value(*_named(name, item), depth + 1) for item in value]
+        text = bytes(value).decode("utf-8", "backslashreplace") if isinstance(value, bytes | bytearray) else str(value)
+        return self.redact(text.split("?", 1)[0] if _folded(name) in _URL_NAMES else text)
+
+    def _form_at(self, text: str, position: int) -> str | None:
+        for form in self._forms.get(text[position : position + _WINDOW], ()):
+            if text.startswith(form, position):
+                return form
+        return None
+
+    def _forget(self, forms: tuple[str, ...]) -> None:
+        for form in forms:
+            kept = tuple(other for other in self._forms.get(form[:_WINDOW], ()) if other != form)
+            if kept:
+                self._forms[form[:_WINDOW]] = kept
+            else:
+                self._forms.pop(form[:_WINDOW], None)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header or field of this name holds a secret, whatever its value."""
+    folded = _folded(name)
+    return folded in _SECRET_NAMES or folded.endswith(_SECRET_ENDINGS)
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+def _named(name: str, item: Any) -> tuple[str, Any]:
+    """A (header, value) pair is judged by the header's name, everything else by the name of its list."""
+    if isinstance(item, tuple | list) and len(item) == 2 and isinstance(item[0], str | bytes):
+        header = item[0] if isinstance(item[0], str) else item[0].decode("latin-1")
+        return (header, item[1]) if is_secret_name(header) else (name, item)
+    return name, item
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    for text in {secret, *(line for line in secret.splitlines() if len(line) >= MIN_SECRET_CHARS)}:
+        raw = text.encode("utf-8", "surrogatepass")
+        url = quote(raw, safe="")
+        found = {text, url, quote_plus(raw), re.sub("%..", lambda match: match[0].lower(), url)}
+        found |= {json.dumps(text)[1:-1], repr(text)[1:-1]}
+        for shift in range(3):
+            # Where the secret begins within a base64 group decides how it is spelt (user:password, for instance);
+            # the characters it shares with its neighbours are left out.
+            encoded = base64.b64encode(bytes(shift) + raw).decode().rstrip("=")
+            inner = encoded[(0, 2, 3)[shift] : len(encoded) - (0 if (shift + len(raw)) % 3 == 0 else 1)]
+            found |= {inner, inner.replace("+", "-").replace("/", "_")}
+        yield from (form for form in found if len(form) >= MIN_SECRET_CHARS)

@@ -1,0 +1,150 @@
+"""Webhook signatures: the hub's legacy scheme and Standard Webhooks 1.0, both over the raw body.
+
+Verification raises Unauthenticated and nothing else, whatever bytes arrive. Every secret is tried and compared in
+constant time, without stopping at the first match. ``str()`` of the error says which check failed, for the
+college's log; ``public`` is the same sentence for all.
+"""
+
+import base64
+import binascii
+import hmac
+import re
+import secrets as random
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from hub_model.errors import InvalidInput, Unauthenticated
+from hub_model.integrations import WebhookScheme
+
+LEGACY_HEADER = "x-webhook-signature"
+TOLERANCE_S = 300
+
+_STANDARD_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_MAX_ENTRIES = 8
+_MAX_SIGNATURE_CHARS = 2048
+_PREFIX = "whsec_"
+
+# ASCII classes spelt out: int(), \d and bytes.fromhex() accept signs, spaces, underscores and foreign digits.
+_HEX = re.compile(r"[0-9A-Fa-f]{64}")
+_BASE64_HEADER = re.compile(r"[A-Za-z0-9+/]{43}=")
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_TIMESTAMP = re.compile(r"[0-9]{10,11}")
+_ENTRY = re.compile(r"v1,([A-Za-z0-9+/]{43}=)")
+_STANDARD_SECRET = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+def sign_legacy(secret: str, body: bytes) -> str:
+    """The seed's signature: hex HMAC-SHA256 of the body, keyed with the secret's text."""
+    return hmac.digest(secret.encode(), body, "sha256").hex()
+
+
+def verify_legacy(secrets: Sequence[str], body: bytes, header: str | None) -> None:
+    """Raise Unauthenticated unless ``header`` is the signature of ``body`` under one of the secrets."""
+    if header is None:
+        raise _refused(f"the header {LEGACY_HEADER} is missing")
+    if not _HEX.fullmatch(header):
+        hint = "; it looks like base64" if _BASE64_HEADER.fullmatch(header) else ""
+        raise _refused(f"the header {LEGACY_HEADER} is not 64 hex digits{hint}")
+    given = bytes.fromhex(header)
+    matched = False
+    for secret in secrets:
+        # An empty key is a key anyone knows.
+        expected = hmac.digest(secret.encode("utf-8", "surrogatepass"), body, "sha256")
+        matched |= hmac.compare_digest(expected, given) and bool(secret)
+    if not matched:
+        raise _refused("the signature does not match the body under any active secret")
+
+
+def sign_standard(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """One ``webhook-signature`` entry. InvalidInput if the secret is not in the ``whsec_`` form."""
+    content = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(_standard_key(secret), content, "sha256")).decode()
+
+
+def verify_standard(secrets: Sequence[str], headers: Iterable[tuple[str, str]], body: bytes, now: datetime) -> str:
+    """Raise Unauthenticated unless the three headers sign ``body`` now; return the ``webhook-id``.
+
+    ``headers`` are all the request's headers, repetitions included, decoded as latin-1.
+    """
+    message_id, timestamp, signature = _standard_headers(headers)
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise _refused("webhook-id has a form that is not accepted")
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise _refused("webhook-timestamp is not a time in seconds")
+    if abs(int(now.timestamp()) - int(timestamp)) > TOLERANCE_S:
+        raise _refused(f"webhook-timestamp is more than {TOLERANCE_S} s away from now")
+    candidates = _candidates(signature)
+    # Over the received text: writing the number anew could sign something else than was sent.
+    content = f"{message_id}.{timestamp}.".encode() + body
+    matched = False
+    for secret in secrets:
+        try:
+            key = _standard_key(secret)
+        except InvalidInput as error:
+            raise _refused("the stored secret is not a Standard Webhooks secret") from error
+        expected = hmac.digest(key, content, "sha256")
+        for candidate in candidates:
+            matched |= hmac.compare_digest(expected, candidate)
+    if not matched:
+        raise _refused("the signature does not match the body under any active secret")
+    return message_id
+
+
+def has_standard_headers(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether any header of Standard Webhooks is there; such a request is never judged by the legacy scheme."""
+    return any(name.lower() in _STANDARD_HEADERS for name, _ in headers)
+
+
+def new_secret(scheme: WebhookScheme) -> str:
+    """A fresh secret of 32 random bytes in the form the scheme's senders expect."""
+    if scheme is WebhookScheme.STANDARD:
+        return _PREFIX + base64.b64encode(random.token_bytes(32)).decode()
+    return random.token_hex(32)
+
+
+def check_secret(scheme: WebhookScheme, secret: str) -> None:
+    """Raise InvalidInput unless a secret chosen by a person can serve the scheme."""
+    if scheme is WebhookScheme.STANDARD:
+        _standard_key(secret)
+    elif not 16 <= len(secret) <= 256 or not secret.isprintable():
+        raise InvalidInput("a webhook secret has 16 to 256 printable characters")
+
+
+def _standard_headers(headers: Iterable[tuple[str, str]]) -> tuple[str, str, str]:
+    found: dict[str, str] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in _STANDARD_HEADERS:
+            if lowered in found:
+                raise _refused(f"the header {lowered} was sent twice")
+            found[lowered] = value
+    for name in _STANDARD_HEADERS:
+        if name not in found:
+            raise _refused(f"the header {name} is missing")
+    return found["webhook-id"], found["webhook-timestamp"], found["webhook-signature"]
+
+
+def _candidates(signature: str) -> list[bytes]:
+    """The well-formed v1 entries; entries of other versions and malformed ones are skipped."""
+    entries = signature.split(" ")
+    if len(signature) > _MAX_SIGNATURE_CHARS or len(entries) > _MAX_ENTRIES:
+        raise _refused(f"webhook-signature has more than {_MAX_ENTRIES} entries")
+    if any(entry.endswith(",") and entry.count(",") > 1 for entry in entries):
+        raise _refused("webhook-signature was sent twice and folded into one")
+    return [base64.b64decode(match[1]) for entry in entries if (match := _ENTRY.fullmatch(entry))]
+
+
+def _standard_key(secret: str) -> bytes:
+    text = secret.removeprefix(_PREFIX)
+    if _STANDARD_SECRET.fullmatch(text):
+        try:
+            key = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            key = b""
+        if 24 <= len(key) <= 64:
+            return key
+    raise InvalidInput("a Standard Webhooks secret is whsec_ followed by base64 of 24 to 64 bytes")
+
+
+def _refused(reason: str) -> Unauthenticated:
+    return Unauthenticated(reason, public="The request's signature could not be verified.")
