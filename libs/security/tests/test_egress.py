@@ -160,7 +160,6 @@ LITERALS = [
         "http://127。0。0。1/",
         "http://ⓛocalhost/",
         "http://１２７.0.0.1/",
-        ,
     ),
     *(
         "http://127.0.0.1\0.good.example/",
