@@ -239,6 +239,18 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
+def credential_origin(settings: IntegrationDraft) -> str:
+    """The origin that a credential of these settings is bound to: whatever it, or a token bought with it, is sent to.
+
+    With OAuth that may be two: the token endpoint's, and the system's own.
+    """
+    origin = origin_of(settings.base_url)
+    if settings.auth_type is not AuthType.OAUTH or settings.oauth is None:
+        return origin
+    token_origin = origin_of(settings.oauth.token_url)
+    return origin if token_origin == origin else f"{origin} {token_origin}"
+
+
 def check_url(url: str) -> str:
     """An http(s) URL with a host and nothing that parsers disagree about; ValueError says what to mend."""
     if any(ord(char) <= 32 or ord(char) == 127 for char in url) or "\\" in url:
