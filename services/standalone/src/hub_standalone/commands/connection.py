@@ -1,0 +1,54 @@
+"""Which hub a command talks to, and as whom."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+from hub_messaging.clock import utc_now
+from hub_model.errors import InvalidInput
+from hub_security.roles import Role
+from hub_security.tokens import mint_token
+from rich.console import Console
+
+from hub_standalone.client import HubClient, open_client
+from hub_standalone.settings import LocalSettings, load_settings
+
+DEFAULT_COLLEGE = "my-college"
+
+UrlOption = Annotated[
+    str | None, typer.Option("--url", envvar="HUB_URL", help="Address of the hub.", show_default="the local hub")
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option("--token", envvar="HUB_TOKEN", help="Who you are.", show_default="made with the development key"),
+]
+CollegeOption = Annotated[
+    str, typer.Option("--college", envvar="HUB_COLLEGE", help="The college, where no token says it.")
+]
+
+
+@asynccontextmanager
+async def connect(url: str | None, token: str | None, college: str) -> AsyncIterator[HubClient]:
+    """A client as the options say; without a token, as the Principal of ``college`` by the development key."""
+    settings = load_settings(LocalSettings)
+    if token is None:
+        token = make_token(settings, role=Role.PRINCIPAL, college=college)
+        Console(stderr=True).print(f"No HUB_TOKEN: acting as Principal of {college} by the development key.")
+    async with open_client(url or settings.local_url, token) as client:
+        yield client
+
+
+def make_token(settings: LocalSettings, *, role: Role, college: str, hours: float = 1.0) -> str:
+    """A token the local hub accepts; InvalidInput if there is no secret to sign it with."""
+    secret = settings.signing_secret()
+    if secret is None:
+        raise InvalidInput("There is no secret to sign a token with: run `hub keys`, or set HUB_TOKEN.")
+    return mint_token(
+        secret,
+        subject=f"{role.value.lower()}@{college}",
+        role=role,
+        college_id=college,
+        now=utc_now(),
+        lifetime_s=round(hours * 3600),
+    )

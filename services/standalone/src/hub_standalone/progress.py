@@ -1,0 +1,80 @@
+"""A run as people watch it: bars on a terminal, one line per finished stream anywhere else."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from hub_standalone.client import HubClient, Json
+
+FATES = ("inserted", "updated", "unchanged", "deleted", "stale", "duplicate", "rejected", "skipped")
+_FINAL = frozenset(["succeeded", "partial", "failed", "cancelled"])
+_POLL_S = 0.2
+
+
+class ProgressView:
+    """Shows any number of runs while the block runs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._ended: set[tuple[str, str]] = set()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    async def follow(self, client: HubClient, title: str, integration_id: str, run_id: str) -> Json:
+        """Show the run until it ends; return it as it ended."""
+        while True:
+            run = await client.run(integration_id, run_id)
+            for stream in run["streams"]:
+                self._show(title, run_id, stream)
+            if run["status"] in _FINAL:
+                return run
+            await asyncio.sleep(_POLL_S)
+
+    def _show(self, title: str, run_id: str, stream: Json) -> None:
+        key = (run_id, stream["dataType"])
+        ended = stream["status"] != "running"
+        if self._console.is_terminal:
+            self._show_bar(key, f"{title}: {stream['dataType']}", stream, ended=ended)
+        elif ended and key not in self._ended:
+            self._console.print(f"  {title}: {stream['dataType']} {stream['status']}: {describe_counts(stream)}")
+        if ended:
+            self._ended.add(key)
+
+    def _show_bar(self, key: tuple[str, str], label: str, stream: Json, *, ended: bool) -> None:
+        done = stream["counts"]["fetched"]
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(label, total=None, note="")
+        note = describe_counts(stream) if ended else ""
+        total = done if ended else stream.get("expectedRecords")
+        self._bars.update(self._tasks[key], completed=done, total=total, note=note)
+        if ended:
+            self._bars.stop_task(self._tasks[key])
+
+
+def describe_counts(stream: Json) -> str:
+    """What became of the records, in words: "20,160 inserted, 1 rejected"; and why a stream failed."""
+    counts = stream["counts"]
+    words = ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts.get(fate)) or "nothing new"
+    failure = stream.get("failure")
+    return f"{words}; {failure['public']}" if failure else words
