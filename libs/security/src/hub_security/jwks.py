@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from hub_model.errors import InvalidInput, TransientError, Unauthenticated, Unavailable
+from hub_model.errors import InvalidInput, TransientError, Unavailable
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.exceptions import InvalidKeyError
 
@@ -35,8 +35,8 @@ class KeySource(ABC):
     algorithms: tuple[str, ...]
 
     @abstractmethod
-    async def find(self, algorithm: str, key_id: str | None, now: datetime) -> VerificationKey:
-        """The key; Unauthenticated if there is none for this header, Unavailable if that cannot be known."""
+    async def find(self, algorithm: str, key_id: str | None, now: datetime) -> VerificationKey | None:
+        """The key; None if there is none for this header. Raises Unavailable if that cannot be known."""
 
 
 class SharedKey(KeySource):
@@ -73,7 +73,7 @@ class JwksCache(KeySource):
         self._tried_at: datetime | None = None
         self._lock = asyncio.Lock()
 
-    async def find(self, algorithm: str, key_id: str | None, now: datetime) -> VerificationKey:
+    async def find(self, algorithm: str, key_id: str | None, now: datetime) -> VerificationKey | None:
         if self._is_due(key_id, now):
             async with self._lock:
                 if self._is_due(key_id, now):  # another request may have renewed it while this one waited
@@ -81,9 +81,7 @@ class JwksCache(KeySource):
         if self._fetched_at is None or now - self._fetched_at > _STALE:
             raise Unavailable("the identity provider's keys cannot be fetched", retry_after_s=5)
         found = self._keys.get(key_id)
-        if found is None or found.algorithm != algorithm:
-            raise Unauthenticated("no key of the identity provider fits this token")
-        return found.key
+        return found.key if found is not None and found.algorithm == algorithm else None
 
     def _is_due(self, key_id: str | None, now: datetime) -> bool:
         if self._tried_at is None:
@@ -124,7 +122,7 @@ def parse_key_set(body: bytes) -> Mapping[str | None, _Key]:
             continue
         if (key := _usable(entry)) is not None:
             keys[key_id] = key
-    if len(keys) == 1 and len(dictionaries) == 1:
+    if len(keys) == 1 and len(entries) == 1:
         keys[None] = next(iter(keys.values()))
     elif None in keys:
         del keys[None]  # nobody could say which of several keys a token without an id means

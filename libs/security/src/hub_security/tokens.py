@@ -54,6 +54,8 @@ class TokenVerifier:
         """The caller. Raises Unauthenticated; Unavailable while the issuer's keys cannot be had."""
         header = _checked_header(token, self._keys.algorithms)
         key = await self._keys.find(header["alg"], header.get("kid"), now)
+        if key is None:
+            raise _refused("no key of the issuer fits this token")
         try:
             payload = jwt.PyJWS().decode(token, key, algorithms=[header["alg"]])
         except (jwt.InvalidTokenError, jwt.InvalidKeyError) as error:
