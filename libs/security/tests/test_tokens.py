@@ -270,7 +270,7 @@ async def test_a_token_without_key_id_needs_a_set_of_one() -> None:
     await TokenVerifier(JwksCache(KeySet(jwk(RSA_KEY)))).verify(token, NOW)
     await TokenVerifier(JwksCache(KeySet(jwk(RSA_KEY, None)))).verify(token, NOW)
     for more in (jwk(EC_KEY, "k2"), {"kty": "oct", "k": "AAAA"}, jwk(EC_KEY, None)):
-        await refuses(token, TokenVerifier(JwksCache(KeySet(jwk(RSA_KEY, None), more))))
+        await refuses(token, TokenVerifier(JwksCache(KeySet(jwk(RSA_KEY), more))))
 
 
 @pytest.mark.parametrize(
