@@ -36,8 +36,8 @@ def _message_of(item: Mapping[str, Any]) -> str:
 
 def _pointer_of(loc: tuple[int | str, ...], body: object) -> str:
     if loc and loc[0] in _OUTSIDE_BODY:
-        return _join(loc[1:])
-    return _join(_steps(loc[1:], body))
+        return pointer_to(loc[1:])
+    return pointer_to(_steps(loc[1:], body))
 
 
 def _steps(loc: tuple[int | str, ...], value: object) -> list[int | str]:
@@ -63,5 +63,6 @@ def _steps(loc: tuple[int | str, ...], value: object) -> list[int | str]:
     return steps
 
 
-def _join(parts: Sequence[int | str]) -> str:
+def pointer_to(parts: Sequence[int | str]) -> str:
+    """The JSON Pointer of these steps from the top."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

@@ -1,6 +1,7 @@
 """Who a caller is and what a role may do."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from hub_model.errors import Forbidden
@@ -21,11 +22,15 @@ MANAGERS = frozenset([Role.PRINCIPAL, Role.ADMIN])
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller whose token was verified. ``college_id`` is the only college it may touch."""
+    """A caller whose token was verified. ``college_id`` is the only college it may touch.
+
+    ``expires_at`` is when the token ends, and whatever was begun with it and would go on.
+    """
 
     subject: str
     role: Role
     college_id: str
+    expires_at: datetime
 
 
 def role_of(claim: object) -> Role:

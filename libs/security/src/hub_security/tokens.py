@@ -9,7 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -174,7 +174,12 @@ def _principal(claims: dict[str, Any]) -> Principal:
         raise _refused("the token names no subject")
     if not isinstance(college_id, str) or not _COLLEGE_ID.fullmatch(college_id):
         raise _refused("the token names no college")
-    return Principal(subject=subject, role=role_of(claims.get("role")), college_id=college_id)
+    return Principal(
+        subject=subject,
+        role=role_of(claims.get("role")),
+        college_id=college_id,
+        expires_at=datetime.fromtimestamp(claims["exp"], tz=UTC),
+    )
 
 
 def _refused(reason: str) -> Unauthenticated:
