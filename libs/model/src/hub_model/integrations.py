@@ -1,6 +1,5 @@
 """An integration: one connection from a college to one of its systems, with its schedule and its health."""
 
-import hashlib
 import re
 from collections.abc import Mapping as MappingABC
 from datetime import UTC, datetime
@@ -295,8 +294,3 @@ def next_due(integration: Integration, after: datetime, *, offset_s: float) -> d
     period_s = integration.settings.sync_interval * 60
     elapsed = after.timestamp() - offset_s % period_s
     return datetime.fromtimestamp((elapsed // period_s + 1) * period_s + offset_s % period_s, tz=UTC)
-
-
-def slot_offset_s(college_id: str) -> float:
-    """The ``offset_s`` of a college's integrations: colleges are spread evenly, and each is the same everywhere."""
-    return float(int.from_bytes(hashlib.sha256(college_id.encode()).digest()[:4], "big"))
