@@ -1,7 +1,8 @@
 """What keeps a walk from going round in circles or being led away. Always on."""
 
+import re
 from hashlib import blake2b, sha1
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.integrations import origin_of
@@ -9,6 +10,8 @@ from hub_model.integrations import origin_of
 MAX_REMEMBERED = 4096
 MAX_EMPTY_PAGES = 3
 _MAX_URL = 8192
+_URL_CHARS = "%/:?#[]@!$&'()*+,;=~"
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 def remember(seen: tuple[int, ...], token: str) -> tuple[int, ...]:
@@ -62,13 +65,13 @@ def next_url(requested: str, link: str) -> str:
     Invariant: a next link to another origin is an error, and nothing is sent there.
     """
     try:
-        url = urldefrag(urljoin(requested, link.strip())).url
+        url = quote(urldefrag(urljoin(requested, link.strip())).url, safe=_URL_CHARS)
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname is not None and "@" not in parts.netloc
         origin = origin_of(url) if usable else None
     except ValueError:
         origin = None
-    if origin is None or len(url) > _MAX_URL or "\\" in url or any(ord(char) <= 32 or ord(char) == 127 for char in url):
+    if origin is None or len(url) > _MAX_URL or _UNSAFE.search(link.strip()):
         raise SourceError(
             "the link to the next page is not an address that can be asked for",
             error_class=ErrorClass.CONFIG,

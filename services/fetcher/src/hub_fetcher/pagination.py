@@ -12,7 +12,6 @@ from hub_model.endpoints import (
     CursorPagination,
     LinkHeaderPagination,
     NextUrlPagination,
-    NoPagination,
     OffsetPagination,
     PagePagination,
     Pagination,
@@ -22,7 +21,16 @@ from hub_model.errors import ErrorClass, SourceError
 from hub_fetcher.guards import MAX_EMPTY_PAGES, next_url, pagination_stalled, remember
 from hub_fetcher.paths import MISSING, dig
 from hub_fetcher.position import End, PageFacts, Position
-from hub_fetcher.signs import TOTAL_PAGES_NAMES, as_count, count_at, find_count, find_has_more, find_next_number, find_total, normal_name
+from hub_fetcher.signs import (
+    TOTAL_PAGES_NAMES,
+    as_count,
+    count_at,
+    find_count,
+    find_has_more,
+    find_next_number,
+    find_total,
+    normal_name,
+)
 
 
 def begin(pagination: Pagination, *, source: str = "") -> Position:
@@ -48,7 +56,7 @@ def step(position: Position, facts: PageFacts) -> Position | End:
 
     Invariant: no response makes a walk endless: each step moves a number on, uses a token never used before, or ends.
     """
-    position = position.model_copy(update={"total": _total(position.pagination, facts, position.total)})
+    position = with_total(position, facts)
     has_more = find_has_more(facts.body)
     match position.pagination:
         case PagePagination() as spec:
@@ -61,6 +69,20 @@ def step(position: Position, facts: PageFacts) -> Position | End:
             return _next_link(spec, position, facts, has_more)
         case _:
             return end(position, facts)
+
+
+def with_total(position: Position, facts: PageFacts) -> Position:
+    """The position with the latest total: where the integration says, else a header, else the usual names."""
+    spec = position.pagination
+    path = spec.total_path if isinstance(spec, PagePagination | OffsetPagination) else None
+    if path is not None:
+        total = count_at(facts.body, path)
+    elif facts.total_header is not None:
+        total = facts.total_header
+    else:
+        sign = find_total(facts.body, facts.records)
+        total = as_count(sign.value) if sign else None
+    return position if total is None else position.model_copy(update={"total": total})
 
 
 def foresee(position: Position, facts: PageFacts, limit: int) -> list[Position]:
@@ -195,17 +217,3 @@ def _last_page(spec: PagePagination, facts: PageFacts) -> int | None:
         if sign and normal_name(sign.name) == "lastpage":
             return pages  # a number like those of the pages, also where they count from 0
     return None if pages is None else spec.start_from_page + pages - 1
-
-
-def _total(pagination: Pagination | None, facts: PageFacts, known: int | None) -> int | None:
-    """The latest total: where the integration says, else a header, else the usual names."""
-    path = pagination.total_path if isinstance(pagination, PagePagination | OffsetPagination) else None
-    if path is not None:
-        total = count_at(facts.body, path)
-    elif facts.total_header is not None:
-        total = facts.total_header
-    else:
-        sign = find_total(facts.body, facts.records)
-        total = as_count(sign.value) if sign else None
-    return known if total is None else total
-

@@ -19,16 +19,9 @@ def dig(value: Any, path: str) -> Any:
         return value
     if isinstance(value, list):
         index, _, rest = path.partition(".")
-        if index.isascii() and index.isdigit() and int(index) < len(value):
-            return dig(value[int(index)], rest)
-        return MISSING
-    if not isinstance(value, dict):
-        return MISSING
-    if path in value:
-        return value[path]
-    head = path
-    while "." in head:
+        is_index = index.isascii() and index.isdigit() and int(index) < len(value)
+        return dig(value[int(index)], rest) if is_index else MISSING
+    head = path if isinstance(value, dict) else ""
+    while head and head not in value:
         head = head.rpartition(".")[0]
-        if head in value:
-            return dig(value[head], path[len(head) + 1 :])
-    return MISSING
+    return dig(value[head], path[len(head) + 1 :]) if head else MISSING

@@ -40,7 +40,7 @@ def plan_requests(settings: IntegrationDraft, endpoint: Endpoint) -> RequestPlan
     written = tuple(parse_qsl(query, keep_blank_values=True))
     params = (*written, *_flat(endpoint.params))
     try:
-        headers = {**settings.headers, **check_headers(endpoint.headers)}
+        headers = merge_headers({"Accept": "application/json"}, settings.headers, check_headers(endpoint.headers))
     except ValueError as error:
         raise SourceError(str(error), error_class=ErrorClass.CONFIG, code="header_refused") from error
     paging = endpoint.pagination.model_dump(mode="json")
@@ -48,7 +48,7 @@ def plan_requests(settings: IntegrationDraft, endpoint: Endpoint) -> RequestPlan
     return RequestPlan(
         url=url,
         params=params,
-        headers={"Accept": "application/json", **headers},
+        headers=headers,
         origin=origin_of(url),
         label=urlsplit(url).path[:200],
         source=blake2b(identity, digest_size=8).hexdigest(),
@@ -73,6 +73,12 @@ def url_at(plan: RequestPlan, position: Position) -> str:
             paging = _size(spec)
     params = [(name, value) for name, value in plan.params if name not in paging]
     return with_params(plan.url, [*params, *paging.items()])
+
+
+def merge_headers(*headers: Mapping[str, str]) -> dict[str, str]:
+    """All of them; of one name in any spelling the last."""
+    merged = {name.lower(): (name, value) for mapping in headers for name, value in mapping.items()}
+    return dict(merged.values())
 
 
 def with_params(url: str, params: list[tuple[str, str]]) -> str:

@@ -7,8 +7,18 @@ from typing import Any
 from hub_fetcher.paths import MISSING, dig
 
 TOTAL_NAMES = frozenset(
-    "total totalcount totalrecords totalitems totalresults totalelements totalrows totalhits recordstotal "
-    "odata.count".split()
+    [
+        "total",
+        "totalcount",
+        "totalrecords",
+        "totalitems",
+        "totalresults",
+        "totalelements",
+        "totalrows",
+        "totalhits",
+        "recordstotal",
+        "odata.count",
+    ]
 )
 COUNT_NAMES = frozenset(["count"])
 TOTAL_PAGES_NAMES = frozenset(["totalpages", "pagecount", "lastpage", "numpages", "pagestotal", "pages"])
@@ -20,7 +30,22 @@ HAS_MORE_NAMES = frozenset(["hasmore", "hasnext", "hasnextpage", "hasmorepages",
 IS_LAST_NAMES = frozenset(["last", "islast", "islastpage", "lastpage"])
 
 _CONTAINERS = frozenset(
-    "pagination paging pager paginator page pageinfo meta metadata links data result results cursors info".split()
+    [
+        "pagination",
+        "paging",
+        "pager",
+        "paginator",
+        "page",
+        "pageinfo",
+        "meta",
+        "metadata",
+        "links",
+        "cursors",
+        "info",
+        "data",
+        "result",
+        "results",
+    ]
 )
 _MAX_DEPTH = 3
 _TRUE = frozenset(["true", "1", "yes"])

@@ -1,0 +1,46 @@
+"""Cutting a page's records into messages that fit.
+
+A batch never spans two pages: then the batches of a page, and their numbers, are the same however often it is fetched
+and wherever a stretch ends, and a repetition is recognised as one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from hub_model.errors import ErrorClass, SourceError
+from hub_model.messages import MAX_BATCH_RECORDS, MAX_MESSAGE_BYTES
+
+# Half of a message, so that the canonical form of the records, and their rejects, fit into one as well.
+MAX_BATCH_BYTES = MAX_MESSAGE_BYTES // 2
+
+
+def cut(records: list[Any], size: int, *, page: int) -> Iterator[list[Any]]:
+    """The records in order, in pieces of at most 500 and 512 KiB. ``size`` is how long they are encoded together.
+
+    Raises SourceError where a single record is larger; it names the page and nothing of the record.
+    """
+    if size <= MAX_BATCH_BYTES:
+        for start in range(0, len(records), MAX_BATCH_RECORDS):
+            yield records[start : start + MAX_BATCH_RECORDS]
+        return
+    start = 0
+    average = size / len(records)
+    while start < len(records):
+        length = max(1, min(MAX_BATCH_RECORDS, int(MAX_BATCH_BYTES / average)))
+        while len(orjson.dumps(records[start : start + length])) > MAX_BATCH_BYTES:
+            if length == 1:
+                raise _record_too_large(page)
+            length = max(1, length // 2)
+        yield records[start : start + length]
+        start += length
+
+
+def _record_too_large(page: int) -> SourceError:
+    return SourceError(
+        f"a record on page {page} is larger than {MAX_BATCH_BYTES} bytes",
+        error_class=ErrorClass.DATA,
+        code="record_too_large",
+        public=f"A record on page {page} of the source's answer is larger than {MAX_BATCH_BYTES // 1024} KiB. Ask the "
+        "source for fewer fields, or check the endpoint's 'recordsPath'.",
+    )

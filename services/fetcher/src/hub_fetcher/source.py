@@ -1,0 +1,96 @@
+"""Reading the pages of one walk: credential, tries, decoding. Gives pages, or errors of the hub's own tree."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from hub_model.errors import RateLimited, TransientError
+from hub_model.integrations import origin_of
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from hub_fetcher.auth import Authenticator, Credential
+from hub_fetcher.classify import error_of
+from hub_fetcher.links import next_link
+from hub_fetcher.request import RequestPlan, merge_headers, with_params
+from hub_fetcher.responses import UnreadableBody, decode
+from hub_fetcher.signs import as_count
+from hub_fetcher.transport import Patience, Transport
+
+_TOTAL_HEADERS = ("x-total-count", "x-total", "x-wp-total", "total-count")
+_NO_CONTENT = 204
+_JITTER = wait_random_exponential(multiplier=0.5, max=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A decoded response. ``size`` is its body in bytes; without ``has_content`` (status 204) it holds no records."""
+
+    body: Any
+    size: int
+    has_content: bool = True
+    next_link: str | None = None
+    total: int | None = None
+
+
+class Source:
+    """One endpoint of a college's system."""
+
+    def __init__(
+        self, transport: Transport, plan: RequestPlan, authenticator: Authenticator, patience: Patience | None = None
+    ) -> None:
+        self.plan = plan
+        self._transport = transport
+        self._authenticator = authenticator
+        self._patience = patience or Patience()
+
+    async def read(self, url: str) -> Page:
+        """The page at ``url``, which holds no credential; tried again where that may help."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._patience.tries),
+            retry=retry_if_exception(self._is_worth_a_try),
+            wait=self._wait_s,
+            sleep=self._transport.sleep,
+            reraise=True,
+        )
+        page: Page = await retrying(self._read_once, url)
+        return page
+
+    async def _read_once(self, url: str) -> Page:
+        credential = await self._authenticator.credential()
+        response, body = await self._send(url, credential)
+        if response.status_code == 401 and await self._authenticator.renew(credential):
+            response, body = await self._send(url, await self._authenticator.credential())
+        headers = response.headers
+        error = error_of(response.status_code, headers, body, label=self.plan.label, now=self._transport.clock())
+        if error is not None:
+            raise error
+        has_content = response.status_code != _NO_CONTENT
+        return Page(
+            body=decode(body, headers.get("content-type", ""), label=self.plan.label) if has_content else None,
+            size=len(body),
+            has_content=has_content,
+            next_link=next_link(headers.get_list("link")),
+            total=next((as_count(headers[name]) for name in _TOTAL_HEADERS if name in headers), None),
+        )
+
+    async def _send(self, url: str, credential: Credential) -> tuple[httpx2.Response, bytes]:
+        if origin_of(url) != self.plan.origin:
+            raise AssertionError("a request to another origin must not get this far")
+        return await self._transport.exchange(
+            "GET",
+            with_params(url, list(credential.params)),
+            headers=merge_headers(self.plan.headers, credential.headers),
+            body=None,
+            label=self.plan.label,
+            patience=self._patience,
+        )
+
+    def _is_worth_a_try(self, error: BaseException) -> bool:
+        if isinstance(error, RateLimited):
+            return (error.retry_after_s or 0) <= self._patience.longest_wait_s
+        return isinstance(error, TransientError | UnreadableBody)
+
+    def _wait_s(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after_s if isinstance(error, TransientError) else None
+        return _JITTER(state) if asked is None else asked

@@ -1,0 +1,52 @@
+"""One stretch of a walk: some pages from where the chain stands, then the message that carries the position on."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+
+from hub_model.errors import PermanentError, TransientError
+from hub_model.messages import Message
+
+from hub_fetcher.lookahead import Lookahead
+from hub_fetcher.source import Page
+from hub_fetcher.walk import Limits, Walk
+
+
+async def fetch_stretch(
+    walk: Walk, read: Callable[[str], Awaitable[Page]], limits: Limits, *, monotonic: Callable[[], float]
+) -> AsyncIterator[Message]:
+    """Batches as they come, then the chain's next message, the stream's end, or its failure.
+
+    Raises TransientError only if nothing was read: what was read is kept, and the next step tries again.
+    """
+    try:
+        async with Lookahead(read) as ahead, aclosing(_read_pages(walk, ahead, limits, monotonic)) as messages:
+            async for message in messages:
+                yield message
+    except PermanentError as error:
+        yield walk.ended(error)
+
+
+async def _read_pages(
+    walk: Walk, ahead: Lookahead, limits: Limits, monotonic: Callable[[], float]
+) -> AsyncIterator[Message]:
+    ends_at = monotonic() + limits.seconds
+    while True:
+        try:
+            page = await ahead.take(walk.url)
+        except TransientError as error:
+            if not walk.has_read:
+                raise
+            yield walk.onward(error)
+            return
+        leaf = walk.turn(page)
+        is_last = walk.is_spent(limits) or monotonic() >= ends_at
+        if leaf.end is None and not is_last:
+            await ahead.ask(walk.urls_ahead(limits))
+        for batch in leaf.batches:
+            yield batch
+        if leaf.end is not None:
+            yield walk.ended(leaf.end)
+            return
+        if is_last and not ahead.has(walk.url):
+            yield walk.onward()
+            return

@@ -1,0 +1,168 @@
+"""One HTTP exchange at a time: guarded client, deadline, body bounds, and a place in the queue for each origin."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx2
+from hub_model.errors import ErrorClass, HubError, SourceError, TooLarge, TransientError, Unavailable
+from hub_model.integrations import origin_of
+from hub_security.bodies import read_bounded
+from hub_security.hosts import PortPolicy, check_url
+
+from hub_fetcher.classify import error_of
+from hub_fetcher.oauth import Token, TokenRequest, read_token
+from hub_fetcher.request import merge_headers
+
+_ERROR_BODY_BYTES = 16_384
+_TOKEN_BODY_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often one request is tried. A wait the source asks for is kept up to ``longest_wait_s``."""
+
+    tries: int = 3
+    longest_wait_s: float = 5.0
+    deadline_s: float = 60.0
+    max_body_bytes: int = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Turn:
+    semaphore: asyncio.Semaphore
+    users: int = 0
+
+
+class Transport:
+    """The guarded client with the bounds of every exchange, and at most so many at a time for one origin."""
+
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        clock: Callable[[], datetime],
+        ports: PortPolicy | None = None,
+        per_origin: int = 8,
+        user_agent: str = "student-hub-fetcher",
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.clock = clock
+        self.sleep = sleep
+        self._client = client
+        self._ports = ports
+        self._per_origin = per_origin
+        self._user_agent = user_agent
+        self._turns: dict[str, _Turn] = {}
+
+    async def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: str | None, label: str, patience: Patience
+    ) -> tuple[httpx2.Response, bytes]:
+        """The response and its body, which of an error is read to its beginning only. Raises errors of our tree."""
+        check_url(url, self._ports)
+        try:
+            async with self._turn(origin_of(url)), asyncio.timeout(patience.deadline_s):
+                request = self._client.build_request(
+                    method, url, headers=merge_headers({"User-Agent": self._user_agent}, headers), content=body
+                )
+                response = await self._client.send(request, stream=True)
+                return response, await _read(response, patience)
+        except TooLarge as error:
+            raise _too_large(label, patience.max_body_bytes) from error
+        except TimeoutError as error:
+            raise _unanswered(f"{label} took longer than {patience.deadline_s:g} s", "source_timeout") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            raise translated(error, label) from error
+
+    async def fetch_token(self, request: TokenRequest) -> Token:
+        """One token exchange."""
+        response, body = await self.exchange(
+            "POST",
+            request.url,
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/x-www-form-urlencoded",
+                **request.credential.headers,
+            },
+            body=request.form,
+            label="the token endpoint",
+            patience=Patience(max_body_bytes=_TOKEN_BODY_BYTES, deadline_s=30),
+        )
+        error = error_of(response.status_code, response.headers, body, label="the token endpoint", now=self.clock())
+        if isinstance(error, TransientError):
+            raise error
+        return read_token(response.status_code, body)
+
+    @asynccontextmanager
+    async def _turn(self, origin: str) -> AsyncIterator[None]:
+        """A place among the requests to one origin. Origins that nobody asks are forgotten."""
+        turn = self._turns.setdefault(origin, _Turn(asyncio.Semaphore(self._per_origin)))
+        turn.users += 1
+        try:
+            async with turn.semaphore:
+                yield
+        finally:
+            turn.users -= 1
+            if turn.users == 0:
+                del self._turns[origin]
+
+
+async def _read(response: httpx2.Response, patience: Patience) -> bytes:
+    if response.is_success:
+        return await read_bounded(response, patience.max_body_bytes, deadline_s=patience.deadline_s)
+    try:
+        return await read_bounded(response, _ERROR_BODY_BYTES, deadline_s=5)
+    except HubError:
+        return b""  # only a hint for classification
+
+
+def translated(error: Exception, label: str) -> HubError:
+    """Our error for one of httpx2's. Their texts may hold a URL, so they are not repeated."""
+    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return SourceError(
+            f"{label}: the request cannot be sent ({type(error).__name__})",
+            error_class=ErrorClass.CONFIG,
+            code="request_invalid",
+            public="The request cannot be sent as configured. Check the base URL, the path and the headers.",
+        )
+    if isinstance(error, httpx2.ConnectError) and _is_tls(error):
+        return SourceError(
+            f"{label}: the TLS certificate was not accepted",
+            error_class=ErrorClass.CONFIG,
+            code="tls_failed",
+            public="The source's TLS certificate is not valid for this address (expired, self-signed or for another "
+            "name). Its operator has to renew it, or the base URL is wrong.",
+        )
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and "the name " in str(error):
+        return _unanswered(f"{label}: the host's name could not be resolved", "name_unresolved")
+    if isinstance(error, httpx2.TimeoutException):
+        return _unanswered(f"{label} did not answer in time", "source_timeout")
+    if isinstance(error, httpx2.ConnectError):
+        return _unanswered(f"{label}: no connection", "source_unreachable")
+    return _unanswered(f"{label}: the connection broke ({type(error).__name__})", "source_unavailable")
+
+
+def _unanswered(what: str, code: str) -> Unavailable:
+    return Unavailable(
+        what, code=code, public="The source could not be reached or did not answer in time; the hub tries again."
+    )
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _too_large(label: str, limit: int) -> SourceError:
+    return SourceError(
+        f"{label} answered with more than {limit} bytes",
+        error_class=ErrorClass.DATA,
+        code="response_too_large",
+        public="The source's answer is too large. Ask for smaller pages: 'pageSize' in the endpoint's 'pagination'.",
+    )

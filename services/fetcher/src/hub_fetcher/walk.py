@@ -1,0 +1,234 @@
+"""A walk through one stream's pages: what each page turns into, and the messages that tell of the walk."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from hub_model.endpoints import Endpoint
+from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
+from hub_model.messages import BatchFetched, Message, PageRequested, StreamFinished, SyncFailed
+from hub_model.records import Origin
+
+from hub_fetcher.batches import cut
+from hub_fetcher.detection import detect
+from hub_fetcher.guards import check_repeat, fingerprint
+from hub_fetcher.pagination import begin, foresee, step, with_total
+from hub_fetcher.position import End, PageFacts, Position
+from hub_fetcher.records import find_records
+from hub_fetcher.request import RequestPlan, url_at, without_params
+from hub_fetcher.source import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a stretch of a walk ends, whichever comes first, and how many requests it may have under way."""
+
+    pages: int = 20
+    bytes: int = 8 * 1024 * 1024
+    seconds: float = 20.0
+    ahead: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One page turned: its batches, and how the walk ended with it, if it did."""
+
+    batches: list[BatchFetched]
+    end: End | SourceError | None = None
+
+
+class Walk:
+    """The state of one handling of ``page.requested``.
+
+    Invariant: the batches of a page, and their numbers, depend on the pages alone: not on where an earlier attempt
+    ended, and not on what was asked ahead.
+    """
+
+    def __init__(
+        self,
+        request: PageRequested,
+        endpoint: Endpoint,
+        plan: RequestPlan,
+        *,
+        clock: Callable[[], datetime],
+        secret_params: frozenset[str] = frozenset(),
+    ) -> None:
+        self._request = request
+        self._endpoint = endpoint
+        self._plan = plan
+        self._clock = clock
+        self._secret_params = secret_params
+        self._sequence, self._pages, self._records = request.sequence, request.pages, request.records
+        self._bytes = 0
+        self._page_bytes = 0
+        self._facts: PageFacts | None = None
+        self._position = _start(request, endpoint, plan)
+
+    @property
+    def url(self) -> str:
+        """The next request, without credentials."""
+        return url_at(self._plan, self._position)
+
+    @property
+    def has_read(self) -> bool:
+        """Whether this stretch got a page at all."""
+        return self._pages > self._request.pages
+
+    def is_spent(self, limits: Limits) -> bool:
+        """Whether this stretch has read its share."""
+        return self._pages_left(limits) <= 0 or self._bytes >= limits.bytes
+
+    def urls_ahead(self, limits: Limits) -> list[str]:
+        """The next request and those that will probably follow it, within the limits of the stretch."""
+        if self._facts is None:
+            return []
+        bytes_left = limits.bytes - self._bytes
+        count = min(limits.ahead, self._pages_left(limits), max(1, bytes_left // max(1, self._page_bytes)))
+        further = foresee(self._position, self._facts, count - 1)
+        return [self.url, *(url_at(self._plan, position) for position in further)]
+
+    def turn(self, page: Page) -> Leaf:
+        """Take in the page of ``url`` and move on. Raises SourceError where nothing of the page may be used."""
+        path, records = self._records_of(page)
+        encoded = orjson.dumps(records)
+        if records:
+            mark = fingerprint(encoded)
+            check_repeat(self._position.fingerprint, mark)
+            self._move(fingerprint=mark)
+        pieces = list(cut(records, len(encoded), page=self._pages + 1))
+        self._facts = facts = PageFacts(
+            url=self.url,
+            body=page.body,
+            records=len(records),
+            records_before=self._records,
+            next_link=page.next_link,
+            total_header=page.total,
+        )
+        self._pages, self._records = self._pages + 1, self._records + len(records)
+        self._bytes, self._page_bytes = self._bytes + page.size, page.size
+        self._move(records_path=path, resume_at=None)
+        try:
+            end = self._step(facts)
+        except SourceError as error:
+            end = error  # the page itself is good: it is sent before the walk fails
+        return Leaf([self._batch(piece) for piece in pieces], end)
+
+    def onward(self, error: Exception | None = None) -> Message:
+        """The chain's next message; after a rate limit it carries the time that the source asked us to wait for."""
+        if isinstance(error, RateLimited) and error.retry_after_s is not None:
+            self._move(resume_at=self._clock() + timedelta(seconds=error.retry_after_s))
+        return self._request.model_copy(
+            update={
+                "step": self._request.step + 1,
+                "sequence": self._sequence,
+                "pages": self._pages,
+                "records": self._records,
+                "position": self._position.to_message(),
+                "parked": self._request.parked + isinstance(error, RateLimited),
+            }
+        )
+
+    def ended(self, end: End | HubError) -> Message:
+        """The message that ends the stream, well or not."""
+        request = self._request
+        if isinstance(end, HubError):
+            return failed(request, end, batches=self._sequence, now=self._clock())
+        return StreamFinished(
+            college_id=request.college_id,
+            integration_id=request.integration_id,
+            run_id=request.run_id,
+            data_type=request.data_type,
+            batches=self._sequence,
+            pages=self._pages,
+            records=self._records,
+            complete=end.complete,
+            finished_at=self._clock(),
+            warnings=end.warnings,
+        )
+
+    def _records_of(self, page: Page) -> tuple[str | None, list[Any]]:
+        fixed = self._position.records_path
+        if not page.has_content:
+            return fixed, []
+        wanted = self._endpoint.records_path if fixed is None else fixed
+        return find_records(page.body, self._request.data_type, wanted)
+
+    def _step(self, facts: PageFacts) -> End | None:
+        if self._position.pagination is None:
+            pagination, place = detect(facts)
+            self._move(pagination=pagination, place=place)
+        self._position = with_total(self._position, facts)
+        following = step(self._position, facts)
+        if isinstance(following, End):
+            return following
+        if self._pages >= self._endpoint.max_pages:
+            raise _too_many_pages(self._endpoint.max_pages)
+        self._position = following
+        if isinstance(following.place, str) and "://" in following.place:
+            self._move(place=without_params(following.place, self._secret_params))
+        return None
+
+    def _batch(self, records: list[Any]) -> BatchFetched:
+        request = self._request
+        self._sequence += 1
+        # Not validated: the records are the source's own, and validating would copy every one of them.
+        return BatchFetched.model_construct(
+            college_id=request.college_id,
+            integration_id=request.integration_id,
+            run_id=request.run_id,
+            data_type=request.data_type,
+            sequence=self._sequence - 1,
+            origin=Origin.POLL,
+            observed_at=request.observed_at,
+            records=records,
+            expected_records=self._position.total,
+        )
+
+    def _pages_left(self, limits: Limits) -> int:
+        in_stretch = limits.pages - (self._pages - self._request.pages)
+        return min(in_stretch, self._endpoint.max_pages - self._pages)
+
+    def _move(self, **changes: object) -> None:
+        self._position = self._position.model_copy(update=changes)
+
+
+def failed(request: PageRequested, error: HubError, *, batches: int, now: datetime) -> SyncFailed:
+    """The end of a stream that cannot go on, after so many batches."""
+    return SyncFailed(
+        college_id=request.college_id,
+        integration_id=request.integration_id,
+        run_id=request.run_id,
+        data_type=request.data_type,
+        stage="fetch",
+        error_class=error.error_class,
+        code=error.code,
+        public=error.public,
+        detail=str(error),
+        batches=batches,
+        failed_at=now,
+    )
+
+
+def _start(request: PageRequested, endpoint: Endpoint, plan: RequestPlan) -> Position:
+    if not request.position:
+        return begin(endpoint.pagination, source=plan.source)
+    position = Position.model_validate(request.position)
+    if position.source != plan.source:
+        raise SourceError(
+            "the endpoint was changed while it was being read",
+            error_class=ErrorClass.TRANSIENT,
+            code="endpoint_changed",
+            public="The endpoint was changed while it was being read. The next sync reads it from the beginning.",
+        )
+    return position
+
+
+def _too_many_pages(limit: int) -> SourceError:
+    return SourceError(
+        f"the walk is longer than {limit} pages",
+        error_class=ErrorClass.CONFIG,
+        code="too_many_pages",
+        public=f"There are more than {limit} pages. Ask for larger pages, or raise the endpoint's 'maxPages'.",
+    )
