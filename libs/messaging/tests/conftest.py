@@ -1,14 +1,53 @@
-"""Fixtures of the messaging tests: a broker on a file of its own."""
+"""Fixtures of the messaging tests: brokers on a file of their own, and what can be made to go wrong with them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hub_messaging.broker import Broker
+from hub_messaging.adapters.sqlite import SqliteBroker
+from hub_messaging.broker import Broker, Envelope
 from hub_messaging.opening import open_broker
+from hub_model.errors import Unavailable
+from hub_sqlite import SqliteDatabase
 
 pytest.register_assert_rewrite("hub_messaging.testing")
+
+
+class TroubledDatabase(SqliteDatabase):
+    """Counts its writes, and refuses them while ``is_failing``."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_failing = False
+        self.writes = 0
+
+    async def write(self, work: Any) -> Any:
+        if self.is_failing:
+            raise Unavailable("the disk is full")
+        self.writes += 1
+        return await super().write(work)
+
+
+class TroubledBroker(SqliteBroker):
+    """Holds publishes while ``gate`` is closed, and raises ``errors`` first, by routing key."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        super().__init__(database)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.errors: dict[str, list[Exception]] = {}
+        self.published: list[Envelope] = []
+
+    async def publish(self, envelopes: Sequence[Envelope]) -> None:
+        await self.gate.wait()
+        for envelope in envelopes:
+            if errors := self.errors.get(envelope.routing_key):
+                raise errors.pop(0)
+        await super().publish(envelopes)
+        self.published.extend(envelopes)
 
 
 @pytest.fixture
@@ -22,3 +61,18 @@ async def broker_factory(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable
 
     yield open_again
     await stack.aclose()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[TroubledDatabase]:
+    async with TroubledDatabase(tmp_path / "hub.db") as database:
+        yield database
+
+
+@pytest.fixture
+async def broker(database: TroubledDatabase) -> AsyncIterator[TroubledBroker]:
+    broker = TroubledBroker(database)
+    await broker.open()
+    yield broker
+    database.is_failing = False
+    await broker.close()

@@ -48,14 +48,22 @@ def outbox(broker: Any) -> Outbox:
     return Outbox(Publisher(broker))
 
 
-async def test_a_message_that_hands_the_work_over_is_published_after_everything_before_it_is_confirmed() -> None:
+async def stretch_at_once() -> Sequence[Message]:
+    return [PageRequested(**IDS, step=1, sequence=2), batch(0), batch(1)]
+
+
+@pytest.mark.parametrize("handler", [stretch, stretch_at_once])
+async def test_a_message_that_hands_the_work_over_is_published_after_everything_before_it_is_confirmed(
+    handler: Any,
+) -> None:
     broker = SlowBatches()
-    await outbox(broker).publish_all(stretch())
+    await outbox(broker).publish_all(handler())
     assert broker.confirmed == ["batch.fetched", "batch.fetched", "page.requested"]
 
 
-async def test_the_work_is_not_handed_over_when_something_before_it_could_not_be_published() -> None:
+@pytest.mark.parametrize("handler", [stretch, stretch_at_once])
+async def test_the_work_is_not_handed_over_when_something_before_it_could_not_be_published(handler: Any) -> None:
     broker = SlowBatches(refuse=True)
     with pytest.raises(Unavailable):
-        await outbox(broker).publish_all(stretch())
+        await outbox(broker).publish_all(handler())
     assert broker.confirmed == []

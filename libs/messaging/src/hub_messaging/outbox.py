@@ -30,8 +30,9 @@ class Outbox:
         """
         if isinstance(result, Awaitable):
             messages = await result
-            if messages:
-                await self._publisher.publish_patiently(messages, patience_s=self._patience_s)
+            for hands_over in (False, True):
+                if group := [message for message in messages if message.hands_over is hands_over]:
+                    await self._publisher.publish_patiently(group, patience_s=self._patience_s)
             return
         await self._publish_as_yielded(result)
 
