@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from hub_model.base import Input, Instant, Value
 from hub_model.endpoints import Endpoint
@@ -38,6 +38,16 @@ _RESERVED_HEADERS = frozenset(
 _PLACEHOLDER = re.compile(r"^[*•.]{3,}")
 
 
+def _no_placeholder(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value() or _PLACEHOLDER.match(secret.get_secret_value()):
+        raise ValueError("this is a placeholder, not a secret; leave the field out to keep the stored one")
+    return secret
+
+
+# What a form shows in place of a stored secret must not come back as one.
+Secret = Annotated[SecretStr, AfterValidator(_no_placeholder)]
+
+
 class AuthType(StrEnum):
     API_KEY = "api-key"
     BEARER = "bearer"
@@ -58,7 +68,7 @@ class OAuthSettings(Input):
 
     token_url: str
     client_id: str = Field(min_length=1, max_length=512)
-    client_secret: SecretStr | None = None
+    client_secret: Secret | None = None
     scopes: list[str] = Field(default_factory=list, max_length=50)
     client_authentication: Literal["basic", "body"] = "basic"
 
@@ -82,7 +92,7 @@ class WebhookSettings(Input):
     """
 
     scheme: WebhookScheme = WebhookScheme.LEGACY
-    secret: SecretStr | None = None
+    secret: Secret | None = None
     data_type: DataType | None = None
 
 
@@ -93,9 +103,9 @@ class IntegrationDraft(Input):
     type: str = Field(min_length=1, max_length=64)
     base_url: str = Field(max_length=2048)
     auth_type: AuthType
-    api_key: SecretStr | None = None
+    api_key: Secret | None = None
     username: str | None = Field(default=None, max_length=256)
-    password: SecretStr | None = None
+    password: Secret | None = None
     api_key_placement: ApiKeyPlacement = ApiKeyPlacement()
     oauth: OAuthSettings | None = None
     headers: dict[str, str] = Field(default_factory=dict, max_length=30)
@@ -105,7 +115,7 @@ class IntegrationDraft(Input):
     sync_interval: Annotated[int, Field(strict=True, le=MAX_SYNC_INTERVAL_MINUTES)] = 60
     enabled: Annotated[bool, Field(strict=True)] = False
 
-    @field_validator("endpoints", mode="before")
+    @field_validator("endpoints", mode="before", json_schema_input_type=dict[DataType, str | Endpoint | None])
     @classmethod
     def _plain_paths(cls, endpoints: Any) -> Any:
         if not isinstance(endpoints, MappingABC):
@@ -141,13 +151,6 @@ class IntegrationDraft(Input):
     @classmethod
     def _headers(cls, headers: dict[str, str]) -> dict[str, str]:
         return check_headers(headers)
-
-    @field_validator("api_key", "password")
-    @classmethod
-    def _no_placeholder(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and (not secret.get_secret_value() or _PLACEHOLDER.match(secret.get_secret_value())):
-            raise ValueError("this is a placeholder, not a secret; leave the field out to keep the stored one")
-        return secret
 
     @model_validator(mode="after")
     def _auth_fields(self) -> "IntegrationDraft":
