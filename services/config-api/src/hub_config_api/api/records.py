@@ -1,0 +1,55 @@
+"""The canonical records that arrived."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from hub_model.records import DataType
+from hub_storage.records import RecordQuery
+from pydantic import AwareDatetime, Field
+
+from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
+from hub_config_api.api.parameters import PageQuery
+from hub_config_api.api.problems import problems
+from hub_config_api.views.records import RecordPage, record_view
+
+router = APIRouter(prefix="/api/records", route_class=ManagedRoute, tags=["records"], dependencies=[TOKEN_REQUIRED])
+
+
+class RecordsQuery(PageQuery):
+    """Which records."""
+
+    student_id: str | None = Field(default=None, min_length=1, max_length=128, description="Only this student's.")
+    date: str | None = Field(
+        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="Only records of this day, such as 2026-07-20."
+    )
+    updated_since: AwareDatetime | None = Field(
+        default=None, description="Only what changed at or after this time, such as 2026-07-20T00:00:00Z."
+    )
+    include_deleted: bool = Field(default=False, description="Also records that the source has deleted.")
+
+
+@router.get("/{dataType}", operation_id="listRecords", responses=problems())
+async def list_records(
+    data_type: Annotated[DataType, Path(alias="dataType", description="Which kind of records.")],
+    backend: CurrentBackend,
+    caller: CurrentCaller,
+    query: Annotated[RecordsQuery, Query()],
+) -> RecordPage:
+    """The college's records of one type, from all its integrations, in the order of their keys."""
+    fields: dict[str, Any] = {"studentId": query.student_id, "date": query.date}
+    found = await backend.records.find(
+        caller.college_id,
+        data_type,
+        RecordQuery(
+            fields={name: value for name, value in fields.items() if value is not None},
+            updated_since=query.updated_since,
+            include_deleted=query.include_deleted,
+            limit=query.limit + 1,
+            after=query.cursor,
+        ),
+    )
+    shown = found[: query.limit]
+    return RecordPage(
+        items=[record_view(record) for record in shown],
+        next_cursor=shown[-1].key if len(found) > query.limit else None,
+    )

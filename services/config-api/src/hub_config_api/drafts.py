@@ -1,0 +1,63 @@
+"""What a draft must fulfil beyond its form: mappings compile, and credentials stand where they are sealed."""
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl
+
+from hub_mapping import compile_mapping
+from hub_model.endpoints import Endpoint
+from hub_model.errors import InvalidInput, Issue
+from hub_model.integrations import IntegrationDraft, check_headers
+from hub_model.records import DataType
+from hub_runtime.pointers import pointer_to
+from hub_security.redaction import is_secret_name
+
+_SECRET_PARAMS = re.compile(r"(?:api|access|auth)[_-]?(?:key|token)|wstoken|client[_-]?secret|secret|password", re.I)
+
+
+def check_draft(draft: IntegrationDraft) -> None:
+    """Raise InvalidInput with an issue for everything that is wrong, so that it can be mended in one go."""
+    issues = [*_header_issues("/headers", draft.headers)]
+    for data_type, endpoint in draft.endpoints.items():
+        issues += _endpoint_issues(pointer_to(["endpoints", data_type]), endpoint)
+        issues += _mapping_issues(pointer_to(["endpoints", data_type, "mapping"]), endpoint, data_type, draft.time_zone)
+    if issues:
+        fields = ", ".join(dict.fromkeys(issue.pointer for issue in issues))
+        raise InvalidInput(f"Mend {fields} and send it again.", issues)
+
+
+def _mapping_issues(pointer: str, endpoint: Endpoint, data_type: DataType, time_zone: str) -> Iterator[Issue]:
+    try:
+        compile_mapping(endpoint.mapping, data_type, time_zone=time_zone)
+    except InvalidInput as error:
+        for issue in error.issues or [Issue("", error.code, str(error))]:
+            yield Issue(pointer + issue.pointer, issue.code, issue.message)
+
+
+def _endpoint_issues(pointer: str, endpoint: Endpoint) -> Iterator[Issue]:
+    try:
+        check_headers(endpoint.headers)
+    except ValueError as error:
+        yield Issue(f"{pointer}/headers", "value_error", str(error))
+    yield from _header_issues(f"{pointer}/headers", endpoint.headers)
+    for name in endpoint.params:
+        if _SECRET_PARAMS.fullmatch(name):
+            yield _misplaced(pointer + pointer_to(["params", name]), name, placement="query")
+    for name, _ in parse_qsl(endpoint.path.partition("?")[2], keep_blank_values=True):
+        if _SECRET_PARAMS.fullmatch(name):
+            yield _misplaced(f"{pointer}/path", name, placement="query")
+
+
+def _header_issues(pointer: str, headers: Mapping[str, str]) -> Iterator[Issue]:
+    for name in headers:
+        if is_secret_name(name):
+            yield _misplaced(pointer + pointer_to([name]), name, placement="header")
+
+
+def _misplaced(pointer: str, name: str, *, placement: str) -> Issue:
+    return Issue(
+        pointer,
+        "credential_misplaced",
+        f"{name} looks like a credential, and this place is not encrypted. Put its value in apiKey, set authType to "
+        f'api-key and apiKeyPlacement to {{"placement": "{placement}", "name": "{name[:64]}"}}.',
+    )

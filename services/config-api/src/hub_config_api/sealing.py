@@ -1,0 +1,175 @@
+"""Takes the secrets out of a draft: each is sealed to the service that reads it, the rest may be stored and shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub_model.errors import InvalidInput, Issue
+from hub_model.integrations import (
+    AuthType,
+    Integration,
+    IntegrationDraft,
+    SealedSecret,
+    WebhookSettings,
+    credential_origin,
+)
+from hub_security.signatures import check_secret, new_secret
+from hub_security.vault import SecretBinding, SecretSealer, recipient_of
+from pydantic import SecretStr
+
+WEBHOOK_SECRET = "webhookSecret"  # noqa: S105 - a field's name
+PREVIOUS_WEBHOOK_SECRET = "webhookSecretPrevious"  # noqa: S105 - a field's name
+_POINTERS = {
+    "apiKey": "/apiKey",
+    "password": "/password",
+    "clientSecret": "/oauth/clientSecret",
+    WEBHOOK_SECRET: "/webhook/secret",
+}
+_CREDENTIALS_FOR = {
+    AuthType.API_KEY: ("apiKey",),
+    AuthType.BEARER: ("apiKey",),
+    AuthType.BASIC: ("password", "apiKey"),
+    AuthType.OAUTH: ("clientSecret", "apiKey"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDraft:
+    """A draft without its secrets, and the integration's secrets from now on.
+
+    ``voided`` names stored secrets that were dropped because they belong to another origin. ``shown_once`` is a
+    webhook secret made here, which nobody can read again.
+    """
+
+    settings: IntegrationDraft
+    secrets: dict[str, SealedSecret]
+    voided: tuple[str, ...] = ()
+    shown_once: str | None = None
+
+    @property
+    def lacks_credential(self) -> bool:
+        """Whether the way of authentication needs a secret that is not there."""
+        return not any(name in self.secrets for name in _CREDENTIALS_FOR[self.settings.auth_type])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the person who edited should know."""
+        if not self.voided:
+            return []
+        names = " and ".join(self.voided)
+        return [
+            f"Requests go to another address now, so the stored {names} was removed and syncing is paused. "
+            "Give the credential again."
+        ]
+
+
+def seal_draft(
+    sealer: SecretSealer,
+    draft: IntegrationDraft,
+    *,
+    college_id: str,
+    integration_id: str,
+    stored: Integration | None,
+    now: datetime,
+) -> SealedDraft:
+    """Seal what the draft brings and keep the stored secrets it leaves out, as far as their origin is the same."""
+    webhook = draft.webhook or (stored.settings.webhook if stored else None) or WebhookSettings()
+    given = _given_secrets(draft)
+    shown_once = None
+    if WEBHOOK_SECRET not in given and _needs_webhook_secret(webhook, stored):
+        given[WEBHOOK_SECRET] = shown_once = new_secret(webhook.scheme)
+    _check_webhook_secret(webhook, given.get(WEBHOOK_SECRET))
+    kept, voided = _kept_secrets(draft, stored, given)
+    secrets = dict(kept)
+    for field, value in given.items():
+        old = stored.secrets.get(field) if stored else None
+        if field == WEBHOOK_SECRET and old is not None and stored is not None and _same_scheme(webhook, stored):
+            # The other side needs time to change over; the gateway ends the overlap.
+            secrets[PREVIOUS_WEBHOOK_SECRET] = old
+        secrets[field] = _seal(
+            sealer,
+            value,
+            SecretBinding(college_id, integration_id, field),
+            origin=_origin_for(field, draft),
+            version=old.version + 1 if old else 1,
+            now=now,
+        )
+    return SealedDraft(
+        settings=_without_secrets(draft, webhook), secrets=secrets, voided=tuple(voided), shown_once=shown_once
+    )
+
+
+def _given_secrets(draft: IntegrationDraft) -> dict[str, str]:
+    fields: dict[str, SecretStr | None] = {
+        "apiKey": draft.api_key,
+        "password": draft.password,
+        "clientSecret": draft.oauth.client_secret if draft.oauth else None,
+        WEBHOOK_SECRET: draft.webhook.secret if draft.webhook else None,
+    }
+    return {field: secret.get_secret_value() for field, secret in fields.items() if secret is not None}
+
+
+def _kept_secrets(
+    draft: IntegrationDraft, stored: Integration | None, given: dict[str, str]
+) -> tuple[dict[str, SealedSecret], list[str]]:
+    kept: dict[str, SealedSecret] = {}
+    voided: list[str] = []
+    for field, sealed in (stored.secrets if stored else {}).items():
+        if field in given:
+            continue
+        if field == PREVIOUS_WEBHOOK_SECRET:
+            if WEBHOOK_SECRET not in given:
+                kept[field] = sealed
+        elif sealed.origin == _origin_for(field, draft):
+            kept[field] = sealed
+        else:
+            voided.append(field)
+    return kept, voided
+
+
+def _origin_for(field: str, draft: IntegrationDraft) -> str:
+    """What a secret may be sent to: a credential to its own system only, a webhook secret to nothing at all."""
+    return "webhook" if field == WEBHOOK_SECRET else credential_origin(draft)
+
+
+def _needs_webhook_secret(webhook: WebhookSettings, stored: Integration | None) -> bool:
+    return stored is None or WEBHOOK_SECRET not in stored.secrets or not _same_scheme(webhook, stored)
+
+
+def _same_scheme(webhook: WebhookSettings, stored: Integration) -> bool:
+    before = stored.settings.webhook or WebhookSettings()
+    return before.scheme is webhook.scheme
+
+
+def _check_webhook_secret(webhook: WebhookSettings, secret: str | None) -> None:
+    if secret is None:
+        return
+    try:
+        check_secret(webhook.scheme, secret)
+    except InvalidInput as error:
+        raise _refused("/webhook/secret", str(error)) from error
+
+
+def _seal(
+    sealer: SecretSealer, value: str, binding: SecretBinding, *, origin: str, version: int, now: datetime
+) -> SealedSecret:
+    try:
+        return sealer.seal(
+            value, binding, recipient=recipient_of(binding.field), origin=origin, version=version, now=now
+        )
+    except InvalidInput as error:
+        raise _refused(_POINTERS[binding.field], str(error)) from error
+
+
+def _refused(pointer: str, reason: str) -> InvalidInput:
+    return InvalidInput(f"Mend {pointer} and send it again.", [Issue(pointer, "secret_refused", f"{reason}.")])
+
+
+def _without_secrets(draft: IntegrationDraft, webhook: WebhookSettings) -> IntegrationDraft:
+    return draft.model_copy(
+        update={
+            "api_key": None,
+            "password": None,
+            "oauth": draft.oauth.model_copy(update={"client_secret": None}) if draft.oauth else None,
+            "webhook": webhook.model_copy(update={"secret": None}),
+        }
+    )

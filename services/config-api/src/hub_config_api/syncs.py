@@ -1,0 +1,71 @@
+"""Starting a run, the same way for a person's request and for enabling."""
+
+from dataclasses import dataclass
+
+import structlog
+from hub_model.errors import HubError
+from hub_model.ids import derived_id, new_id
+from hub_model.integrations import Integration
+from hub_model.messages import IntegrationChanged, SyncRequested, Trigger
+from hub_model.runs import Run
+from hub_model.slots import due_after
+from hub_storage.repositories.handover import begin_run
+
+from hub_config_api.backend import Backend
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedSync:
+    """The run that was asked for. ``coalesced``: it was under way already, and is shared."""
+
+    run: Run
+    coalesced: bool
+
+
+async def begin_sync(backend: Backend, integration: Integration, *, trigger: Trigger) -> StartedSync:
+    """Begin a run, or join the one that is active.
+
+    Once the run is stored it will start: if the broker cannot take the request now, the scheduler repeats it.
+    """
+    now = backend.clock()
+    run, is_new = await begin_run(
+        backend.integrations,
+        backend.runs,
+        college_id=integration.college_id,
+        integration_id=integration.id,
+        trigger=trigger,
+        run_id=derived_id(integration.id, trigger, new_id()),
+        now=now,
+        next_due_at=due_after(integration, now),
+    )
+    if is_new:
+        request = SyncRequested(
+            college_id=integration.college_id,
+            integration_id=integration.id,
+            run_id=run.id,
+            trigger=trigger,
+            data_types=run.data_types,
+            requested_at=now,
+        )
+        try:
+            await backend.publisher.publish(request)
+        except HubError as error:
+            log.warning("sync.handover_delayed", run_id=run.id, integration_id=integration.id, error_code=error.code)
+    return StartedSync(run=run, coalesced=not is_new)
+
+
+async def announce_change(backend: Backend, integration: Integration, change: str) -> None:
+    """Tell live views. They may miss it, so a broker that is down does not undo what is stored."""
+    notice = IntegrationChanged(
+        college_id=integration.college_id,
+        integration_id=integration.id,
+        change=change,
+        revision=integration.revision,
+        changed_at=backend.clock(),
+    )
+    try:
+        await backend.publisher.publish(notice)
+    except HubError as error:
+        log.warning("integration.notice_lost", integration_id=integration.id, error_code=error.code)

@@ -1,0 +1,1 @@
+"""What the API shows: the stored values without secrets, and without what only operators need."""

@@ -1,0 +1,160 @@
+"""An integration as its principal sees it."""
+
+from typing import Any
+
+from hub_model.base import Instant, Value
+from hub_model.endpoints import Endpoint
+from hub_model.integrations import (
+    ApiKeyPlacement,
+    AuthType,
+    Health,
+    Integration,
+    LastError,
+    OAuthSettings,
+    WebhookScheme,
+    WebhookSettings,
+)
+from hub_model.messages import ProbeCheck, ProbeFinished
+from hub_model.records import DataType
+from pydantic import Field
+
+_SHOWN_SETTINGS = (
+    "name",
+    "type",
+    "base_url",
+    "auth_type",
+    "username",
+    "api_key_placement",
+    "headers",
+    "endpoints",
+    "time_zone",
+    "sync_interval",
+    "enabled",
+)
+_SHOWN_HISTORY = ("revision", "mapping_version", "created_at", "created_by", "updated_at", "updated_by")
+
+
+class SecretView(Value):
+    """That a secret is stored. ``hint`` is its end, if it is long enough for that to be harmless."""
+
+    set: bool = True
+    hint: str
+    set_at: Instant
+
+
+class OAuthView(Value):
+    token_url: str
+    client_id: str
+    scopes: list[str]
+    client_authentication: str
+
+
+class WebhookView(Value):
+    """Where and how the college's system pushes."""
+
+    url: str
+    scheme: WebhookScheme
+    data_type: DataType | None
+
+
+class IntegrationView(Value):
+    """An integration as its principal sees it. ``revision`` is also the ETag."""
+
+    id: str
+    name: str
+    type: str
+    base_url: str
+    auth_type: AuthType
+    username: str | None
+    api_key_placement: ApiKeyPlacement
+    oauth: OAuthView | None
+    headers: dict[str, str]
+    endpoints: dict[DataType, Endpoint]
+    time_zone: str
+    sync_interval: int
+    enabled: bool
+    status: Health
+    paused: bool
+    last_sync: Instant | None
+    last_success: Instant | None
+    next_sync: Instant | None
+    last_error: LastError | None
+    last_run_id: str | None
+    active_run_id: str | None
+    secrets: dict[str, SecretView]
+    webhook: WebhookView
+    revision: int
+    mapping_version: int
+    created_at: Instant
+    created_by: str
+    updated_at: Instant
+    updated_by: str
+
+
+class EditedIntegrationView(IntegrationView):
+    """The answer to create and update. ``webhookSecret`` is there once, when the hub has just made it."""
+
+    webhook_secret: str | None = None
+    warnings: list[str] = Field(default_factory=list)
+
+
+class IntegrationPage(Value):
+    items: list[IntegrationView]
+    next_cursor: str | None
+
+
+class ConnectionTest(Value):
+    """The result of a connection test."""
+
+    success: bool
+    message: str
+    checks: list[ProbeCheck]
+
+
+def integration_fields(integration: Integration, *, public_url: str) -> dict[str, Any]:
+    """The fields of IntegrationView and of what derives from it."""
+    settings, sync = integration.settings, integration.sync
+    webhook = settings.webhook or WebhookSettings()
+    return {
+        **{name: getattr(settings, name) for name in _SHOWN_SETTINGS},
+        "id": integration.id,
+        "oauth": _oauth_view(settings.oauth),
+        "status": integration.health,
+        "paused": sync.paused,
+        "last_sync": sync.last_sync_at,
+        "last_success": sync.last_success_at,
+        "next_sync": None if sync.paused else sync.next_due_at,
+        "last_error": sync.last_error,
+        "last_run_id": sync.last_run_id,
+        "active_run_id": sync.active_run_id,
+        "secrets": {
+            name: SecretView(hint=sealed.hint, set_at=sealed.set_at) for name, sealed in integration.secrets.items()
+        },
+        "webhook": WebhookView(
+            url=f"{public_url}/api/webhooks/integrations/{integration.id}",
+            scheme=webhook.scheme,
+            data_type=webhook.data_type,
+        ),
+        **{name: getattr(integration, name) for name in _SHOWN_HISTORY},
+    }
+
+
+def check_result(answer: ProbeFinished) -> ConnectionTest:
+    """The answer of the fetcher in one sentence, with every step behind it."""
+    failed = next((check for check in answer.checks if not check.ok), None)
+    if answer.ok or failed is None:
+        message = "The connection works." if answer.ok else "The connection test failed."
+    else:
+        message = f"{failed.detail} {failed.fix}".strip()
+    return ConnectionTest(success=answer.ok, message=message, checks=list(answer.checks))
+
+
+def _oauth_view(oauth: OAuthSettings | None) -> OAuthView | None:
+    if oauth is None:
+        return None
+    return OAuthView(
+        token_url=oauth.token_url,
+        client_id=oauth.client_id,
+        scopes=oauth.scopes,
+        client_authentication=oauth.client_authentication,
+    )

@@ -1,0 +1,114 @@
+"""Runs and the log, without the details that are for operators."""
+
+from hub_model.base import Instant, Value
+from hub_model.counts import Counts
+from hub_model.errors import ErrorClass
+from hub_model.logs import LogEntry, LogLevel
+from hub_model.messages import Trigger
+from hub_model.records import DataType
+from hub_model.runs import Failure, Run, RunStatus, Stream, StreamStatus
+
+
+class SyncView(Value):
+    """The run that was started. ``coalesced``: one was active already, and this is it."""
+
+    run_id: str
+    status: RunStatus
+    coalesced: bool
+
+
+class FailureView(Value):
+    error_class: ErrorClass
+    code: str
+    stage: str
+    message: str
+
+
+class StreamView(Value):
+    """The progress of one data type. ``batches`` is unknown until every page was fetched."""
+
+    status: StreamStatus
+    counts: Counts
+    pages: int
+    batches: int | None
+    complete: bool
+    expected_records: int | None
+    failure: FailureView | None
+    warnings: list[str]
+
+
+class RunView(Value):
+    id: str
+    integration_id: str
+    trigger: Trigger
+    status: RunStatus
+    counts: Counts
+    failure: FailureView | None
+    streams: dict[DataType, StreamView]
+    created_at: Instant
+    started_at: Instant | None
+    finished_at: Instant | None
+    progressed_at: Instant
+
+
+class RunPage(Value):
+    items: list[RunView]
+    next_cursor: str | None
+
+
+class LogView(Value):
+    id: str
+    at: Instant
+    level: LogLevel
+    event: str
+    message: str
+    run_id: str | None
+    data_type: DataType | None
+    counts: Counts | None
+    error_class: ErrorClass | None
+    code: str | None
+
+
+class LogPage(Value):
+    items: list[LogView]
+    next_cursor: str | None
+
+
+def run_view(run: Run) -> RunView:
+    """A run without the details that are for operators."""
+    return RunView(
+        id=run.id,
+        integration_id=run.integration_id,
+        trigger=run.trigger,
+        status=run.status,
+        counts=run.counts,
+        failure=_failure_view(run.failure),
+        streams={data_type: _stream_view(stream) for data_type, stream in run.streams.items()},
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        progressed_at=run.progressed_at,
+    )
+
+
+def log_view(entry: LogEntry) -> LogView:
+    return LogView(**{name: getattr(entry, name) for name in LogView.model_fields})
+
+
+def _stream_view(stream: Stream) -> StreamView:
+    return StreamView(
+        status=stream.status,
+        counts=stream.counts,
+        pages=stream.pages,
+        batches=stream.batches,
+        complete=stream.complete,
+        expected_records=stream.expected_records,
+        failure=_failure_view(stream.failure),
+        warnings=list(stream.warnings),
+    )
+
+
+def _failure_view(failure: Failure | None) -> FailureView | None:
+    if failure is None:
+        return None
+    return FailureView(error_class=failure.error_class, code=failure.code, stage=failure.stage, message=failure.public)
