@@ -40,9 +40,8 @@ class HubClient:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The decoded answer; None for an empty one. Raises ApiError, or Unavailable when there is no hub."""
-        content = {} if body is None else {"json": body}
         try:
-            response = await self._http.request(method, path, params=params, headers=headers, **content)
+            response = await self._http.request(method, path, params=params, headers=headers, json=body)
         except httpx2.ConnectError as error:
             raise Unavailable(
                 f"No hub answers at {self._http.base_url}. Start one with `hub run`, or name another with --url."

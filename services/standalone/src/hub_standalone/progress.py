@@ -45,19 +45,18 @@ class ProgressView:
         """Show the run until it ends; return it as it ended."""
         while True:
             run = await client.run(integration_id, run_id)
-            for stream in run["streams"]:
-                self._show(title, run_id, stream)
+            for data_type, stream in run["streams"].items():
+                self._show(f"{title}: {data_type}", (run_id, data_type), stream)
             if run["status"] in _FINAL:
                 return run
             await asyncio.sleep(_POLL_S)
 
-    def _show(self, title: str, run_id: str, stream: Json) -> None:
-        key = (run_id, stream["dataType"])
+    def _show(self, label: str, key: tuple[str, str], stream: Json) -> None:
         ended = stream["status"] != "running"
         if self._console.is_terminal:
-            self._show_bar(key, f"{title}: {stream['dataType']}", stream, ended=ended)
+            self._show_bar(key, label, stream, ended=ended)
         elif ended and key not in self._ended:
-            self._console.print(f"  {title}: {stream['dataType']} {stream['status']}: {describe_counts(stream)}")
+            self._console.print(f"  {label} {stream['status']}: {describe_counts(stream)}", markup=False)
         if ended:
             self._ended.add(key)
 
@@ -66,7 +65,7 @@ class ProgressView:
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(label, total=None, note="")
         note = describe_counts(stream) if ended else ""
-        total = done if ended else stream.get("expectedRecords")
+        total = done if ended else stream["expectedRecords"]
         self._bars.update(self._tasks[key], completed=done, total=total, note=note)
         if ended:
             self._bars.stop_task(self._tasks[key])
@@ -74,7 +73,6 @@ class ProgressView:
 
 def describe_counts(stream: Json) -> str:
     """What became of the records, in words: "20,160 inserted, 1 rejected"; and why a stream failed."""
-    counts = stream["counts"]
-    words = ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts.get(fate)) or "nothing new"
-    failure = stream.get("failure")
-    return f"{words}; {failure['public']}" if failure else words
+    counts, failure = stream["counts"], stream["failure"]
+    words = ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts[fate]) or "nothing new"
+    return f"{words}; {failure['message']}" if failure else words

@@ -36,7 +36,7 @@ class LocalSettings(RuntimeSettings):
     @property
     def local_url(self) -> str:
         """Where a hub with these settings answers on this machine."""
-        return _local_url(self.http_host, self.http_port)
+        return local_url(self.http_host, self.http_port)
 
 
 class StandaloneSettings(ConfigApiSettings):
@@ -56,10 +56,9 @@ class StandaloneSettings(ConfigApiSettings):
         if not isinstance(values, dict):
             return values
         folder = Path(values.get("keys_folder") or ".hub/keys")
-        local: dict[str, Any] = {
-            "public_keys_file": folder / "public.json",
-            "public_url": _local_url(values.get("http_host", "127.0.0.1"), values.get("http_port", 8000)),
-        }
+        local: dict[str, Any] = {"public_keys_file": folder / "public.json"}
+        if str(values.get("http_port", 0)) != "0":  # with 0 it is known only once it listens
+            local["public_url"] = local_url(values.get("http_host", "127.0.0.1"), values["http_port"])
         if values.get("jwks_url") is None:
             local["token_secret"] = read_token_secret(folder)
         return {**local, **values}
@@ -84,6 +83,6 @@ def _message(text: str) -> str:
     return text.removeprefix("Value error, ")
 
 
-def _local_url(host: object, port: object) -> str:
+def local_url(host: object, port: object) -> str:
     """An address this machine can use: a server that listens everywhere also listens on loopback."""
     return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -37,7 +37,7 @@ def list_integrations(
 ) -> None:
     """All integrations of the college."""
     rows = [
-        (item["id"], item["name"], item["type"], item["status"], item["sync"].get("lastSyncAt") or "never")
+        (item["id"], item["name"], item["type"], item["status"], item["lastSync"] or "never")
         for item in _call(lambda client: client.integrations(), url, token, college)
     ]
     _print_table(("id", "name", "type", "status", "last sync"), rows)
@@ -53,9 +53,11 @@ def create(
     draft = _read_draft(file)
     made = _call(lambda client: client.create(draft), url, token, college)
     typer.echo(f"Created {made['name']}: {made['id']}")
-    if secret := made.get("webhook", {}).get("secret"):
-        typer.echo(f"Webhooks go to /api/webhooks/integrations/{made['id']}")
-        typer.echo(f"Webhook secret, shown only now: {secret}")
+    for warning in made["warnings"]:
+        typer.echo(f"Note: {warning}")
+    typer.echo(f"Webhooks go to {made['webhook']['url']}")
+    if made.get("webhookSecret"):
+        typer.echo(f"Their secret, shown only now: {made['webhookSecret']}")
     typer.echo(f"Next: hub integrations test {made['id']}")
 
 
@@ -68,7 +70,7 @@ def check_connection(
     """Test the connection, step by step; exit code 1 if a step fails."""
     result = _call(lambda client: client.test(integration_id), url, token, college)
     print_checks(Console(soft_wrap=True), result)
-    if not result["ok"]:
+    if not result["success"]:
         raise typer.Exit(1)
 
 
@@ -84,7 +86,7 @@ def sync(
     async def sync_and_follow(client: HubClient) -> Json:
         begun = await client.sync(integration_id)
         with ProgressView(console) as view:
-            return await view.follow(client, "sync", integration_id, begun["id"])
+            return await view.follow(client, "sync", integration_id, begun["runId"])
 
     run = _call(sync_and_follow, url, token, college)
     console.print(f"Run {run['id']} {run['status']}.")
@@ -134,7 +136,7 @@ def _read_draft(file: Path) -> Json:
     return draft
 
 
-def _print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table on a terminal, tab-separated lines anywhere else."""
     console = Console()
     if not console.is_terminal:

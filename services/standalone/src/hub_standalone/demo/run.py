@@ -1,0 +1,109 @@
+"""``hub demo``: a principal connects a simulated college, and everything that happens is shown."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from hub_standalone.client import HubClient, Json
+from hub_standalone.commands.integrations import print_checks
+from hub_standalone.demo.check import differences
+from hub_standalone.demo.college import Mishap
+from hub_standalone.demo.drafts import biometric_draft, erp_draft
+from hub_standalone.demo.report import print_arrivals, print_ways_to_look
+from hub_standalone.demo.scene import Scene, set_scene
+from hub_standalone.demo.truth import truth
+from hub_standalone.demo.webhook import push_signed
+from hub_standalone.demo.world import Row
+from hub_standalone.progress import ProgressView
+
+FOLDER = Path(".hub/demo")
+_ARRIVAL_DEADLINE_S = 20.0
+_POLL_S = 0.05
+
+
+async def run_demo(*, once: bool, folder: Path = FOLDER) -> int:
+    """Play the demo; return the exit code: with ``once`` 1 if anything differs from the college's truth."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print("Starting a simulated college and the hub ...")
+    problems: list[str] = []
+    async with set_scene(folder) as scene:
+        runs = await _connect_and_sync(console, scene)
+        await print_arrivals(console, scene, runs)
+        problems += [f"run {run['id']} {run['status']}" for run in runs if run["status"] != "succeeded"]
+        if once:
+            problems += await _check(console, scene, runs[0])
+        else:
+            print_ways_to_look(console, scene)
+            await _until_stopped()
+    for problem in problems:
+        console.print(f"[bold red]DIFFERS[/bold red]  {escape(problem)}")
+    return 1 if problems else 0
+
+
+async def _connect_and_sync(console: Console, scene: Scene) -> list[Json]:
+    """The principal's part; the finished run of the ERP, then that of the biometric system."""
+    client = scene.client
+    drafts = [erp_draft(scene.college, scene.credentials), biometric_draft(scene.college, scene.credentials)]
+    integrations = [await client.create(draft) for draft in drafts]
+    for integration in integrations:
+        console.print(f"\n[bold]{integration['name']}[/bold] is connected to {integration['baseUrl']}")
+        print_checks(console, await client.test(integration["id"]))
+    console.print("\n[bold]Syncing[/bold]")
+    with ProgressView(console) as view:
+        runs = await asyncio.gather(*(_sync(client, view, integration) for integration in integrations))
+    console.print("\n[bold]A webhook[/bold]")
+    await _push_late_arrival(console, scene, integrations[1])
+    return list(runs)
+
+
+async def _sync(client: HubClient, view: ProgressView, integration: Json) -> Json:
+    begun = await client.sync(integration["id"])
+    return await view.follow(client, integration["name"], integration["id"], begun["runId"])
+
+
+async def _push_late_arrival(console: Console, scene: Scene, integration: Json) -> None:
+    """A student who was absent comes in: the gate's system pushes it, signed, and the record changes."""
+    row = scene.college.let_in_late()
+    status = await push_signed(integration["webhook"]["url"], integration["webhookSecret"], row)
+    console.print(f"  {row['name']} ({row['studentId']}) came late; the signed push was answered with {status}")
+    async with asyncio.timeout(_ARRIVAL_DEADLINE_S):
+        await _until_stored(scene.client, row)
+    console.print("  and the record says so")
+
+
+async def _until_stored(client: HubClient, row: Row) -> None:
+    while True:
+        for item in await client.all_of("/api/records/attendance", studentId=row["studentId"], date=row["date"]):
+            if item["data"].get("checkInAt") and item["data"]["attendance"] == row["attendance"]:
+                return
+        await asyncio.sleep(_POLL_S)
+
+
+async def _check(console: Console, scene: Scene, erp_run: Json) -> list[str]:
+    """What differs from the truth, whether in the records or in what should have happened on the way."""
+    expected = truth(scene.college.world)
+    total = sum(len(records) for records in expected.records.values())
+    problems = await differences(scene.client, expected, run=erp_run)
+    missed = set(Mishap) - set(scene.college.mishaps)
+    problems += [f"the college never did this: {mishap.value}" for mishap in missed]
+    if not problems:
+        console.print(
+            f"\n[bold green]Checked[/bold green]: all {total:,} records are as the college has them, field by field; "
+            f"{len(expected.rejects)} invalid record was set aside."
+        )
+    return problems
+
+
+async def _until_stopped() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        await stopped.wait()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,122 @@
+"""The demo's stage: a folder of its own, fresh keys and database, a college, and a system with a principal in it."""
+
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub_model.errors import Conflict
+from hub_runtime.logging import configure_logging
+from hub_security.redaction import Redactor
+from hub_security.roles import Role
+from hub_security.tokens import MAX_LIFETIME_S, mint_token
+from hub_sqlite import FileLock
+
+from hub_standalone.client import HubClient, open_client
+from hub_standalone.demo.college import College, Credentials, serve_college
+from hub_standalone.demo.world import INDIA, build_world
+from hub_standalone.keys import create_keys, read_token_secret
+from hub_standalone.main import open_system
+from hub_standalone.settings import StandaloneSettings
+
+COLLEGE_ID = "riverside-college"
+SEED = 2026
+_PREFERRED_PORT = 8000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything the demo acts with. ``log_file`` is where the system's log goes meanwhile."""
+
+    url: str
+    token: str
+    client: HubClient
+    college: College
+    credentials: Credentials
+    log_file: Path
+
+
+@asynccontextmanager
+async def set_scene(folder: Path) -> AsyncIterator[Scene]:
+    """The college and the system, running while the block runs. What a former demo left in the folder is removed."""
+    with _own_folder(folder):
+        settings = _settings(folder)
+        token = mint_token(
+            read_token_secret(settings.keys_folder) or "",
+            subject="principal@riverside",
+            role=Role.PRINCIPAL,
+            college_id=COLLEGE_ID,
+            now=datetime.now(UTC),
+            lifetime_s=MAX_LIFETIME_S,
+        )
+        log_file = folder / "hub.log"
+        credentials = Credentials(
+            erp_token=secrets.token_urlsafe(24), biometric_key=secrets.token_urlsafe(24), college_code="12345"
+        )
+        college = College(build_world(SEED, datetime.now(INDIA).date()), credentials)
+        with log_file.open("wb", buffering=0) as log:
+            configure_logging(service="demo", level=settings.log_level, processors=[Redactor()], stream=log)
+            async with (
+                serve_college(college),
+                open_system(settings) as url,
+                open_client(url, token) as client,
+            ):
+                yield Scene(
+                    url=url,
+                    token=token,
+                    client=client,
+                    college=college,
+                    credentials=credentials,
+                    log_file=log_file,
+                )
+
+
+@contextmanager
+def _own_folder(folder: Path) -> Iterator[None]:
+    """The folder, empty, and for this process alone."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder)
+    try:
+        lock.acquire()
+    except Conflict as error:
+        raise Conflict(f"Another demo is running in {folder}; stop it first.", code="demo_running") from error
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        yield
+    finally:
+        lock.release()
+
+
+def _settings(folder: Path) -> StandaloneSettings:
+    """Settings of the demo's own: whatever the environment and ``.env`` say of keys and addresses is left alone."""
+    keys_folder = folder / "keys"
+    create_keys(keys_folder)
+    return StandaloneSettings(
+        _env_file=None,
+        keys_folder=keys_folder,
+        public_keys_file=keys_folder / "public.json",
+        token_secret=read_token_secret(keys_folder),
+        jwks_url=None,
+        token_issuer=None,
+        token_audience=None,
+        token_max_lifetime_s=MAX_LIFETIME_S,
+        database=folder / "hub.db",
+        http_host="127.0.0.1",
+        http_port=_free_port(),
+    )
+
+
+def _free_port() -> int:
+    """The port the documentation speaks of, or any other if that is taken."""
+    for port in (_PREFERRED_PORT, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as listener:
+                return int(listener.getsockname()[1])
+        except OSError:
+            continue
+    raise Conflict("no port is free on this machine")

@@ -1,0 +1,121 @@
+"""Every service in one process, over one SQLite file, behind one port."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import hub_config_api.main
+import hub_fetcher.main
+import hub_scheduler.main
+import hub_transformer.main
+import hub_webhook_gateway.main
+import hub_writer.main
+from hub_messaging.adapters.sqlite import SqliteBroker
+from hub_messaging.broker import Broker
+from hub_messaging.clock import Clock, utc_now
+from hub_runtime.logging import configure_logging
+from hub_runtime.metrics import new_registry
+from hub_runtime.process import Readiness, Service, run_until_signal
+from hub_runtime.serving import HttpServer, process_app
+from hub_security.redaction import Redactor
+from hub_sqlite import SqliteDatabase
+from hub_storage.adapters.sqlite import SqliteStore
+from hub_storage.repositories import SPECS
+from hub_storage.store import Store
+from starlette.types import ASGIApp
+
+from hub_standalone.front import front_page
+from hub_standalone.settings import StandaloneSettings, local_url
+
+NAME = "standalone"
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """All services, in the order they start, and the one app in front of them."""
+
+    services: Sequence[Service]
+    app: ASGIApp
+    readiness: Readiness
+
+
+class AnnouncedServer(HttpServer):
+    """Says on stdout where it listens: for people, and for whoever asked for port 0."""
+
+    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+        super().__init__(app, host=host, port=port)
+        self._shown_host = host
+
+    async def start(self) -> None:
+        await super().start()
+        url = local_url(self._shown_host, self.port)
+        print(f"Student Hub Integrations: {url} (openapi: {url}/api/openapi.json)", flush=True)
+
+
+def build_system(settings: StandaloneSettings, *, broker: Broker, store: Store, clock: Clock = utc_now) -> System:
+    """The system over any broker and store; nothing is started.
+
+    Whoever consumes starts before whoever publishes to it: a message for which no queue was ever declared is refused.
+    """
+    builders = (
+        hub_writer.main.build_service,
+        hub_transformer.main.build_service,
+        hub_fetcher.main.build_service,
+        hub_scheduler.main.build_service,
+        hub_config_api.main.build_service,
+        hub_webhook_gateway.main.build_service,
+    )
+    services = [build(settings, broker=broker, store=store, clock=clock) for build in builders]
+    *_, config_api, gateway = services
+    readiness = Readiness(services)
+    apps = {"": config_api.app, "/api/webhooks": gateway.app, "/": front_page}
+    app = process_app(
+        {prefix: app for prefix, app in apps.items() if app is not None}, readiness=readiness, registry=new_registry()
+    )
+    return System(services=services, app=app, readiness=readiness)
+
+
+@asynccontextmanager
+async def open_adapters(settings: StandaloneSettings) -> AsyncIterator[tuple[Broker, Store]]:
+    """The broker and the store, in one file; they are closed before the file is."""
+    async with SqliteDatabase(settings.database) as database, AsyncExitStack() as stack:
+        store = SqliteStore(database)
+        stack.push_async_callback(store.close)
+        await store.open(SPECS)
+        broker = SqliteBroker(database)
+        stack.push_async_callback(broker.close)
+        await broker.open()
+        yield broker, store
+
+
+@asynccontextmanager
+async def open_system(settings: StandaloneSettings) -> AsyncIterator[str]:
+    """The whole system, running while the block runs, for a caller with more to do in the same process.
+
+    Yields the address it answers at.
+    """
+    async with open_adapters(settings) as (broker, store), AsyncExitStack() as stack:
+        system = build_system(settings, broker=broker, store=store)
+        for service in system.services:
+            await service.start()
+            stack.push_async_callback(service.stop, settings.shutdown_grace_s)
+        server = HttpServer(system.app, host=settings.http_host, port=settings.http_port)
+        await server.start()
+        stack.push_async_callback(server.stop, settings.shutdown_grace_s)
+        for service in system.services:
+            if service.on_stopping is not None:
+                stack.callback(service.on_stopping)
+        yield local_url(settings.http_host, server.port)
+
+
+async def run_system(settings: StandaloneSettings) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code of the process."""
+    configure_logging(service=NAME, level=settings.log_level, processors=[Redactor()])
+    async with open_adapters(settings) as (broker, store):
+        system = build_system(settings, broker=broker, store=store)
+        return await run_until_signal(
+            system.services,
+            grace_s=settings.shutdown_grace_s,
+            server=AnnouncedServer(system.app, host=settings.http_host, port=settings.http_port),
+            readiness=system.readiness,
+        )
