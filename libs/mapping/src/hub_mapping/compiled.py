@@ -1,0 +1,163 @@
+"""A compiled mapping: raw records in, canonical records and rejects out. Pure, and the same for the same input."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from hub_model.base import format_datetime
+from hub_model.errors import Issue
+from hub_model.messages import MAX_RECORD_GROWTH_BYTES, Reject
+from hub_model.records import DataType
+
+from hub_mapping.filling import Filler
+from hub_mapping.flaws import kind_of
+from hub_mapping.keys import content_hash, key_of
+from hub_mapping.kinds import Read
+from hub_mapping.rules import CompiledRule, shown
+from hub_mapping.schemas import DELETED, RECORD_STATUS, SOURCE_ID, SOURCE_UPDATED_AT, Field
+from hub_mapping.shapes import Shapes
+from hub_mapping.unmapped import unmapped_paths
+from hub_mapping.validate import COMPLETION, IDENTITY
+
+Canonical = dict[str, Any]
+
+# What surrounds data, key and source id of a record on the wire, rounded up; and a character at its longest in JSON.
+_FRAME_BYTES = 192
+_CHARACTER_BYTES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class MappedBatch:
+    """What became of a batch. Every raw record is a record, a reject, a duplicate or skipped."""
+
+    records: list[Canonical]
+    rejects: list[Reject]
+    duplicates: int
+    skipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a mapping compiles to.
+
+    ``defaults`` read the raw field of the same name; with ``everything`` all other raw fields are kept too.
+    ``required`` is what every record must have, ``key_parts`` what identifies it.
+    """
+
+    data_type: DataType
+    fields: Mapping[str, Field]
+    rules: tuple[CompiledRule, ...]
+    defaults: Mapping[str, Read]
+    everything: bool
+    required: tuple[str, ...]
+    key_parts: tuple[tuple[str, ...], ...]
+
+
+class CompiledMapping:
+    """The mapping of one endpoint, ready for any number of batches."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._shapes = Shapes(plan.defaults, everything=plan.everything)
+        self._filler = Filler(plan.fields, plan.rules, self._shapes)
+        self._key_of = key_of(plan.key_parts)
+        self._key_fields = tuple(name for part in plan.key_parts for name in part)
+        self._identify = IDENTITY.get(plan.data_type)
+        self._complete = COMPLETION.get(plan.data_type)
+
+    def map_batch(self, records: Sequence[object], *, observed_at: datetime) -> MappedBatch:
+        """Map every record. Never raises, whatever JSON they are.
+
+        Of several records with one key the newest is kept, of equally new ones the last. ``observed_at`` is the
+        version of a record whose source gives none, and no version is later than it.
+        """
+        observed = format_datetime(observed_at)
+        kept: dict[str, Canonical] = {}
+        rejects: list[Reject] = []
+        for index, raw in enumerate(records):
+            issues: list[Issue] = []
+            mapped = self._map(raw, observed, issues)
+            if mapped is None:
+                rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
+                continue
+            rival = kept.get(mapped["key"])
+            if rival is None or mapped["version"] >= rival["version"]:
+                kept[mapped["key"]] = mapped
+        duplicates = len(records) - len(rejects) - len(kept)
+        return MappedBatch(list(kept.values()), rejects, duplicates, skipped=0)
+
+    def unmapped_fields(self, sample: Sequence[object]) -> list[str]:
+        """The paths in sample records that fill nothing, for a person to look over."""
+        used = {path for rule in self._plan.rules for path in rule.paths}
+        for record in sample:
+            if isinstance(record, dict):
+                used |= {raw for _name, raw, _read in self._shapes.copies(record)}
+        return unmapped_paths(sample, used)
+
+    def _map(self, raw: object, observed: str, issues: list[Issue]) -> Canonical | None:
+        """The canonical record, or None and everything that is wrong with it."""
+        if type(raw) is not dict:
+            issues.append(Issue("", "not_an_object", f"A record is an object; this one is {kind_of(raw)}."))
+            return None
+        data = self._filler.fill(raw, issues)
+        source_id, updated_at = data.pop(SOURCE_ID, None), data.pop(SOURCE_UPDATED_AT, None)
+        deleted = data.pop(DELETED, False) or data.get(RECORD_STATUS) == "deleted"
+        if deleted:
+            data = {name: data[name] for name in self._key_fields if name in data}
+            issues[:] = [issue for issue in issues if issue.pointer[1:] in self._key_fields]
+        self._validate(data, deleted, issues)
+        if issues:
+            return None
+        payload = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+        mapped: Canonical = {
+            "key": self._key_of(data),
+            "data": data,
+            "hash": content_hash(payload, deleted=deleted),
+            "version": updated_at if updated_at is not None and updated_at < observed else observed,
+        }
+        if source_id is not None:
+            mapped["sourceId"] = source_id
+        if deleted:
+            mapped["deleted"] = True
+        return mapped if _may_travel(mapped, payload, raw, issues) else None
+
+    def _validate(self, data: dict[str, Any], deleted: bool, issues: list[Issue]) -> None:
+        found: list[Issue] = []
+        if self._identify is not None:
+            found += self._identify(data)
+        if self._complete is not None and not deleted:
+            found += self._complete(data)
+        for name in self._plan.required:
+            if data.get(name) is None and not (deleted and name not in self._key_fields):
+                found.append(Issue(f"/{name}", "missing", self._missing_message(name)))
+        if found:
+            known = {issue.pointer for issue in issues}
+            issues += [issue for issue in found if issue.pointer not in known]
+
+    def _missing_message(self, name: str) -> str:
+        for rule in self._plan.rules:
+            if rule.field.name == name:
+                return f"Has no value at {shown(rule.paths)}. Correct the path, or give a default."
+        return f"Has no value: the source has no field {name}. Map {name} to the field that holds it."
+
+
+def _may_travel(mapped: Canonical, payload: bytes, raw: object, issues: list[Issue]) -> bool:
+    """Whether the record is not so much larger than the raw one that its batch might outgrow a message."""
+    key, source_id = mapped["key"], mapped.get("sourceId", "")
+    # A quick bound first: nearly every record is small.
+    bound = len(payload) + _CHARACTER_BYTES * (len(key) + len(source_id)) + _FRAME_BYTES
+    if bound <= MAX_RECORD_GROWTH_BYTES:
+        return True
+    size = len(payload) + len(orjson.dumps([key, source_id])) + _FRAME_BYTES
+    growth = size - len(orjson.dumps(raw))
+    if growth <= MAX_RECORD_GROWTH_BYTES:
+        return True
+    message = f"The mapping makes it {growth} bytes larger than the source's record; map fewer or shorter fields."
+    issues.append(Issue("", "too_large", message))
+    return False
+
+
+def _plain(issue: Issue) -> dict[str, str]:
+    return {"pointer": issue.pointer, "code": issue.code, "message": issue.message}
