@@ -1,6 +1,6 @@
 """One stretch of a walk: some pages from where the chain stands, then the message that carries the position on."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from hub_model.errors import PermanentError, TransientError
@@ -13,7 +13,7 @@ from hub_fetcher.walk import Limits, Walk
 
 async def fetch_stretch(
     walk: Walk, read: Callable[[str], Awaitable[Page]], limits: Limits, *, monotonic: Callable[[], float]
-) -> AsyncIterator[Message]:
+) -> AsyncGenerator[Message, None]:
     """Batches as they come, then the chain's next message, the stream's end, or its failure.
 
     Raises TransientError only if nothing was read: what was read is kept, and the next step tries again.
@@ -28,7 +28,7 @@ async def fetch_stretch(
 
 async def _read_pages(
     walk: Walk, ahead: Lookahead, limits: Limits, monotonic: Callable[[], float]
-) -> AsyncIterator[Message]:
+) -> AsyncGenerator[Message, None]:
     ends_at = monotonic() + limits.seconds
     while True:
         try:

@@ -62,20 +62,18 @@ class Transport:
         self, method: str, url: str, *, headers: Mapping[str, str], body: str | None, label: str, patience: Patience
     ) -> tuple[httpx2.Response, bytes]:
         """The response and its body, which of an error is read to its beginning only. Raises errors of our tree."""
-        check_url(url, self._ports)
-        try:
-            async with self._turn(origin_of(url)), asyncio.timeout(patience.deadline_s):
-                request = self._client.build_request(
-                    method, url, headers=merge_headers({"User-Agent": self._user_agent}, headers), content=body
-                )
-                response = await self._client.send(request, stream=True)
-                return response, await _read(response, patience)
-        except TooLarge as error:
-            raise _too_large(label, patience.max_body_bytes) from error
-        except TimeoutError as error:
-            raise _unanswered(f"{label} took longer than {patience.deadline_s:g} s", "source_timeout") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-            raise translated(error, label) from error
+        request = self._request(method, url, headers, body)
+        async with self._sent(request, label, patience) as response:
+            if response.is_success:
+                content = await read_bounded(response, patience.max_body_bytes, deadline_s=patience.deadline_s)
+            else:
+                content = await _beginning(response)
+            return response, content
+
+    async def reach(self, url: str, *, patience: Patience) -> int:
+        """Ask without any credential and do not read the answer; its status. Raises as ``exchange`` does."""
+        async with self._sent(self._request("GET", url, {}, None), "the base URL", patience) as response:
+            return response.status_code
 
     async def fetch_token(self, request: TokenRequest) -> Token:
         """One token exchange."""
@@ -96,6 +94,28 @@ class Transport:
             raise error
         return read_token(response.status_code, body)
 
+    def _request(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> httpx2.Request:
+        check_url(url, self._ports)
+        merged = merge_headers({"User-Agent": self._user_agent}, headers)
+        return self._client.build_request(method, url, headers=merged, content=body)
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx2.Request, label: str, patience: Patience) -> AsyncIterator[httpx2.Response]:
+        """The response while it is read, within the deadline; whatever fails is an error of our tree."""
+        try:
+            async with self._turn(origin_of(str(request.url))), asyncio.timeout(patience.deadline_s):
+                response = await self._client.send(request, stream=True)
+                try:
+                    yield response
+                finally:
+                    await response.aclose()
+        except TooLarge as error:
+            raise _too_large(label, patience.max_body_bytes) from error
+        except TimeoutError as error:
+            raise _unanswered(f"{label} took longer than {patience.deadline_s:g} s", "source_timeout") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            raise translated(error, label) from error
+
     @asynccontextmanager
     async def _turn(self, origin: str) -> AsyncIterator[None]:
         """A place among the requests to one origin. Origins that nobody asks are forgotten."""
@@ -110,13 +130,12 @@ class Transport:
                 del self._turns[origin]
 
 
-async def _read(response: httpx2.Response, patience: Patience) -> bytes:
-    if response.is_success:
-        return await read_bounded(response, patience.max_body_bytes, deadline_s=patience.deadline_s)
+async def _beginning(response: httpx2.Response) -> bytes:
+    """The beginning of an error's body, if it can be had: only a hint for its classification."""
     try:
         return await read_bounded(response, _ERROR_BODY_BYTES, deadline_s=5)
     except HubError:
-        return b""  # only a hint for classification
+        return b""
 
 
 def translated(error: Exception, label: str) -> HubError:

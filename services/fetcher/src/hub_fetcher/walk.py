@@ -76,6 +76,19 @@ class Walk:
         """Whether this stretch got a page at all."""
         return self._pages > self._request.pages
 
+    def wait_s(self, now: datetime) -> float:
+        """How long the source still wants to be left alone."""
+        resume_at = self._position.resume_at
+        return max(0.0, (resume_at - now).total_seconds()) if resume_at else 0.0
+
+    def summary(self) -> dict[str, int]:
+        """What this stretch did, for the log."""
+        return {
+            "pages": self._pages - self._request.pages,
+            "records": self._records - self._request.records,
+            "bytes": self._bytes,
+        }
+
     def is_spent(self, limits: Limits) -> bool:
         """Whether this stretch has read its share."""
         return self._pages_left(limits) <= 0 or self._bytes >= limits.bytes
@@ -109,6 +122,7 @@ class Walk:
         self._pages, self._records = self._pages + 1, self._records + len(records)
         self._bytes, self._page_bytes = self._bytes + page.size, page.size
         self._move(records_path=path, resume_at=None)
+        end: End | SourceError | None
         try:
             end = self._step(facts)
         except SourceError as error:
@@ -126,7 +140,7 @@ class Walk:
                 "pages": self._pages,
                 "records": self._records,
                 "position": self._position.to_message(),
-                "parked": self._request.parked + isinstance(error, RateLimited),
+                "parked": self._request.parked + (1 if isinstance(error, RateLimited) else 0),
             }
         )
 

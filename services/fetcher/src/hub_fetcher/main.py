@@ -1,0 +1,94 @@
+"""The fetcher as a service: queues, handlers, and the guarded way out."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from hub_messaging.broker import Broker, Subscription
+from hub_messaging.clock import Clock, utc_now
+from hub_messaging.router import Router
+from hub_model.messages import PageRequested, ProbeRequested, SyncRequested
+from hub_runtime.process import Service
+from hub_security.egress import open_client
+from hub_security.hosts import PortPolicy
+from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
+from hub_security.vault import SecretOpener
+from hub_storage.repositories import Chains, Integrations, Runs
+from hub_storage.store import Store
+
+from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
+from hub_fetcher.oauth import TokenCache
+from hub_fetcher.settings import FetcherSettings
+from hub_fetcher.sources import Sources
+from hub_fetcher.transport import Patience, Transport
+from hub_fetcher.walk import Limits
+
+NAME = "fetcher"
+
+
+def build_service(
+    settings: FetcherSettings,
+    *,
+    broker: Broker,
+    store: Store,
+    clock: Clock = utc_now,
+    on_secret: Callable[[str], None] | None = None,
+) -> Service:
+    """The service; nothing is started. ``on_secret`` hears every secret that is opened, for the log redactor."""
+    opener = SecretOpener(load_keys(settings), on_open=on_secret)
+    client = open_client(
+        allowed_networks=settings.allowed_networks,
+        refused_networks=settings.refused_networks,
+        allowed_ports=settings.allowed_ports,
+        timeout_s=settings.request_deadline_s,
+    )
+    transport = Transport(
+        client,
+        clock=clock,
+        ports=PortPolicy(frozenset(settings.allowed_ports)),
+        per_origin=settings.requests_per_origin,
+    )
+    patience = Patience(deadline_s=settings.request_deadline_s, max_body_bytes=settings.max_response_bytes)
+    hub = Fetching(
+        integrations=Integrations(store),
+        runs=Runs(store),
+        chains=Chains(store),
+        sources=Sources(transport, opener, TokenCache(monotonic=time.monotonic), patience),
+        limits=Limits(pages=settings.stretch_pages, seconds=settings.stretch_s, ahead=settings.pages_ahead),
+        clock=clock,
+        monotonic=time.monotonic,
+        probe_deadline_s=settings.probe_deadline_s,
+    )
+    router = build_router(hub, broker, stretches=settings.stretches)
+
+    async def stop(grace_s: float) -> bool:
+        drained = await router.stop(grace_s)
+        await client.aclose()
+        return drained
+
+    return Service(name=NAME, start=router.start, stop=stop, ready=store.ping)
+
+
+def build_router(hub: Fetching, broker: Broker, *, stretches: int) -> Router:
+    """The three queues of the fetcher."""
+    router = Router(broker, service=NAME, clock=hub.clock)
+    router.add(
+        Subscription("fetcher.syncs", ["sync.requested"]),
+        {SyncRequested: partial(start_sync, hub=hub)},
+    )
+    router.add(
+        Subscription("fetcher.pages", ["page.requested"], prefetch=stretches),
+        {PageRequested: partial(fetch_pages, hub=hub)},
+    )
+    router.add(
+        Subscription("fetcher.probes", ["probe.requested"]),
+        {ProbeRequested: partial(run_probe, hub=hub)},
+    )
+    return router
+
+
+def load_keys(settings: FetcherSettings) -> PrivateKeys:
+    """The private keys; InvalidInput if there are none. No key, no start."""
+    if settings.fetcher_keys is not None:
+        return parse_private_keys(settings.fetcher_keys.get_secret_value(), name="HUB_FETCHER_KEYS")
+    return load_private_keys(settings.fetcher_keys_file)

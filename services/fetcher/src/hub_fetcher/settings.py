@@ -1,0 +1,53 @@
+"""What an operator may set for the fetcher."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from hub_runtime.settings import RuntimeSettings
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+
+class FetcherSettings(RuntimeSettings):
+    """Settings of the fetcher, beside those of every process."""
+
+    fetcher_keys_file: Path = Field(
+        default=Path(".hub/keys/fetcher.json"),
+        description="File with the private keys that open API credentials; readable by this service only.",
+    )
+    fetcher_keys: SecretStr | None = Field(
+        default=None, description="The text of that file, where a process gets its keys from the environment."
+    )
+    allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Private networks that sources may be in, as CIDRs separated by commas, such as 10.20.0.0/16.",
+    )
+    refused_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Networks that are never dialled, though they are public; CIDRs separated by commas."
+    )
+    allowed_ports: Annotated[tuple[int, ...], NoDecode] = Field(
+        default=(), description="Ports that sources may have beside 80, 443 and those from 1024 on, by commas."
+    )
+    request_deadline_s: float = Field(
+        default=60.0, gt=0, le=600, description="Seconds one request to a source may take, body included."
+    )
+    max_response_bytes: int = Field(
+        default=32 * 1024 * 1024, ge=1024, description="Bytes a source's response may have, decompressed."
+    )
+    requests_per_origin: int = Field(
+        default=8, ge=1, le=100, description="Requests this process sends to one source at a time."
+    )
+    pages_ahead: int = Field(
+        default=4, ge=1, le=16, description="Pages of one stream that are requested before their turn."
+    )
+    stretch_pages: int = Field(default=20, ge=1, description="Pages one message covers at most.")
+    stretch_s: float = Field(default=20.0, gt=0, le=300, description="Seconds one message covers, about.")
+    stretches: int = Field(default=8, ge=1, le=64, description="Streams this process fetches at a time.")
+    probe_deadline_s: float = Field(
+        default=18.0, gt=0, le=120, description="Seconds a connection test may take; below what its asker waits."
+    )
+
+    @field_validator("allowed_networks", "refused_networks", "allowed_ports", mode="before")
+    @classmethod
+    def _by_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
