@@ -43,7 +43,13 @@ def build_app() -> typer.Typer:
 
 def options(
     _version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=lambda value: _print_version(wanted=value))
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda value: _print_version(wanted=value),
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
     """Student Hub Integrations: a college's data, from its own systems, by itself."""

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-from hub_model.errors import Issue, PermanentError, Unavailable
+from hub_model.errors import InvalidInput, Issue, PermanentError, Unavailable
 
 Json = dict[str, Any]
 
@@ -46,7 +46,9 @@ class HubClient:
             raise Unavailable(
                 f"No hub answers at {self._http.base_url}. Start one with `hub run`, or name another with --url."
             ) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise _not_an_address(str(self._http.base_url)) from error
+        except httpx2.HTTPError as error:
             raise Unavailable(f"The hub at {self._http.base_url} did not answer: {type(error).__name__}.") from error
         if response.is_success:
             return _decoded(response) if response.content else None
@@ -93,9 +95,13 @@ async def open_client(url: str, token: str) -> AsyncIterator[HubClient]:
     try:
         http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
     except httpx2.InvalidURL as error:
-        raise Unavailable(f"{url!r} is not the address of a hub; write one such as http://127.0.0.1:8000") from error
+        raise _not_an_address(url) from error
     async with http:
         yield HubClient(http)
+
+
+def _not_an_address(url: str) -> InvalidInput:
+    return InvalidInput(f"{url!r} is not the address of a hub; write one such as http://127.0.0.1:8000.")
 
 
 def _decoded(response: httpx2.Response) -> Any:

@@ -25,7 +25,8 @@ from hub_storage.store import Store
 from starlette.types import ASGIApp
 
 from hub_standalone.front import front_page
-from hub_standalone.settings import StandaloneSettings, local_url
+from hub_standalone.local import local_url
+from hub_standalone.settings import StandaloneSettings
 
 NAME = "standalone"
 

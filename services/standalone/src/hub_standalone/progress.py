@@ -39,7 +39,8 @@ class ProgressView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._console.is_terminal:  # stopping prints a line, also where nothing was started
+            self._bars.stop()
 
     async def follow(self, client: HubClient, title: str, integration_id: str, run_id: str) -> Json:
         """Show the run until it ends; return it as it ended."""

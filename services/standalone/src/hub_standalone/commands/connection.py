@@ -12,7 +12,7 @@ from hub_security.tokens import mint_token
 from rich.console import Console
 
 from hub_standalone.client import HubClient, open_client
-from hub_standalone.settings import LocalSettings, load_settings
+from hub_standalone.local import LocalSettings, load_settings
 
 DEFAULT_COLLEGE = "my-college"
 
@@ -35,7 +35,7 @@ async def connect(url: str | None, token: str | None, college: str) -> AsyncIter
     if token is None:
         token = make_token(settings, role=Role.PRINCIPAL, college=college)
         Console(stderr=True).print(f"No HUB_TOKEN: acting as Principal of {college} by the development key.")
-    async with open_client(url or settings.local_url, token) as client:
+    async with open_client(url or settings.url, token) as client:
         yield client
 
 

@@ -1,18 +1,22 @@
-"""``hub run`` and ``hub demo``: the commands that are a hub, rather than talk to one."""
+"""``hub run`` and ``hub demo``: the commands that are a hub, rather than talk to one.
+
+What they run is imported when they are called: a command that only asks a hub should not have to load one.
+"""
 
 import sys
 from typing import Annotated
 
 import typer
-from hub_runtime import process
-
-from hub_standalone.demo.run import run_demo
-from hub_standalone.main import run_system
-from hub_standalone.settings import StandaloneSettings, load_settings
 
 
 def run() -> None:
     """Run every service in this process until Ctrl-C; settings come from HUB_... variables and .env."""
+    from hub_runtime import process
+
+    from hub_standalone.local import load_settings
+    from hub_standalone.main import run_system
+    from hub_standalone.settings import StandaloneSettings
+
     settings = load_settings(StandaloneSettings)
     sys.exit(process.run(lambda: run_system(settings)))
 
@@ -21,4 +25,8 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Check every stored record, then exit.")] = False,
 ) -> None:
     """A simulated college, two integrations, a sync, a webhook; stays up until Ctrl-C to look around."""
+    from hub_runtime import process
+
+    from hub_standalone.demo.run import run_demo
+
     sys.exit(process.run(lambda: run_demo(once=once)))

@@ -7,7 +7,7 @@ from hub_security.roles import Role
 
 from hub_standalone.commands.connection import make_token
 from hub_standalone.keys import create_keys
-from hub_standalone.settings import LocalSettings, load_settings
+from hub_standalone.local import LocalSettings, load_settings
 
 
 def keys() -> None:

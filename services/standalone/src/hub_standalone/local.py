@@ -1,0 +1,62 @@
+"""What a command needs that only talks to a hub on this machine, and how any settings are read."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from hub_model.errors import InvalidInput, Issue
+from hub_runtime.settings import RuntimeSettings
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from hub_standalone.keys import read_token_secret
+
+S = TypeVar("S", bound=RuntimeSettings)
+
+CONFIG = SettingsConfigDict(env_prefix="HUB_", env_file=".env", frozen=True, extra="ignore")
+DEFAULT_KEYS_FOLDER = Path(".hub/keys")
+
+
+class LocalSettings(RuntimeSettings):
+    """Where the hub is, and with what its tokens are signed."""
+
+    model_config = CONFIG
+
+    keys_folder: Path = Field(
+        default=DEFAULT_KEYS_FOLDER, description="Folder of the development keys; `hub keys` creates them."
+    )
+    token_secret: SecretStr | None = None
+
+    def signing_secret(self) -> str | None:
+        """HUB_TOKEN_SECRET, or else the development secret; None when there is neither."""
+        if self.token_secret is not None:
+            return self.token_secret.get_secret_value()
+        return read_token_secret(self.keys_folder)
+
+    @property
+    def url(self) -> str:
+        """Where a hub with these settings answers."""
+        return local_url(self.http_host, self.http_port)
+
+
+def load_settings(kind: type[S]) -> S:
+    """Read settings from the environment and ``.env``; InvalidInput names each variable that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        issues = [
+            Issue(_variable(item["loc"]), item["type"], item["msg"].removeprefix("Value error, "))
+            for item in error.errors()
+        ]
+        raise InvalidInput("The settings are not complete or not valid.", issues) from None  # it quotes the values
+    except SettingsError as error:
+        raise InvalidInput(f"The settings cannot be read: {error}") from None
+
+
+def local_url(host: object, port: object) -> str:
+    """An address this machine can use: a server that listens everywhere also listens on loopback."""
+    return f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104 - compared, not bound
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    return f"HUB_{str(loc[0]).upper()}" if loc else "settings"

@@ -1,0 +1,37 @@
+"""Every test runs commands in an empty folder, in an environment that says nothing of the hub."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hub_standalone.cli import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def hub(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Runs one command line, as if it had been typed."""
+
+    def run(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as exited:
+            main(arguments)
+        out, err = capsys.readouterr()
+        return Outcome(int(exited.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HUB_URL", "HUB_TOKEN", "HUB_COLLEGE", "HUB_KEYS_FOLDER", "HUB_TOKEN_SECRET", "HUB_HTTP_PORT"):
+        monkeypatch.delenv(name, raising=False)
