@@ -5,6 +5,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -52,7 +53,10 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text without known secrets, credentials in URLs, and query strings."""
-        text = _QUERY.sub(rf"\1?{REDACTED}", _CREDENTIALS.sub(f"{REDACTED}@", text))
+        if "@" in text:
+            text = _CREDENTIALS.sub(f"{REDACTED}@", text)
+        if "?" in text:
+            text = _QUERY.sub(rf"\1?{REDACTED}", text)
         if not self._forms:
             return text
         pieces: list[str] = []
@@ -99,6 +103,7 @@ class Redactor:
                 self._forms.pop(form[:_WINDOW], None)
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Whether a header or field of this name holds a secret, whatever its value."""
     folded = _folded(name)

@@ -18,6 +18,7 @@ from hub_model.integrations import WebhookScheme
 
 LEGACY_HEADER = "x-webhook-signature"
 TOLERANCE_S = 300
+UNVERIFIED = "The request's signature could not be verified."
 
 _STANDARD_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _MAX_ENTRIES = 8
@@ -147,4 +148,4 @@ def _standard_key(secret: str) -> bytes:
 
 
 def _refused(reason: str) -> Unauthenticated:
-    return Unauthenticated(reason, public="The request's signature could not be verified.")
+    return Unauthenticated(reason, code="signature_invalid", public=UNVERIFIED)

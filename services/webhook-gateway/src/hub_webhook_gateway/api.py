@@ -1,0 +1,87 @@
+"""The one route, its errors as problems, and its description for whoever writes a sender."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from hub_runtime.http import install_problem_handlers
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+PATH = "/api/webhooks/integrations/{id}"
+OPENAPI_PATH = "/api/webhooks/openapi.json"
+
+_TITLE = "Student Hub webhooks"
+
+_SHAPES = """
+Pushes records of an integration. The body is JSON in UTF-8, in one of these shapes:
+
+- `{"dataType": "attendance", "records": [...]}`, with an optional `eventId`;
+- `{"type": "attendance.updated", "timestamp": ..., "data": {...} or [...]}`, as Standard Webhooks has it;
+- `{"success": true, "data": [...]}`, one record, or an array of records, where the integration's `webhook.dataType`
+  or its only endpoint says what they are.
+
+It is signed over its raw bytes by the integration's scheme: `legacy` (`x-webhook-signature`, hex HMAC-SHA256) or
+`standard` (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Under `standard` the `webhook-id` names the event,
+otherwise `eventId`, otherwise the body itself for ten minutes. 202 means the event is durable; on 408, 429 and 503
+send it again.
+"""
+
+_RESPONSES = {
+    "200": "This event was accepted before.",
+    "202": "The event is durable and will be processed.",
+    "400": "The body is not strict JSON.",
+    "401": "No valid signature; also for an unknown or disabled address.",
+    "405": "Only POST is answered.",
+    "408": "The body took too long to arrive.",
+    "409": "The event's id was used for another body.",
+    "413": "The body is too large.",
+    "415": "Not JSON in UTF-8, or compressed.",
+    "422": "No records of a collected type in the body.",
+    "429": "Too many webhooks; Retry-After says when to go on.",
+    "503": "The event could not be stored; send it again after Retry-After.",
+}
+
+
+def create_app(receiver: ASGIApp) -> FastAPI:
+    """The app. The route is a plain one: FastAPI would cost much of the throughput and has nothing to parse."""
+    app = FastAPI(title=_TITLE, openapi_url=OPENAPI_PATH, docs_url=None, redoc_url=None, redirect_slashes=False)
+    install_problem_handlers(app)
+    app.router.routes.append(Route(PATH, receiver, methods=["POST"]))
+    app.openapi_schema = _document()
+    return app
+
+
+def _document() -> dict[str, Any]:
+    return {"openapi": "3.1.0", "info": {"title": _TITLE, "version": "1"}, "paths": {PATH: {"post": _operation()}}}
+
+
+def _operation() -> dict[str, Any]:
+    headers = [{"name": name, "in": "header", "schema": {"type": "string"}} for name in _SIGNATURE_HEADERS]
+    return {
+        "operationId": "receiveWebhook",
+        "tags": ["webhooks"],
+        "summary": "Push records",
+        "description": _SHAPES.strip(),
+        "security": [],
+        "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}, *headers],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": ["object", "array"]}, "examples": _EXAMPLES}},
+        },
+        "responses": {status: _response(status, text) for status, text in _RESPONSES.items()},
+    }
+
+
+_SIGNATURE_HEADERS = ("x-webhook-signature", "webhook-id", "webhook-timestamp", "webhook-signature")
+_EXAMPLES = {
+    "typed": {"value": {"dataType": "attendance", "records": [{"studentId": "CS2101", "attendance": "present"}]}},
+    "standard": {"value": {"type": "attendance.updated", "data": {"studentId": "CS2101", "attendance": "absent"}}},
+}
+
+
+def _response(status: str, text: str) -> dict[str, Any]:
+    if status in ("200", "202"):
+        properties = {"status": {"enum": ["accepted", "duplicate"]}, "eventId": {"type": "string"}}
+        schema = {"type": "object", "required": ["status", "eventId"], "properties": properties}
+        return {"description": text, "content": {"application/json": {"schema": schema}}}
+    return {"description": text, "content": {"application/problem+json": {"schema": {"type": "object"}}}}

@@ -1,0 +1,153 @@
+"""From a verified event to durable messages, once: a repeated event is recognised by its receipt.
+
+The order is what makes it safe: the receipt is there as pending before the messages, and accepted after them. An
+event whose sender was not told 202 may be there as messages, receipt, both or neither; sending it again completes it,
+because its run's id derives from the event and receivers recognise repeated messages.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hub_messaging.publisher import Publisher
+from hub_model.errors import Conflict, Unavailable, Unroutable
+from hub_model.ids import derived_id
+from hub_model.logs import ReceiptStatus, WebhookReceipt
+from hub_model.messages import BatchFetched
+from hub_model.records import DataType, Origin
+from hub_storage.repositories import Receipts
+
+from hub_webhook_gateway.endpoints import Endpoint
+
+SAME_BODY_WINDOW = timedelta(minutes=10)
+
+_MAX_REMEMBERED = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A verified event. ``key`` is its sender's id for it; None: the body itself is, for ten minutes."""
+
+    key: str | None
+    body: bytes
+    data_type: DataType
+    batches: Sequence[list[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an event. ``run_id`` is under which its batches are found later."""
+
+    run_id: str
+    is_duplicate: bool
+
+
+@dataclass(slots=True)
+class _Seen:
+    run_id: str
+    fingerprint: str
+    received_at: datetime
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    is_accepted: bool = False
+
+
+class Intake:
+    """Takes events; remembers the recent ones, so that a burst of copies costs one.
+
+    ``on_accepted`` hears the id of each receipt whose messages are confirmed.
+    """
+
+    def __init__(self, receipts: Receipts, publisher: Publisher, *, on_accepted: Callable[[str], None]) -> None:
+        self._receipts = receipts
+        self._publisher = publisher
+        self._on_accepted = on_accepted
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+
+    async def take(self, endpoint: Endpoint, event: Event, now: datetime) -> Taken:
+        """Return when the event is durable.
+
+        Raises Conflict if its id was used for another body; TransientError if it could not be stored, and then
+        sending it again is right.
+        """
+        fingerprint = hashlib.sha256(event.body).hexdigest()
+        key = f"id:{event.key}" if event.key is not None else f"body:{fingerprint}"
+        run_id = derived_id(endpoint.integration_id, "webhook", key)
+        seen = self._seen.get(run_id)
+        if seen is not None and (event.key is not None or now - seen.received_at < SAME_BODY_WINDOW):
+            return await self._repeated(seen, fingerprint)
+        seen = self._remember(_Seen(run_id, fingerprint, now))
+        try:
+            taken = await self._store(endpoint, event, run_id, seen)
+            seen.run_id, seen.is_accepted = taken.run_id, True
+        finally:
+            seen.settled.set()
+            if not seen.is_accepted:
+                self._seen.pop(run_id, None)
+        return taken
+
+    async def _repeated(self, seen: _Seen, fingerprint: str) -> Taken:
+        """The answer to a copy of an event that this process has taken, or is taking."""
+        if seen.fingerprint != fingerprint:
+            raise _used_for_another_body()
+        await seen.settled.wait()
+        if not seen.is_accepted:
+            raise Unavailable("the event's first copy could not be stored")
+        return Taken(seen.run_id, is_duplicate=True)
+
+    async def _store(self, endpoint: Endpoint, event: Event, run_id: str, seen: _Seen) -> Taken:
+        receipt = WebhookReceipt.model_construct(
+            id=run_id,
+            college_id=endpoint.college_id,
+            integration_id=endpoint.integration_id,
+            fingerprint=seen.fingerprint,
+            status=ReceiptStatus.PENDING,
+            received_at=seen.received_at,
+        )
+        stored = await self._receipts.begin(receipt)
+        if stored is not None:
+            if stored.fingerprint != seen.fingerprint:
+                raise _used_for_another_body()
+            age = seen.received_at - stored.received_at
+            if event.key is None and age >= SAME_BODY_WINDOW:
+                # The same body again after a while is another event: what it says was true twice.
+                again = derived_id(run_id, int(age / SAME_BODY_WINDOW))
+                return await self._store(endpoint, event, again, seen)
+            if stored.status is ReceiptStatus.ACCEPTED:
+                return Taken(run_id, is_duplicate=True)
+        received_at = stored.received_at if stored is not None else seen.received_at
+        await self._publish(endpoint, event, run_id, received_at)
+        return Taken(run_id, is_duplicate=False)
+
+    async def _publish(self, endpoint: Endpoint, event: Event, run_id: str, received_at: datetime) -> None:
+        messages = [
+            BatchFetched.model_construct(
+                college_id=endpoint.college_id,
+                integration_id=endpoint.integration_id,
+                run_id=run_id,
+                data_type=event.data_type,
+                sequence=sequence,
+                origin=Origin.WEBHOOK,
+                observed_at=received_at,
+                records=batch,
+            )
+            for sequence, batch in enumerate(event.batches)
+        ]
+        try:
+            await self._publisher.publish(*messages)
+        except Unroutable as error:
+            raise Unavailable("nobody takes webhook events yet: no queue is bound to batch.fetched") from error
+        self._on_accepted(run_id)
+
+    def _remember(self, seen: _Seen) -> _Seen:
+        self._seen[seen.run_id] = seen
+        self._seen.move_to_end(seen.run_id)
+        if len(self._seen) > _MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+        return seen
+
+
+def _used_for_another_body() -> Conflict:
+    return Conflict("this event id was used before, for another body", code="event_id_reused")

@@ -1,0 +1,67 @@
+"""Puts the webhook-gateway together."""
+
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import ip_network
+
+from hub_messaging.broker import Broker
+from hub_messaging.publisher import Publisher
+from hub_runtime.process import Service
+from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
+from hub_security.redaction import Redactor
+from hub_security.vault import SecretOpener
+from hub_storage.repositories import Integrations, Logs, Receipts
+from hub_storage.store import Store
+
+from hub_webhook_gateway.api import create_app
+from hub_webhook_gateway.background import Acceptor, Background
+from hub_webhook_gateway.endpoints import Endpoints
+from hub_webhook_gateway.intake import Intake
+from hub_webhook_gateway.limits import TokenBuckets
+from hub_webhook_gateway.receiving import WebhookReceiver
+from hub_webhook_gateway.refusals import Refusals
+from hub_webhook_gateway.settings import GatewaySettings
+
+NAME = "webhook-gateway"
+
+
+def build_service(
+    settings: GatewaySettings,
+    *,
+    broker: Broker,
+    store: Store,
+    clock: Callable[[], datetime],
+    redactor: Redactor | None = None,
+) -> Service:
+    """The service. Without its private keys it does not start. ``redactor`` learns every secret that is opened."""
+    background = Background()
+    opener = SecretOpener(_private_keys(settings), on_open=redactor.add if redactor else None)
+    receipts = Receipts(store)
+    acceptor = Acceptor(receipts, background)
+    receiver = WebhookReceiver(
+        endpoints=Endpoints(
+            Integrations(store).locate,
+            opener,
+            remember_s=settings.webhook_cache_s,
+            rotation_overlap_s=settings.webhook_rotation_overlap_s,
+        ),
+        intake=Intake(receipts, Publisher(broker, source=NAME, clock=clock), on_accepted=acceptor.add),
+        refusals=Refusals(Logs(store), background),
+        per_endpoint=TokenBuckets(settings.webhook_rate_per_s, settings.webhook_burst),
+        per_client=TokenBuckets(settings.webhook_client_rate_per_s, settings.webhook_client_burst),
+        clock=clock,
+        max_body_bytes=settings.webhook_max_body_bytes,
+        body_deadline_s=settings.webhook_body_deadline_s,
+        trusted_proxies=[ip_network(text) for text in settings.trusted_proxies],
+    )
+    return Service(name=NAME, start=_start, stop=background.finish, app=create_app(receiver), ready=store.ping)
+
+
+async def _start() -> None:
+    """Nothing runs before the first request."""
+
+
+def _private_keys(settings: GatewaySettings) -> PrivateKeys:
+    if settings.gateway_keys is not None:
+        return parse_private_keys(settings.gateway_keys.get_secret_value(), name="HUB_GATEWAY_KEYS")
+    return load_private_keys(settings.gateway_keys_file)
