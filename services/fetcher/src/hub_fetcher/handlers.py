@@ -21,6 +21,7 @@ from hub_model.messages import (
 )
 from hub_model.runs import Run, RunStatus, cancel, start
 from hub_storage.repositories import Chains, Integrations, Runs
+from hub_storage.repositories.handover import end_run
 
 from hub_fetcher.auth import secret_params
 from hub_fetcher.probe import check_connection
@@ -143,10 +144,7 @@ def _is_over(run: Run, message: PageRequested) -> bool:
 async def _cancel(message: RunMessage, hub: Fetching) -> Sequence[Message]:
     """End a run whose integration is gone or switched off, and let the integration have another. Repeatable."""
     run = await hub.runs.change(message.college_id, message.run_id, lambda run: cancel(run, hub.clock()))
-    if await hub.integrations.find(message.college_id, message.integration_id) is not None:
-        await hub.integrations.change(
-            message.college_id, message.integration_id, lambda integration: _released(integration, run.id)
-        )
+    await end_run(hub.integrations, run, hub.clock())
     log.info("sync.cancelled")
     return [
         SyncFinished(
@@ -158,9 +156,3 @@ async def _cancel(message: RunMessage, hub: Fetching) -> Sequence[Message]:
             finished_at=run.finished_at or hub.clock(),
         )
     ]
-
-
-def _released(integration: Integration, run_id: str) -> Integration | None:
-    if integration.sync.active_run_id != run_id:
-        return None
-    return integration.with_sync(active_run_id=None, active_since=None)

@@ -29,7 +29,9 @@ class Position(Value):
 
     def to_message(self) -> dict[str, Any]:
         """The form that ``Position.model_validate`` reads back."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        # Only the outermost nothings are left out: a pagination's null may differ from its default.
+        dumped = self.model_dump(mode="json", by_alias=True)
+        return {name: value for name, value in dumped.items() if value is not None and value not in ("", [])}
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,10 @@ class Transport:
     def _request(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> httpx2.Request:
         check_url(url, self._ports)
         merged = merge_headers({"User-Agent": self._user_agent}, headers)
-        return self._client.build_request(method, url, headers=merged, content=body)
+        try:
+            return self._client.build_request(method, url, headers=merged, content=body)
+        except httpx2.InvalidURL as error:
+            raise translated(error, "the request") from error
 
     @asynccontextmanager
     async def _sent(self, request: httpx2.Request, label: str, patience: Patience) -> AsyncIterator[httpx2.Response]:
@@ -113,7 +116,7 @@ class Transport:
             raise _too_large(label, patience.max_body_bytes) from error
         except TimeoutError as error:
             raise _unanswered(f"{label} took longer than {patience.deadline_s:g} s", "source_timeout") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise translated(error, label) from error
 
     @asynccontextmanager
