@@ -42,8 +42,8 @@ class CrashingDelivery(Delivery):
         await self._delivery.ack()
         self._plan.reached(f"acked:{self._queue}")
 
-    async def retry(self, delay_s: float) -> None:
-        await self._delivery.retry(delay_s)
+    async def retry(self, delay_s: float, *, counted: bool = True) -> None:
+        await self._delivery.retry(delay_s, counted=counted)
 
     async def dead_letter(self, reason: str) -> None:
         await self._delivery.dead_letter(reason)
