@@ -1,0 +1,54 @@
+"""Puts the scheduler together: one loop, three things per tick."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from hub_messaging.broker import Broker
+from hub_messaging.publisher import Publisher
+from hub_runtime.process import Service
+from hub_storage.repositories import Integrations, Logs, Runs
+from hub_storage.store import Store
+
+from hub_scheduler.backend import Backend
+from hub_scheduler.due_times import DueTimes
+from hub_scheduler.recovery import Recovery
+from hub_scheduler.settings import SchedulerSettings
+from hub_scheduler.tick import start_due
+from hub_scheduler.ticker import Ticker
+
+NAME = "scheduler"
+
+
+def build_service(
+    settings: SchedulerSettings,
+    *,
+    broker: Broker,
+    store: Store,
+    clock: Callable[[], datetime],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Service:
+    """The service; it ticks once it has started."""
+    backend = Backend(
+        integrations=Integrations(store),
+        runs=Runs(store),
+        logs=Logs(store),
+        publisher=Publisher(broker, source=NAME, clock=clock),
+    )
+    recovery = Recovery(
+        backend, grace_s=settings.handover_grace_s, stall_after_s=settings.stall_after_s, monotonic=monotonic
+    )
+    due_times = DueTimes(backend)
+
+    async def tick(now: datetime) -> None:
+        await start_due(backend, now)
+        await recovery.mend(now)
+        await due_times.check_page(now)
+
+    ticker = Ticker(tick, period_s=settings.tick_s, clock=clock)
+
+    async def ready() -> None:
+        await ticker.check()
+        await store.ping()
+
+    return Service(name=NAME, start=ticker.start, stop=ticker.stop, ready=ready)

@@ -1,0 +1,82 @@
+"""From a transformed batch to what the store takes and to its counts. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import chain, repeat
+
+from hub_model.base import parse_datetime
+from hub_model.counts import Counts
+from hub_model.errors import InvalidInput
+from hub_model.ids import derived_id
+from hub_model.logs import RejectedRecord
+from hub_model.messages import BatchTransformed
+from hub_model.records import Outcome, RecordWrite
+from hub_storage.records import MergeBatch
+
+
+def merge_of(batch: BatchTransformed, now: datetime) -> MergeBatch:
+    """The batch as the store merges it, under the id that every delivery of it shares."""
+    versions: dict[str, datetime] = {}  # most records of a batch carry the same one
+    return MergeBatch(
+        id=batch.message_id,
+        college_id=batch.college_id,
+        data_type=batch.data_type,
+        integration_id=batch.integration_id,
+        run_id=batch.run_id,
+        writes=[_write(batch, index, versions) for index in range(len(batch.records))],
+        merged_at=now,
+    )
+
+
+def _write(batch: BatchTransformed, index: int, versions: dict[str, datetime]) -> RecordWrite:
+    record = batch.records[index]
+    try:
+        text = record["version"]
+        version = versions.get(text)
+        if version is None:
+            version = versions[text] = parse_datetime(text)
+        return RecordWrite(
+            key=record["key"],
+            data=record["data"],
+            content_hash=record["hash"],
+            version=version,
+            source_id=record.get("sourceId"),
+            deleted=record.get("deleted", False),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        # The error's own text may quote the record, so it is not passed on.
+        raise InvalidInput(
+            f"record {index} of batch {batch.sequence} is not a canonical record", code="malformed_batch"
+        ) from error
+
+
+def rejected_records(batch: BatchTransformed, now: datetime) -> list[RejectedRecord]:
+    """The rejects of the batch, each under an id that stays the same when the batch comes again."""
+    return [
+        RejectedRecord(
+            id=derived_id(batch.message_id, "reject", reject.index),
+            college_id=batch.college_id,
+            integration_id=batch.integration_id,
+            run_id=batch.run_id,
+            data_type=batch.data_type,
+            raw=reject.raw,
+            issues=reject.issues,
+            mapping_version=batch.mapping_version,
+            at=now,
+        )
+        for reject in batch.rejects
+    ]
+
+
+def counts_of(batch: BatchTransformed, outcomes: Sequence[Outcome]) -> Counts:
+    """The fate of every record that was fetched.
+
+    Invariant: the fates of a batch add up to the records it was fetched with.
+    """
+    if len(outcomes) != len(batch.records):
+        raise RuntimeError(f"{len(batch.records)} records were merged and {len(outcomes)} outcomes reported")
+    return Counts.of_outcomes(
+        chain(outcomes, repeat(Outcome.DUPLICATE, batch.duplicates)),
+        rejected=len(batch.rejects),
+        skipped=batch.skipped,
+    )

@@ -1,0 +1,138 @@
+"""What the writer does with a batch, and with news of a run. Every step may be repeated after a crash."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from hub_messaging.handling import Context
+from hub_model.counts import Counts
+from hub_model.errors import NotFound
+from hub_model.messages import BatchTransformed, BatchWritten, Message, RecordsChanged, SyncFailed, SyncFinished
+from hub_model.records import Origin
+from hub_model.runs import Run
+from hub_storage.records import RecordStore
+from hub_storage.repositories import Integrations, Logs, Rejects, Runs
+from hub_storage.repositories.handover import end_run
+
+from hub_writer import log_lines
+from hub_writer.batches import counts_of, merge_of, rejected_records
+from hub_writer.progress import Ended, ProgressEvent, apply, ended_by
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelves:
+    """Where the writer puts things."""
+
+    records: RecordStore
+    rejects: Rejects
+    runs: Runs
+    integrations: Integrations
+    logs: Logs
+    clock: Callable[[], datetime]
+
+
+async def write_batch(message: BatchTransformed, _: Context, *, shelves: Shelves) -> Sequence[Message]:
+    """Merge the records, keep the rejects, say what became of each.
+
+    A batch that comes again reports what its first merge did, so its counts are the same.
+    """
+    now = shelves.clock()
+    outcomes = await shelves.records.merge(merge_of(message, now))
+    if message.rejects:
+        await shelves.rejects.add(rejected_records(message, now))
+    counts = counts_of(message, outcomes)
+    if message.origin is Origin.WEBHOOK:
+        await shelves.logs.add(log_lines.webhook_written(message, counts, now))
+    log.debug("batch.written", data_type=message.data_type, sequence=message.sequence, **counts.model_dump())
+    return _news_of(message, counts, now)
+
+
+def _news_of(batch: BatchTransformed, counts: Counts, now: datetime) -> list[Message]:
+    news: list[Message] = [
+        BatchWritten(
+            college_id=batch.college_id,
+            integration_id=batch.integration_id,
+            run_id=batch.run_id,
+            data_type=batch.data_type,
+            sequence=batch.sequence,
+            origin=batch.origin,
+            counts=counts,
+            written_at=now,
+            expected_records=batch.expected_records,
+        )
+    ]
+    if counts.changed:
+        news.append(
+            RecordsChanged(
+                college_id=batch.college_id,
+                integration_id=batch.integration_id,
+                run_id=batch.run_id,
+                data_type=batch.data_type,
+                sequence=batch.sequence,
+                counts=counts,
+                changed_at=now,
+            )
+        )
+    return news
+
+
+async def record_progress(message: ProgressEvent, _: Context, *, shelves: Shelves) -> Sequence[Message]:
+    """Move the run on; announce the streams that ended, and close the run when it is over."""
+    before: list[Run] = []
+
+    def change(run: Run) -> Run | None:
+        before[:] = [run]
+        after = apply(run, message)
+        return None if after == run else after
+
+    try:
+        after = await shelves.runs.change(message.college_id, message.run_id, change)
+    except NotFound:
+        await _record_without_run(message, shelves)
+        return []
+    ended = ended_by(before[0], after)
+    return await _announce(after, ended, shelves)
+
+
+async def _announce(run: Run, ended: Ended, shelves: Shelves) -> Sequence[Message]:
+    lines = [log_lines.stream_ended(run, stream) for stream in ended.streams]
+    if ended.run:
+        integration = await end_run(shelves.integrations, run=run, now=shelves.clock())
+        lines.append(log_lines.run_ended(run, paused=integration is not None and integration.sync.paused))
+    if lines:
+        await shelves.logs.add(*lines)
+    return [_end_of(run)] if ended.run else []
+
+
+def _end_of(run: Run) -> SyncFinished:
+    finished_at = run.finished_at or run.progressed_at
+    log.info(
+        "run.finished",
+        status=run.status,
+        duration_ms=round((finished_at - run.created_at).total_seconds() * 1000),
+        error_code=run.failure.code if run.failure else None,
+        **run.counts.model_dump(),
+    )
+    return SyncFinished(
+        college_id=run.college_id,
+        integration_id=run.integration_id,
+        run_id=run.id,
+        status=run.status,
+        counts=run.counts,
+        finished_at=finished_at,
+    )
+
+
+async def _record_without_run(event: ProgressEvent, shelves: Shelves) -> None:
+    """A pushed batch has no run, and its line was written with it; anything else that lacks one is an error."""
+    if isinstance(event, BatchWritten) and event.origin is Origin.WEBHOOK:
+        return
+    if isinstance(event, SyncFailed):
+        line = log_lines.failed_without_run(event)
+    else:
+        line = log_lines.run_unknown(event, shelves.clock())
+    log.warning("run.unknown", event_name=event.name, error_code=line.code)
+    await shelves.logs.add(line)

@@ -1,0 +1,44 @@
+"""What an event does to a run, and what its handler owes afterwards. Pure."""
+
+from dataclasses import dataclass
+
+from hub_model import runs
+from hub_model.messages import BatchWritten, StreamFinished, SyncFailed
+from hub_model.runs import Run, Stream, StreamStatus
+
+ProgressEvent = BatchWritten | StreamFinished | SyncFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The streams that came to an end, and whether the run did."""
+
+    streams: tuple[Stream, ...]
+    run: bool
+
+
+def apply(run: Run, event: ProgressEvent) -> Run:
+    """The run after the event; an equal run when the event brings nothing new."""
+    match event:
+        case BatchWritten():
+            return runs.record_batch(run, event)
+        case StreamFinished():
+            return runs.finish_stream(run, event)
+        case SyncFailed():
+            return runs.fail(run, event)
+
+
+def ended_by(before: Run, after: Run) -> Ended:
+    """What the event that led from ``before`` to ``after`` has ended, and so has to be announced by its handler.
+
+    An event that changed nothing may be the repetition of one whose handler died half way, so it answers for
+    everything that is over. One that did change something answers for its own effect alone: what had ended before is
+    in the hands of the event that ended it, which is not acknowledged before it is done.
+    """
+    ended = tuple(stream for stream in after.streams.values() if stream.status is not StreamStatus.RUNNING)
+    if before == after:
+        return Ended(ended, after.status.is_final)
+    return Ended(
+        tuple(stream for stream in ended if before.streams[stream.data_type].status is StreamStatus.RUNNING),
+        after.status.is_final and not before.status.is_final,
+    )
