@@ -11,7 +11,7 @@ from hub_fetcher.pagination import begin, foresee, step
 from hub_fetcher.position import End, PageFacts, Position
 from hub_fetcher.records import find_records
 from hub_fetcher.request import plan_requests, url_at
-from hub_model.endpoints import CursorPagination, Endpoint
+from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft
 from hub_model.records import DataType

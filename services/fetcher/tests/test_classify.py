@@ -1,0 +1,117 @@
+"""HTTP statuses become errors of the right class, and waits that make sense."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx2
+import pytest
+from hub_fetcher.classify import MAX_WAIT_S, MIN_WAIT_S, error_of, retry_after_s
+from hub_model.errors import ErrorClass, HubError, RateLimited
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
+
+
+def classify(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> HubError | None:
+    return error_of(status, httpx2.Headers(headers), body, label="/students", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, ErrorClass.AUTH),
+        (403, ErrorClass.AUTH),
+        *[(status, ErrorClass.CONFIG) for status in (400, 404, 405, 409, 410, 413, 414, 418, 422, 301, 304, 308)],
+        *[(status, ErrorClass.TRANSIENT) for status in (408, 423, 425, 500, 502, 503, 504, 520, 599)],
+        (429, ErrorClass.RATE),
+    ],
+)
+def test_each_status_has_its_class(status: int, expected: ErrorClass) -> None:
+    error = classify(status)
+    assert error is not None
+    assert error.error_class is expected
+    assert str(status) in str(error) or status < 400
+    assert error.public
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 206])
+def test_success_is_no_error(status: int) -> None:
+    assert classify(status) is None
+
+
+def test_503_with_retry_after_is_a_rate_limit() -> None:
+    error = classify(503, {"Retry-After": "120"})
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s == 120
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"X-RateLimit-Remaining": "0"}, b""),
+        ({}, b"403 Forbidden (Rate Limit Exceeded)"),
+        ({}, b'{"error":"Too Many Requests"}'),
+    ],
+)
+def test_403_that_speaks_of_a_rate_limit_is_one(headers: dict[str, str], body: bytes) -> None:
+    assert isinstance(classify(403, headers, body), RateLimited)
+
+
+def test_403_with_requests_left_is_about_credentials() -> None:
+    error = classify(403, {"X-RateLimit-Remaining": "17"}, b'{"message":"no permission"}')
+    assert error is not None
+    assert error.error_class is ErrorClass.AUTH
+
+
+def test_a_redirect_to_a_login_page_is_about_credentials() -> None:
+    error = classify(302, {"Location": "https://erp.example.edu/login?next=/students"})
+    assert error is not None
+    assert error.error_class is ErrorClass.AUTH
+
+
+def test_a_redirect_is_named_without_its_query() -> None:
+    error = classify(301, {"Location": "https://new.example.edu/api?api_key=s3cret-canary#frag"})
+    assert error is not None
+    assert error.code == "redirected"
+    assert "https://new.example.edu/api" in error.public
+    assert "s3cret-canary" not in error.public + str(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"Retry-After": "30"}, 30),
+        ({"Retry-After": "2.5"}, 2.5),
+        ({"Retry-After": "0"}, MIN_WAIT_S),
+        ({"Retry-After": "9999999"}, MAX_WAIT_S),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90),
+        ({"Retry-After": format_datetime(NOW - timedelta(days=1), usegmt=True)}, MIN_WAIT_S),
+        ({"Retry-After": "Fri, 99 Foo 2026 99:99:99 GMT"}, None),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "45"}, 45),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 60)}, 60),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp() + 60) * 1000)}, 60),
+        ({"X-RateLimit-Remaining": "3", "X-RateLimit-Reset": "45"}, None),
+    ],
+)
+def test_the_wait_is_read_from_every_dialect(headers: dict[str, str], expected: float | None) -> None:
+    assert retry_after_s(httpx2.Headers(headers), NOW) == expected
+
+
+def test_a_date_is_measured_by_the_sources_own_clock() -> None:
+    skewed = NOW + timedelta(hours=3)
+    headers = {
+        "Date": format_datetime(skewed, usegmt=True),
+        "Retry-After": format_datetime(skewed + timedelta(seconds=10), usegmt=True),
+    }
+    assert retry_after_s(httpx2.Headers(headers), NOW) == 10
+
+
+@given(after=st.text(max_size=40), reset=st.text(max_size=40), date=st.text(max_size=40))
+def test_no_header_breaks_the_reading_of_the_wait(after: str, reset: str, date: str) -> None:
+    wait_s = retry_after_s({"retry-after": after, "x-ratelimit-reset": reset, "date": date}, NOW)
+    assert wait_s is None or MIN_WAIT_S <= wait_s <= MAX_WAIT_S
