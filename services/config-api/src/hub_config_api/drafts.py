@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from hub_mapping import compile_mapping
 from hub_model.endpoints import Endpoint
 from hub_model.errors import InvalidInput, Issue
-from hub_model.integrations import IntegrationDraft, check_headers
+from hub_model.integrations import ApiKeyPlacement, IntegrationDraft, check_headers
 from hub_model.records import DataType
 from hub_runtime.pointers import pointer_to
 from hub_security.redaction import is_secret_name
@@ -17,13 +17,24 @@ _SECRET_PARAMS = re.compile(r"(?:api|access|auth)[_-]?(?:key|token)|wstoken|clie
 
 def check_draft(draft: IntegrationDraft) -> None:
     """Raise InvalidInput with an issue for everything that is wrong, so that it can be mended in one go."""
-    issues = [*_header_issues("/headers", draft.headers)]
+    issues = [*_placement_issues(draft.api_key_placement), *_header_issues("/headers", draft.headers)]
     for data_type, endpoint in draft.endpoints.items():
         issues += _endpoint_issues(pointer_to(["endpoints", data_type]), endpoint)
         issues += _mapping_issues(pointer_to(["endpoints", data_type, "mapping"]), endpoint, data_type, draft.time_zone)
     if issues:
         fields = ", ".join(dict.fromkeys(issue.pointer for issue in issues))
         raise InvalidInput(f"Mend {fields} and send it again.", issues)
+
+
+def _placement_issues(placement: ApiKeyPlacement) -> Iterator[Issue]:
+    if not placement.prefix.isascii() or not (placement.prefix + " ").isprintable():
+        yield Issue("/apiKeyPlacement/prefix", "value_error", "The prefix must be printable ASCII, such as 'Token '.")
+    if placement.placement == "query" or placement.name.lower() == "authorization":
+        return  # a key may stand in Authorization, behind whatever prefix the system wants
+    try:
+        check_headers({placement.name: ""})
+    except ValueError as error:
+        yield Issue("/apiKeyPlacement/name", "value_error", str(error))
 
 
 def _mapping_issues(pointer: str, endpoint: Endpoint, data_type: DataType, time_zone: str) -> Iterator[Issue]:

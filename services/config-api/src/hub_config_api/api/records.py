@@ -1,6 +1,6 @@
 """The canonical records that arrived."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from hub_model.records import DataType
@@ -8,6 +8,7 @@ from hub_storage.records import RecordQuery
 from pydantic import AwareDatetime, Field
 
 from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
+from hub_config_api.api.cursors import read_cursor, write_cursor
 from hub_config_api.api.parameters import PageQuery
 from hub_config_api.api.problems import problems
 from hub_config_api.views.records import RecordPage, record_view
@@ -36,20 +37,22 @@ async def list_records(
     query: Annotated[RecordsQuery, Query()],
 ) -> RecordPage:
     """The college's records of one type, from all its integrations, in the order of their keys."""
-    fields: dict[str, Any] = {"studentId": query.student_id, "date": query.date}
+    wanted = {"studentId": query.student_id, "date": query.date}
+    fields = {name: value for name, value in wanted.items() if value is not None}
+    asked = [data_type, fields, query.updated_since, query.include_deleted]
     found = await backend.records.find(
         caller.college_id,
         data_type,
         RecordQuery(
-            fields={name: value for name, value in fields.items() if value is not None},
+            fields=fields,
             updated_since=query.updated_since,
             include_deleted=query.include_deleted,
             limit=query.limit + 1,
-            after=query.cursor,
+            after=read_cursor(asked, query.cursor) if query.cursor is not None else None,
         ),
     )
     shown = found[: query.limit]
     return RecordPage(
         items=[record_view(record) for record in shown],
-        next_cursor=shown[-1].key if len(found) > query.limit else None,
+        next_cursor=write_cursor(asked, shown[-1].key) if len(found) > query.limit else None,
     )

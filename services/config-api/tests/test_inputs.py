@@ -1,0 +1,204 @@
+"""Bad input gets a problem that names the field and the fix, and changes nothing."""
+
+import copy
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+
+def changed(draft: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The draft with one thing changed; the path's steps are separated by dots."""
+    body: dict[str, Any] = copy.deepcopy(draft)
+    *parents, last = path.split(".")
+    place = body
+    for step in parents:
+        place = place.setdefault(step, {})
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return body
+
+
+BAD: list[tuple[str, Any, str, str]] = [
+    ("bogus", 1, "/bogus", "not known"),
+    ("collegeId", "college-b", "/collegeId", "not known"),
+    ("createdBy", "me", "/createdBy", "not known"),
+    ("status", "active", "/status", "not known"),
+    ("secrets", {}, "/secrets", "not known"),
+    ("name", ..., "/name", "required"),
+    ("name", "", "/name", "at least 1"),
+    ("name", "x" * 121, "/name", "at most 120"),
+    ("name", {"$ne": None}, "/name", "string"),
+    ("syncInterval", 4, "/syncInterval", "shortest interval is 5"),
+    ("syncInterval", "30", "/syncInterval", "integer"),
+    ("syncInterval", 30.5, "/syncInterval", "integer"),
+    ("syncInterval", 50_000, "/syncInterval", "43200"),
+    ("enabled", "yes", "/enabled", "boolean"),
+    ("baseUrl", "erp.college.edu", "/baseUrl", "https://"),
+    ("baseUrl", "ftp://erp.college.edu", "/baseUrl", "https://"),
+    ("baseUrl", "https://user:pw@erp.college.edu", "/baseUrl", "own fields"),
+    ("baseUrl", "https://erp.college.edu/?token=x", "/baseUrl", "parameters"),
+    ("baseUrl", "https://erp.college.edu:99999", "/baseUrl", "URL"),
+    ("authType", "magic", "/authType", "'api-key'"),
+    ("apiKey", "********", "/apiKey", "placeholder"),
+    ("apiKey", "", "/apiKey", "placeholder"),
+    ("endpoints", {}, "/endpoints", "at least 1"),
+    ("endpoints.grades", "/grades", "/endpoints/grades", "'marks'"),
+    ("endpoints.marks", {"path": "/m", "pagnation": {}}, "/endpoints/marks/pagnation", "not known"),
+    ("endpoints.marks", "https://evil.example/", "/endpoints/marks", "below the base URL"),
+    (
+        "endpoints.marks",
+        {"path": "/m", "pagination": {"type": "page", "pageSize": 0}},
+        "/endpoints/marks/pagination/pageSize",
+        "greater",
+    ),
+    (
+        "endpoints.attendance",
+        {"path": "/a", "mapping": {"rules": [{"to": "nonsense", "from": "x"}]}},
+        "/endpoints/attendance/mapping/rules/0/to",
+        "no such field",
+    ),
+    (
+        "endpoints.attendance",
+        {"path": "/a", "mapping": {"rules": [{"to": "date", "from": "d", "do": ["explode"]}]}},
+        "/endpoints/attendance/mapping/rules/0/do/0",
+        "No such transform",
+    ),
+    ("endpoints.custom", {"path": "/c", "mapping": {}}, "/endpoints/custom/mapping/key", "identify"),
+    ("endpoints.marks", {"path": "/m", "headers": {"Host": "x"}}, "/endpoints/marks/headers", "Host"),
+    ("endpoints.marks", {"path": "/m", "headers": {"X-Api-Key": "x"}}, "/endpoints/marks/headers/X-Api-Key", "apiKey"),
+    ("endpoints.marks", {"path": "/m", "params": {"wstoken": "x"}}, "/endpoints/marks/params/wstoken", "apiKey"),
+    ("endpoints.marks", "/m?api_key=canary", "/endpoints/marks/path", "apiKey"),
+    ("headers", {"X-Auth-Token": "canary"}, "/headers/X-Auth-Token", '"name": "X-Auth-Token"'),
+    ("headers", {"Authorization": "Bearer canary"}, "/headers", "authType"),
+    ("headers", {"X-A": "line\r\nbreak"}, "/headers", "X-A"),
+    ("apiKeyPlacement", {"name": "Host"}, "/apiKeyPlacement/name", "Host"),
+    ("apiKeyPlacement", {"name": "a b"}, "/apiKeyPlacement/name", "header name"),
+    ("apiKeyPlacement", {"prefix": "a\nb"}, "/apiKeyPlacement/prefix", "printable"),
+    ("timeZone", "Mars/Olympus", "/timeZone", "IANA"),
+    ("webhook", {"scheme": "standard", "secret": "too short"}, "/webhook/secret", "whsec_"),
+    ("webhook", {"secret": "short"}, "/webhook/secret", "16"),
+    ("webhook", {"secret": "********"}, "/webhook/secret", "placeholder"),
+    ("authType", "oauth", "", "tokenUrl"),
+    ("apiKey", "x" * 20_000, "/apiKey", "16384"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "pointer", "words"), BAD, ids=[f"{p}-{c}" for p, _, c, _ in BAD])
+async def test_a_bad_field_is_named_with_its_fix_and_changes_nothing(
+    hub: Any, path: str, value: Any, pointer: str, words: str
+) -> None:
+    made = await hub.create(name="Before")
+    body = changed(hub.draft, path, value)
+    for method, target in (("POST", "/api/integrations"), ("PUT", f"/api/integrations/{made['id']}")):
+        response = await hub.call(method, target, body)
+        assert response.status_code == 422, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        problem = response.json()
+        found = [error for error in problem["errors"] if error["pointer"].startswith(pointer)]
+        assert found, problem
+        assert words.lower() in found[0]["message"].lower(), problem
+        assert "canary" not in response.text
+    [only] = (await hub.get("/api/integrations"))["items"]
+    assert (only["name"], only["revision"]) == ("Before", 1)
+    assert [entry["action"] for entry in await hub.audit()] == ["createIntegration"]
+
+
+async def test_every_mistake_is_told_at_once(hub: Any) -> None:
+    body = {**hub.draft, "syncInterval": 4, "bogus": 1, "baseUrl": "x"}
+    errors = (await hub.call("POST", "/api/integrations", body)).json()["errors"]
+    assert {error["pointer"] for error in errors} == {"/syncInterval", "/bogus", "/baseUrl"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"not json",
+        b'{"name": NaN}',
+        b'{"name": "\xff"}',
+        b'{"name": "\\ud800"}',
+        b"{} {}",
+        b"[" * 100_000,
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    ],
+    ids=["open", "text", "nan", "latin1", "surrogate", "two", "deep", "deep-object"],
+)
+async def test_malformed_json_is_a_bad_request(hub: Any, body: bytes) -> None:
+    response = await hub.call("POST", "/api/integrations", headers=JSON, content=body)
+    assert response.status_code == 400
+    assert response.json()["type"] == "/problems/malformed-json"
+
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"5", b""])
+async def test_json_that_is_no_object_is_refused(hub: Any, body: bytes) -> None:
+    response = await hub.call("POST", "/api/integrations", headers=JSON, content=body)
+    assert response.status_code == 422, response.text
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_a_body_of_another_type_is_refused(hub: Any, content_type: str) -> None:
+    headers = {"content-type": content_type}
+    response = await hub.call("POST", "/api/integrations", headers=headers, content=orjson.dumps(hub.draft))
+    assert (response.status_code, response.json()["type"]) == (415, "/problems/unsupported-media-type")
+    assert "application/json" in response.json()["detail"]
+
+
+async def test_an_oversized_body_is_refused_announced_or_chunked(hub: Any) -> None:
+    body = orjson.dumps({**hub.draft, "type": "x" * 300_000})
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 10_000):
+            yield body[start : start + 10_000]
+
+    for content in (body, chunks()):
+        response = await hub.call("POST", "/api/integrations", headers=JSON, content=content)
+        assert (response.status_code, response.json()["type"]) == (413, "/problems/too-large")
+    assert (await hub.get("/api/integrations"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"enabled": "true"}, {"enabled": 1}, {"enabled": None}, {"enabled": True, "x": 1}]
+)
+async def test_a_toggle_takes_a_boolean_and_nothing_else(hub: Any, body: Any) -> None:
+    made = await hub.create()
+    response = await hub.call("PATCH", f"/api/integrations/{made['id']}/toggle", body)
+    assert response.status_code == 422
+    assert (await hub.get(f"/api/integrations/{made['id']}"))["revision"] == 1
+
+
+@pytest.mark.parametrize("name", ["a b", '{"$ne":null}', "..%2fadmin", "x" * 65, "%00"])
+async def test_an_id_is_plain_text(hub: Any, name: str) -> None:
+    response = await hub.call("GET", f"/api/integrations/{name}")
+    assert response.status_code in (404, 422)
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "pointer"),
+    [
+        ("/api/integrations?limit=0", "/limit"),
+        ("/api/integrations?limit=201", "/limit"),
+        ("/api/integrations?limit=x", "/limit"),
+        ("/api/integrations?cursor=nonsense", "/cursor"),
+        ("/api/integrations?page=2", "/page"),
+        ("/api/audit?cursor=%ff", "/cursor"),
+        ("/api/records/attendance?studentid=CS1", "/studentid"),
+        ("/api/records/attendance?studentId[$ne]=x", "/studentId[$ne]"),
+        ("/api/records/attendance?date=20-07-2026", "/date"),
+        ("/api/records/attendance?updatedSince=yesterday", "/updatedSince"),
+        ("/api/records/attendance?updatedSince=2026-07-20T00:00:00", "/updatedSince"),
+        ("/api/records/attendance?cursor=AAAA", "/cursor"),
+        ("/api/records/grades", "/dataType"),
+    ],
+)
+async def test_a_bad_parameter_is_named(hub: Any, path: str, pointer: str) -> None:
+    response = await hub.call("GET", path)
+    assert response.status_code == 422, response.text
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
