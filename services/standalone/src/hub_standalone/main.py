@@ -53,20 +53,27 @@ class AnnouncedServer(HttpServer):
         print(f"Student Hub Integrations: {url} (openapi: {url}/api/openapi.json)", flush=True)
 
 
-def build_system(settings: StandaloneSettings, *, broker: Broker, store: Store, clock: Clock = utc_now) -> System:
+def build_system(
+    settings: StandaloneSettings,
+    *,
+    broker: Broker,
+    store: Store,
+    redactor: Redactor | None = None,
+    clock: Clock = utc_now,
+) -> System:
     """The system over any broker and store; nothing is started.
 
     Whoever consumes starts before whoever publishes to it: a message for which no queue was ever declared is refused.
     """
-    builders = (
-        hub_writer.main.build_service,
-        hub_transformer.main.build_service,
-        hub_fetcher.main.build_service,
-        hub_scheduler.main.build_service,
-        hub_config_api.main.build_service,
-        hub_webhook_gateway.main.build_service,
-    )
-    services = [build(settings, broker=broker, store=store, clock=clock) for build in builders]
+    redactor = redactor or Redactor()
+    services = [
+        hub_writer.main.build_service(settings, broker=broker, store=store, clock=clock),
+        hub_transformer.main.build_service(settings, broker=broker, store=store, clock=clock),
+        hub_fetcher.main.build_service(settings, broker=broker, store=store, clock=clock, on_secret=redactor.add),
+        hub_scheduler.main.build_service(settings, broker=broker, store=store, clock=clock),
+        hub_config_api.main.build_service(settings, broker=broker, store=store, clock=clock),
+        hub_webhook_gateway.main.build_service(settings, broker=broker, store=store, clock=clock, redactor=redactor),
+    ]
     *_, config_api, gateway = services
     readiness = Readiness(services)
     apps = {"": config_api.app, "/api/webhooks": gateway.app, "/": front_page}
@@ -90,13 +97,13 @@ async def open_adapters(settings: StandaloneSettings) -> AsyncIterator[tuple[Bro
 
 
 @asynccontextmanager
-async def open_system(settings: StandaloneSettings) -> AsyncIterator[str]:
+async def open_system(settings: StandaloneSettings, *, redactor: Redactor) -> AsyncIterator[str]:
     """The whole system, running while the block runs, for a caller with more to do in the same process.
 
     Yields the address it answers at.
     """
     async with open_adapters(settings) as (broker, store), AsyncExitStack() as stack:
-        system = build_system(settings, broker=broker, store=store)
+        system = build_system(settings, broker=broker, store=store, redactor=redactor)
         for service in system.services:
             await service.start()
             stack.push_async_callback(service.stop, settings.shutdown_grace_s)
@@ -111,9 +118,10 @@ async def open_system(settings: StandaloneSettings) -> AsyncIterator[str]:
 
 async def run_system(settings: StandaloneSettings) -> int:
     """Run until SIGTERM or SIGINT; return the exit code of the process."""
-    configure_logging(service=NAME, level=settings.log_level, processors=[Redactor()])
+    redactor = Redactor()
+    configure_logging(service=NAME, level=settings.log_level, processors=[redactor])
     async with open_adapters(settings) as (broker, store):
-        system = build_system(settings, broker=broker, store=store)
+        system = build_system(settings, broker=broker, store=store, redactor=redactor)
         return await run_until_signal(
             system.services,
             grace_s=settings.shutdown_grace_s,

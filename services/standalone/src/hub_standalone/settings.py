@@ -4,6 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from hub_config_api.settings import ConfigApiSettings
+from hub_fetcher.settings import FetcherSettings
+from hub_scheduler.settings import SchedulerSettings
+from hub_transformer.settings import TransformerSettings
+from hub_webhook_gateway.settings import GatewaySettings
 from hub_writer.settings import WriterSettings
 from pydantic import Field, model_validator
 
@@ -11,7 +15,9 @@ from hub_standalone.keys import read_token_secret
 from hub_standalone.local import CONFIG, DEFAULT_KEYS_FOLDER, local_url
 
 
-class StandaloneSettings(ConfigApiSettings, WriterSettings):
+class StandaloneSettings(
+    ConfigApiSettings, SchedulerSettings, FetcherSettings, TransformerSettings, WriterSettings, GatewaySettings
+):
     """The settings of all services; where they are silent, keys and data lie below ``.hub``."""
 
     model_config = CONFIG
@@ -28,7 +34,11 @@ class StandaloneSettings(ConfigApiSettings, WriterSettings):
         if not isinstance(values, dict):
             return values
         folder = Path(values.get("keys_folder") or DEFAULT_KEYS_FOLDER)
-        local: dict[str, Any] = {"public_keys_file": folder / "public.json"}
+        local: dict[str, Any] = {
+            "public_keys_file": folder / "public.json",
+            "fetcher_keys_file": folder / "fetcher.json",
+            "gateway_keys_file": folder / "gateway.json",
+        }
         if str(values.get("http_port", 0)) != "0":  # with 0 it is known only once it listens
             local["public_url"] = local_url(values.get("http_host", "127.0.0.1"), values["http_port"])
         if values.get("jwks_url") is None:

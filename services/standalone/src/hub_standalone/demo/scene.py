@@ -59,10 +59,11 @@ async def set_scene(folder: Path) -> AsyncIterator[Scene]:
         )
         college = College(build_world(SEED, datetime.now(INDIA).date()), credentials)
         with log_file.open("wb", buffering=0) as log:
-            configure_logging(service="demo", level=settings.log_level, processors=[Redactor()], stream=log)
+            redactor = Redactor()
+            configure_logging(service="demo", level=settings.log_level, processors=[redactor], stream=log)
             async with (
                 serve_college(college),
-                open_system(settings) as url,
+                open_system(settings, redactor=redactor) as url,
                 open_client(url, token) as client,
             ):
                 yield Scene(
@@ -105,6 +106,11 @@ def _settings(folder: Path) -> StandaloneSettings:
         token_issuer=None,
         token_audience=None,
         token_max_lifetime_s=MAX_LIFETIME_S,
+        fetcher_keys_file=keys_folder / "fetcher.json",
+        fetcher_keys=None,
+        gateway_keys_file=keys_folder / "gateway.json",
+        gateway_keys=None,
+        allowed_networks=("127.0.0.0/8",),
         database=folder / "hub.db",
         http_host="127.0.0.1",
         http_port=_free_port(),

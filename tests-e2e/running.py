@@ -1,0 +1,65 @@
+"""A hub as a process of its own: started as an operator would, stopped by a signal, read through HTTP and its log."""
+
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub_security.roles import Role
+from hub_security.tokens import mint_token
+
+HUB = Path(sys.executable).with_name("hub")
+TOKEN_SECRET = secrets.token_urlsafe(48)
+STOP_DEADLINE_S = 30
+
+
+@dataclass
+class RunningHub:
+    """A ``hub run`` in a folder of its own. ``log`` is its stderr."""
+
+    process: subprocess.Popen[str]
+    url: str
+    folder: Path
+    log: Path
+
+    def token(self, college_id: str, role: Role = Role.PRINCIPAL) -> str:
+        return mint_token(
+            TOKEN_SECRET, subject="someone@example.edu", role=role, college_id=college_id, now=datetime.now(UTC)
+        )
+
+    def stop(self) -> int:
+        """End it as an orchestrator does; its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return self.process.wait(STOP_DEADLINE_S)
+
+
+def start_hub(folder: Path) -> RunningHub:
+    """A hub with fresh development keys; its files are in the folder."""
+    env = environment(folder)
+    subprocess.run([HUB, "keys"], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+    log = folder / "hub.log"
+    with log.open("ab") as stderr:
+        process = subprocess.Popen([HUB, "run"], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()  # "" as soon as the process ends
+    assert "http://" in line, log.read_text()[-4000:]
+    return RunningHub(process, "http://" + line.partition("http://")[2].split()[0], folder, log)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Nothing of the caller's environment but where programs are."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "HUB_TOKEN_SECRET": TOKEN_SECRET,
+        "HUB_HTTP_PORT": "0",
+        "HUB_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "HUB_LOG_LEVEL": "debug",
+        "HUB_SHUTDOWN_GRACE_S": "5",
+    }

@@ -1,0 +1,82 @@
+"""The demo as a newcomer starts it."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from hub_sqlite import FileLock
+from running import HUB, environment
+
+DEADLINE_S = 60
+
+
+@pytest.mark.slow
+def test_the_demo_finds_every_record_as_the_college_has_it(tmp_path: Path) -> None:
+    started = time.monotonic()
+    done = subprocess.run(
+        [HUB, "demo", "--once"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "all 23,848 records are as the college has them" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - started < DEADLINE_S
+
+
+@pytest.mark.slow
+def test_the_demo_stays_up_to_be_looked_at_until_it_is_interrupted(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [HUB, "demo"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        lines: list[str] = []
+        while not any("HUB_TOKEN=" in line for line in lines):
+            line = demo.stdout.readline()
+            assert line, "".join(lines)
+            lines.append(line)
+        words = dict(word.split("=", 1) for word in lines[-1].split() if "=" in word)
+        response = httpx2.get(
+            f"{words['HUB_URL']}/api/integrations",
+            headers={"authorization": f"Bearer {words['HUB_TOKEN']}"},
+            trust_env=False,
+        )
+        assert [item["name"] for item in response.json()["items"]] == ["College ERP", "BiometricAttendance"]
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(DEADLINE_S) == 0
+    finally:
+        demo.kill()
+        demo.wait()
+        if demo.stdout is not None:
+            demo.stdout.close()
+
+
+def test_a_second_demo_says_that_one_is_running(tmp_path: Path) -> None:
+    (tmp_path / ".hub").mkdir()
+    lock = FileLock(tmp_path / ".hub" / "demo")
+    lock.acquire()
+    try:
+        done = subprocess.run(
+            [HUB, "demo"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+    finally:
+        lock.release()
+    assert done.returncode == 1
+    assert "Another demo is running" in done.stderr
