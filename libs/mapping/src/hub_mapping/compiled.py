@@ -151,12 +151,19 @@ def _may_travel(mapped: Canonical, payload: bytes, raw: object, issues: list[Iss
     if bound <= MAX_RECORD_GROWTH_BYTES:
         return True
     size = len(payload) + len(orjson.dumps([key, source_id])) + _FRAME_BYTES
-    growth = size - len(orjson.dumps(raw))
+    growth = size - _encoded_size(raw)
     if growth <= MAX_RECORD_GROWTH_BYTES:
         return True
     message = f"The mapping makes it {growth} bytes larger than the source's record; map fewer or shorter fields."
     issues.append(Issue("", "too_large", message))
     return False
+
+
+def _encoded_size(raw: object) -> int:
+    try:
+        return len(orjson.dumps(raw))
+    except orjson.JSONEncodeError:
+        return 0  # half a surrogate pair and the like: such a record never came in a message
 
 
 def _plain(issue: Issue) -> dict[str, str]:

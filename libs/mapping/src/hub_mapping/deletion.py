@@ -7,7 +7,7 @@ from hub_mapping.transforms.step import word_key
 
 _YES = frozenset(["true", "t", "yes", "y", "1", "deleted", "tobedeleted", "removed"])
 _NO = frozenset(["false", "f", "no", "n", "0", "", "null", "none", "active"])
-_DATE = re.compile(r"(?:19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9](?:[T ].*)?")
+_DATE = re.compile(r"(?:19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9](?:[t ].*)?")
 _LEAST_EPOCH_S = 100_000_000
 
 

@@ -12,11 +12,10 @@ from hub_mapping.numbers import to_decimal, to_integer
 from hub_mapping.schemas import Field, Kind
 from hub_mapping.texts import clean_text, number_text, scalar_text
 from hub_mapping.times import date_reader, datetime_reader, to_clock
-from hub_mapping.vocabularies import Unmapped, Vocabulary, normal_form
+from hub_mapping.vocabularies import MAX_WORD, Unmapped, Vocabulary, normal_form
 
 Read = Callable[[object], object]
 
-_MAX_WORD = 256
 _MAX_ENTRIES = 500
 
 
@@ -92,14 +91,14 @@ def _word_reader(vocabulary: Vocabulary) -> Read:
         if type(value) is str:
             if word := usual.get(value):
                 return word
-            text = clean_text(value, _MAX_WORD)
-            return None if text is None else table.get(normal_form(text)) or stray(Unmapped(text))
+            text = clean_text(value, MAX_WORD)
+            return None if text is None else table.get(normal_form(text)) or stray(Unmapped.of(text))
         if value is None:
             return None
         if type(value) is Unmapped:
             return stray(value)
-        if type(value) is int or type(value) is float or type(value) is bool:
-            return table.get(scalar_text(value)) or stray(Unmapped(value))
+        if isinstance(value, int | float):
+            return table.get(scalar_text(value)) or stray(Unmapped.of(value))
         raise unexpected("a word", value)
 
     def stray(unmapped: Unmapped) -> Unmapped:

@@ -43,7 +43,7 @@ def compile_rule(rule: Rule, field: Field, zone: ZoneInfo, *, problems: Problems
         if rule.do:
             problems.add(f"{pointer}/do", "const_with_do", "A const is used as it is; write the final value.")
         constant = _constant(rule.const, field, read, problems=problems, pointer=f"{pointer}/const")
-        if constant is None and (field.required or rule.required):
+        if constant is None and len(problems.issues) == found and (field.required or rule.required):
             problems.add(f"{pointer}/const", "missing", f"{field.name} must have a value.")
         return None if len(problems.issues) > found else lambda _record: constant
     paths = paths_of(rule)

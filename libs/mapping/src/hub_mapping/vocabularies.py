@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hub_mapping.numbers import INT64_MAX, INT64_MIN
+from hub_mapping.texts import clean_text, scalar_text
+
+MAX_WORD = 256
 _IGNORED = re.compile(r"[\s_\-]+")
 
 
@@ -38,6 +42,13 @@ class Unmapped:
     """A word that is in no list, on its way to its field."""
 
     raw: str | int | float | bool
+
+    @classmethod
+    def of(cls, raw: str | float) -> "Unmapped":
+        """With a raw value that can be stored beside the field."""
+        if isinstance(raw, str):
+            return cls(clean_text(raw, MAX_WORD) or "")
+        return cls(raw if INT64_MIN <= raw <= INT64_MAX else scalar_text(raw))
 
 
 def normal_form(text: str) -> str:

@@ -6,12 +6,11 @@ from zoneinfo import ZoneInfo
 from pydantic import JsonValue
 
 from hub_mapping.flaws import flaw, unexpected
-from hub_mapping.texts import clean_text, number_text, scalar_text
+from hub_mapping.texts import number_text, scalar_text
 from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, each, plain, word_key
 from hub_mapping.vocabularies import Unmapped
 
 _MAX_WORDS = 1_000
-_MAX_WORD = 256
 _TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True} | {
     "false": False, "f": False, "no": False, "n": False, "off": False, "0": False,
 }  # fmt: skip
@@ -59,7 +58,7 @@ def _map(arguments: Arguments, _zone: ZoneInfo) -> Step:
             return table[key]
         if has_else:
             return otherwise
-        return Unmapped((clean_text(value, _MAX_WORD) or "") if isinstance(value, str) else value)
+        return Unmapped.of(value)
 
     return step
 

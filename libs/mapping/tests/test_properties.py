@@ -1,0 +1,210 @@
+"""Properties over random mappings and records: the compiled form is what the rules say, and nothing breaks it."""
+
+import json
+from collections.abc import Mapping as AnyMapping
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from hub_mapping import compile_mapping
+from hub_mapping.kinds import reader
+from hub_mapping.schemas import SCHEMAS, Field, Kind
+from hub_mapping.transforms import TRANSFORMS
+from hub_mapping.vocabularies import Unmapped
+from hub_model.errors import InvalidInput
+from hub_model.mappings import Mapping, Rule
+from hub_model.records import DataType
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+OBSERVED = datetime(2024, 1, 20, 12, tzinfo=UTC)
+ZONE = ZoneInfo("Asia/Kolkata")
+
+NAMES = ["a", "b", "a.b", "student_id", "studentId", "name", "attendance", "date", "subject", "marks", "0", "$x", ""]
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-5, 5)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=[]))
+    | st.sampled_from(
+        ["2024-01-15", "15/01/2024", " P ", "absent", "CS01", "007", "85.5", "1,234", "09:30", "a,b", "\0"]
+    )
+)
+json_values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), inner),
+    max_leaves=8,
+)
+records = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=5), json_values, max_size=8)
+# Records whose canonical fields are right, so that what the rules make of the rest decides.
+sound = st.dictionaries(st.sampled_from(["a", "b", "a.b", "0", "x"]), json_values | scalars, max_size=5).map(
+    lambda rest: {"studentId": "CS01", "date": "2024-01-15", "attendance": "P", **rest}
+)
+paths = st.sampled_from(["a", "b", "a.b", "a.0", "a.b.0", "b.a.b", "name", "student_id", "nowhere.x"])
+steps = st.sampled_from(
+    [
+        "trim", "lower", "upper", "string", "boolean", "integer", "decimal", "date", "time", "datetime", "coalesce",
+        ["null_if", "P", "0"], ["map", {"P": "present", "007": "absent"}], ["map", {"P": "present"}, "late"],
+        ["date", "%d/%m/%Y"], ["date", "epoch_s"], ["datetime", "iso"], ["time", "iso"], ["split", ","],
+        ["split", ",", 1], ["concat", "-", "b", "a.0"], ["coalesce", "b"], ["decimal", {"grouping": ","}],
+    ]
+)  # fmt: skip
+TARGETS = ["studentId", "name", "attendance", "date", "subject", "remarks", "checkInAt", "startTime", "extensions.x"]
+rule = st.fixed_dictionaries(
+    {"to": st.sampled_from(TARGETS), "from": paths | st.lists(paths, min_size=1, max_size=3)},
+    optional={"do": st.lists(steps, max_size=3), "required": st.booleans()},
+)
+mappings = st.builds(
+    lambda rules, **rest: {"rules": list({rule["to"]: rule for rule in rules}.values()), **rest},
+    st.lists(rule, max_size=6),
+    deleted=st.none() | paths,
+    sourceId=st.none() | paths,
+)
+
+
+def try_compile(document: AnyMapping[str, object], data_type: DataType = DataType.ATTENDANCE) -> Any:
+    """None where the mapping is refused, as one whose map gives words its field does not have."""
+    try:
+        return compile_mapping(Mapping.model_validate(document), data_type, time_zone=ZONE.key)
+    except InvalidInput:
+        return None
+
+
+def follow(value: object, steps: list[str]) -> object:
+    """A path, the slow and obvious way."""
+    if not steps:
+        return value
+    if isinstance(value, dict):
+        for length in range(len(steps), 0, -1):
+            name = ".".join(steps[:length])
+            if name in value:
+                return follow(value[name], steps[length:])
+        return None
+    if isinstance(value, list) and steps[0] in {str(place) for place in range(len(value))}:
+        return follow(value[int(steps[0])], steps[1:])
+    return None
+
+
+def interpret(rule: Rule, record: dict[str, object]) -> object:
+    """The value of a rule, the slow and obvious way: everything is looked up and built anew."""
+    name, _, entry = rule.to.partition(".")
+    field = Field(rule.to, Kind.JSON) if entry else SCHEMAS[DataType.ATTENDANCE][name]
+    tried = [rule.from_] if isinstance(rule.from_, str) else rule.from_ or []
+    found = [follow(record, path.split(".")) for path in tried]
+    value = next((value for value in found if value not in (None, "")), None)
+    for step in rule.do:
+        word, arguments = (step, []) if isinstance(step, str) else (str(step[0]), step[1:])
+        transform = TRANSFORMS[word]
+        if value in (None, "") and not transform.sees_missing:
+            continue
+        value = transform.build(arguments, ZONE)(value, record)
+        if isinstance(value, Unmapped):
+            break
+    if isinstance(value, Unmapped) and field.kind is not Kind.WORD:
+        raise InvalidInput("", code="unmapped")
+    value = None if value in (None, "") else reader(field, ZONE)(value)
+    if value is None and rule.required:
+        raise InvalidInput("", code="missing")
+    return value
+
+
+@settings(max_examples=300, deadline=None)
+@given(mappings, st.lists(sound, min_size=1, max_size=4))
+def test_a_compiled_rule_gives_what_a_slow_interpreter_gives(
+    document: dict[str, Any], raws: list[dict[str, object]]
+) -> None:
+    mapping = try_compile({**document, "deleted": None, "sourceId": None, "only": False})
+    if mapping is None:
+        return
+    rules = [Rule.model_validate(rule) for rule in document["rules"]]
+    for raw in raws:
+        batch = mapping.map_batch([raw], observed_at=OBSERVED)
+        codes = {issue["pointer"]: issue["code"] for reject in batch.rejects for issue in reject.issues}
+        for rule in rules:
+            pointer = "/" + rule.to.replace(".", "/")
+            try:
+                expected = interpret(rule, raw)
+            except InvalidInput as error:
+                assert codes[pointer] == error.code  # noqa: PT017 - either outcome is right, and is checked
+                continue
+            assert codes.get(pointer) in {None, "missing"}
+            if batch.records:
+                assert_filled(batch.records[0]["data"], rule, expected)
+
+
+def assert_filled(data: dict[str, Any], rule: Rule, expected: object) -> None:
+    name, _, entry = rule.to.partition(".")
+    if entry:
+        assert data[name].get(entry) == expected
+    elif isinstance(expected, Unmapped):
+        assert (data[name], data["extensions"][f"{name}Raw"]) == ("unknown", expected.raw)
+    else:
+        assert data[name] == expected
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    mappings,
+    st.lists(json_values | records, max_size=6),
+    st.sampled_from([data_type for data_type in DataType if data_type is not DataType.CUSTOM]),
+)
+def test_mapping_never_raises_and_loses_no_record(
+    document: dict[str, Any], raws: list[object], data_type: DataType
+) -> None:
+    mapping = try_compile(document, data_type) or try_compile({}, data_type)
+    before = repr(raws)
+    batch = mapping.map_batch(raws, observed_at=OBSERVED)
+    assert len(batch.records) + len(batch.rejects) + batch.duplicates + batch.skipped == len(raws)
+    assert repr(raws) == before
+    assert len({record["key"] for record in batch.records}) == len(batch.records)
+    assert all(reject.issues and reject.raw is raws[reject.index] for reject in batch.rejects)
+    for record in batch.records:
+        assert all(isinstance(part, str) for part in json.loads(record["key"]))
+        assert orjson.loads(orjson.dumps(record)) == record
+    mapping.unmapped_fields(raws)
+
+
+@settings(max_examples=120, deadline=None)
+@given(records)
+def test_a_custom_record_is_kept_whole_or_rejected(raw: dict[str, object]) -> None:
+    mapping = try_compile({"key": ["name"]}, DataType.CUSTOM)
+    batch = mapping.map_batch([raw], observed_at=OBSERVED)
+    for record in batch.records:
+        data = record["data"]
+        assert {name: value for name, value in raw.items() if name != "name"} == {
+            name: value for name, value in data.items() if name != "name"
+        }
+        assert orjson.loads(orjson.dumps(data)) == data
+
+
+@settings(max_examples=120, deadline=None)
+@given(mappings, st.lists(records, max_size=6))
+def test_mapping_is_deterministic_whatever_was_mapped_before(
+    document: dict[str, Any], raws: list[dict[str, object]]
+) -> None:
+    first, second = try_compile(document), try_compile(document)
+    if first is None or second is None:
+        return
+    for raw in reversed(raws):
+        second.map_batch([raw], observed_at=OBSERVED)
+    expected = first.map_batch(raws, observed_at=OBSERVED)
+    assert repr(second.map_batch(raws, observed_at=OBSERVED)) == repr(expected)
+    assert repr(first.map_batch(raws, observed_at=OBSERVED)) == repr(expected)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(steps, max_size=4), json_values, records)
+def test_no_transform_raises_anything_but_invalid_input(
+    do: list[Any], value: object, record: dict[str, object]
+) -> None:
+    for step in do:
+        word, arguments = (step, []) if isinstance(step, str) else (step[0], step[1:])
+        if value is None or isinstance(value, Unmapped):
+            return
+        try:
+            value = TRANSFORMS[word].build(arguments, ZONE)(value, record)
+        except InvalidInput:
+            return
