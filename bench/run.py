@@ -1,0 +1,143 @@
+"""``make bench``: every figure of the standalone system from one run, beside what it is compared with.
+
+Ratios are what counts; the absolute figures belong to the machine. ``--quick`` leaves out the million records and
+repeats less.
+"""
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub_process import Hub, running_hub
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+RECORDS, PAGE_SIZE = 100_000, 500
+WEBHOOKS, CONNECTIONS = 10_000, 64
+console = Console(width=110)
+
+
+@contextmanager
+def server(*command: str) -> Iterator[int]:
+    """A program of this folder that prints its port; stopped at the end of the block."""
+    with subprocess.Popen([sys.executable, str(HERE / command[0]), *command[1:]], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def measured(*command: str) -> dict[str, float]:
+    """The JSON that a program of this folder prints."""
+    output = subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], stdout=subprocess.PIPE, check=True)
+    result: dict[str, float] = json.loads(output.stdout)
+    return result
+
+
+def students(hub: Hub, port: int) -> str:
+    """The id of an integration that reads the source's students, with the default mapping and validation."""
+    endpoint = {"path": "/students", "pagination": {"type": "page", "pageSize": PAGE_SIZE}}
+    return str(hub.create(baseUrl=f"http://127.0.0.1:{port}", endpoints={"students": endpoint})["id"])
+
+
+def pipeline(rounds: int) -> dict[str, list[float]]:
+    """Records per second: the hand-written loop and the hub in turn, each on a fresh database."""
+    rates: dict[str, list[float]] = {name: [] for name in ("hand load", "hand reload", "hub load", "hub reload")}
+    with server("source_server.py", str(RECORDS), str(PAGE_SIZE)) as port:
+        for number in range(rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                arguments = (str(port), str(RECORDS), str(PAGE_SIZE), f"{folder}/hand.db")
+                for name in ("hand load", "hand reload"):
+                    rates[name].append(RECORDS / measured("hand_loop.py", *arguments)["seconds"])
+                with running_hub(Path(folder)) as hub:
+                    integration = students(hub, port)
+                    for name, fate in (("hub load", "inserted"), ("hub reload", "unchanged")):
+                        seconds, counts = hub.sync(integration)
+                        assert counts[fate] == RECORDS, counts
+                        rates[name].append(RECORDS / seconds)
+            console.print(
+                f"  round {number + 1} of {rounds}: " + ", ".join(f"{n} {r[-1]:,.0f}/s" for n, r in rates.items())
+            )
+    return rates
+
+
+def memory(records: int) -> tuple[float, float]:
+    """Peak MiB of a fresh hub that loads this many records, and records per second."""
+    with (
+        server("source_server.py", str(records), str(PAGE_SIZE)) as port,
+        tempfile.TemporaryDirectory() as folder,
+        running_hub(Path(folder)) as hub,
+    ):
+        seconds, counts = hub.sync(students(hub, port))
+        assert counts["inserted"] == records, counts
+        return hub.peak_mib, records / seconds
+
+
+def webhooks(rounds: int) -> dict[str, list[float]]:
+    """Accepted webhooks per second: bare, bare with a confirmed publish, and the gateway of a hub."""
+    rates: dict[str, list[float]] = {"bare": [], "bare + publish": [], "gateway": []}
+
+    def load(name: str, url: str, secret: str) -> None:
+        result = measured("webhook_load.py", url, secret, str(WEBHOOKS), str(CONNECTIONS))
+        rates[name].append(WEBHOOKS / result["seconds"])
+
+    for number in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            with server("bare_webhook.py", "secret") as port:
+                load("bare", f"http://127.0.0.1:{port}/hook", "secret")
+            with server("bare_webhook.py", "secret", f"{folder}/bare.db") as port:
+                load("bare + publish", f"http://127.0.0.1:{port}/hook", "secret")
+            with running_hub(Path(folder)) as hub:
+                made = hub.create(baseUrl="http://127.0.0.1:9", endpoints={"attendance": "/attendance"})
+                load(
+                    "gateway",
+                    f"{hub.http.base_url}/api/webhooks/integrations/{made['id']}".replace("//api", "/api"),
+                    made["webhookSecret"],
+                )
+        console.print(
+            f"  round {number + 1} of {rounds}: " + ", ".join(f"{n} {r[-1]:,.0f}/s" for n, r in rates.items())
+        )
+    return rates
+
+
+def show(title: str, rates: dict[str, list[float]], floors: dict[str, str]) -> None:
+    """A table of medians and ranges, each beside its floor."""
+    table = Table(title=title, title_justify="left")
+    for column in ("", "median per s", "range", "of its floor"):
+        table.add_column(column, justify="left" if not column else "right")
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    for name, values in rates.items():
+        floor = floors.get(name)
+        ratio = f"{medians[name] / medians[floor]:.0%} of {floor}" if floor else ""
+        table.add_row(name, f"{medians[name]:,.0f}", f"{min(values):,.0f} - {max(values):,.0f}", ratio)
+    console.print(table)
+
+
+def main(*, quick: bool) -> None:
+    rounds = 1 if quick else 3
+    console.print(
+        f"{platform.processor() or platform.machine()}, CPython {platform.python_version()}, {rounds} round(s)"
+    )
+    console.print(
+        f"\nPipeline: {RECORDS:,} records of about 400 bytes, pages of {PAGE_SIZE}, mapping and validation on"
+    )
+    rates = pipeline(rounds)
+    show("Records per second", rates, {"hub load": "hand load", "hub reload": "hand reload"})
+    console.print("\nMemory: peak of the whole process")
+    for records in (RECORDS,) if quick else (RECORDS, 10 * RECORDS):
+        peak, rate = memory(records)
+        console.print(f"  {records:>9,} records: {peak:,.0f} MiB, {rate:,.0f} records/s")
+    console.print(f"\nWebhooks: {WEBHOOKS:,} signed events of one record over {CONNECTIONS} connections")
+    show("Accepted per second", webhooks(rounds), {"bare + publish": "bare", "gateway": "bare + publish"})
+
+
+if __name__ == "__main__":
+    main(quick="--quick" in sys.argv[1:])
