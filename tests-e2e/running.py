@@ -14,6 +14,7 @@ from hub_security.tokens import mint_token
 HUB = Path(sys.executable).with_name("hub")
 TOKEN_SECRET = secrets.token_urlsafe(48)
 STOP_DEADLINE_S = 30
+COMMAND_DEADLINE_S = 60
 
 
 @dataclass
@@ -42,7 +43,7 @@ class RunningHub:
 def start_hub(folder: Path) -> RunningHub:
     """A hub with fresh development keys; its files are in the folder."""
     env = environment(folder)
-    subprocess.run([HUB, "keys"], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+    assert run_hub(folder, "keys").returncode == 0
     log = folder / "hub.log"
     with log.open("ab") as stderr:
         process = subprocess.Popen([HUB, "run"], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
@@ -50,6 +51,19 @@ def start_hub(folder: Path) -> RunningHub:
     line = process.stdout.readline()  # "" as soon as the process ends
     assert "http://" in line, log.read_text()[-4000:]
     return RunningHub(process, "http://" + line.partition("http://")[2].split()[0], folder, log)
+
+
+def run_hub(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """One command to its end, in the folder; its output as text."""
+    return subprocess.run(
+        [HUB, *arguments],
+        cwd=folder,
+        env=environment(folder) | settings,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_DEADLINE_S,
+        check=False,
+    )
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The process around the services: how it starts, refuses to start, and ends."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,11 @@ import pytest
 from hub_standalone.client import HubClient
 from hub_standalone.progress import ProgressView
 from rich.console import Console
-from running import HUB, RunningHub, environment, start_hub
+from running import RunningHub, run_hub, start_hub
 
 
 def refused(folder: Path, **settings: str) -> str:
-    done = subprocess.run(
-        [HUB, "run"], cwd=folder, env=environment(folder) | settings, capture_output=True, text=True, timeout=30
-    )
+    done = run_hub(folder, "run", **settings)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -64,7 +61,7 @@ def test_a_second_process_on_the_same_file_is_refused_and_the_first_lives_on(hub
 
 def test_a_taken_port_is_named(hub: RunningHub, tmp_path: Path) -> None:
     port = hub.url.rpartition(":")[2]
-    subprocess.run([HUB, "keys"], cwd=tmp_path, env=environment(tmp_path), check=True, stdout=subprocess.DEVNULL)
+    assert run_hub(tmp_path, "keys").returncode == 0
     assert port in refused(tmp_path, HUB_HTTP_PORT=port)
 
 
