@@ -44,7 +44,8 @@ _FAILED = frozenset(["error", "fail", "failed", "failure", "false"])
 _SUCCESS_KEYS = ("success", "ok", "issuccess")
 _NOTHING = frozenset(["", "0", "false", "none", "null", "no", "ok", "success"])
 _AUTH_WORDS = re.compile(
-    r"token|unauthori[sz]ed|not authori[sz]ed|unauthenticated|credential|log ?in|api ?key|permission|forbidden|access denied|password"
+    r"token|unauthori[sz]ed|not authori[sz]ed|unauthenticated|credential|log ?in|api ?key|permission|forbidden"
+    r"|access denied|password"
 )
 
 

@@ -1,0 +1,265 @@
+"""A college's system that behaves as it is told, and the fetcher's parts wired to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+import pytest
+from hub_fetcher.auth import secret_params
+from hub_fetcher.oauth import TokenCache
+from hub_fetcher.sources import Sources
+from hub_fetcher.stretch import fetch_stretch
+from hub_fetcher.transport import Patience, Transport
+from hub_fetcher.walk import Limits, Walk
+from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, credential_origin
+from hub_model.messages import BatchFetched, Message, PageRequested
+from hub_model.records import DataType
+from hub_security.egress import open_client
+from hub_security.keys import PublicKeys, generate_keys, load_private_keys, load_public_keys
+from hub_security.vault import SecretBinding, SecretOpener, SecretSealer
+
+NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
+KEY = "canary-api-key-0123456789"
+IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as it arrived."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+
+
+@dataclass
+class Answer:
+    """A response. ``cut`` leaves out the end of the body and hangs up; ``raw`` is sent as it is."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+    raw: bytes | None = None
+
+
+class College:
+    """A local HTTP server. ``answer`` is what it does; ``asked`` is what it saw."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[Asked], Answer | Awaitable[Answer]] = lambda asked: Answer(status=404)
+        self.asked: list[Asked] = []
+        self.url = ""
+        self.open_at_once = self.most_at_once = 0
+
+    @staticmethod
+    def json(value: Any, status: int = 200, **headers: str) -> Answer:
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return Answer(orjson.dumps(value), status, {"Content-Type": "application/json", **named})
+
+    def serve_rows(self, rows: list[Any], *, size: int = 100, delay_s: float = 0) -> None:
+        """The seed's envelope over these rows."""
+
+        async def answer(asked: Asked) -> Answer:
+            await asyncio.sleep(delay_s)
+            page, limit = int(asked.query.get("page", 1)), int(asked.query.get("limit", size))
+            part = rows[(page - 1) * limit : page * limit]
+            paging = {"page": page, "limit": limit, "total": len(rows)}
+            return self.json({"success": True, "data": part, "pagination": paging})
+
+        self.answer = answer
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                method, target, _ = line.decode().split()
+                headers: dict[str, str] = {}
+                while (header := await reader.readline()) not in (b"\r\n", b""):
+                    name, _, value = header.decode("latin-1").partition(":")
+                    headers[name.strip().lower()] = value.strip()
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                asked = Asked(method, target, headers, body)
+                self.asked.append(asked)
+                self.open_at_once += 1
+                self.most_at_once = max(self.most_at_once, self.open_at_once)
+                try:
+                    answer = self.answer(asked)
+                    if not isinstance(answer, Answer):
+                        answer = await answer
+                finally:
+                    self.open_at_once -= 1
+                if not await self._send(writer, answer):
+                    return
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _send(self, writer: asyncio.StreamWriter, answer: Answer) -> bool:
+        if answer.raw is not None:
+            writer.write(answer.raw)
+            await writer.drain()
+            return False
+        headers = {"Content-Length": str(len(answer.body)), **answer.headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        body = answer.body[: len(answer.body) - answer.cut]
+        writer.write(f"HTTP/1.1 {answer.status} Told\r\n{head}\r\n".encode() + body)
+        await writer.drain()
+        return not answer.cut
+
+
+@pytest.fixture
+async def college() -> AsyncIterator[College]:
+    system = College()
+    server = await asyncio.start_server(system.handle, "127.0.0.1", 0)
+    system.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield system
+    server.close()
+
+
+@pytest.fixture(name="NOW")
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def answer() -> type[Answer]:
+    return Answer
+
+
+@pytest.fixture(scope="session")
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    generate_keys(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def public_keys(keys_folder: Path) -> PublicKeys:
+    return load_public_keys(keys_folder / "public.json")
+
+
+@pytest.fixture
+def opener(keys_folder: Path) -> SecretOpener:
+    return SecretOpener(load_private_keys(keys_folder / "fetcher.json"))
+
+
+MakeIntegration = Callable[..., Integration]
+
+
+@pytest.fixture
+def make_integration(college: College, public_keys: PublicKeys) -> MakeIntegration:
+    """An integration with the college; ``secrets`` are sealed for ``origin``, which is the right one by default."""
+
+    def make(*, secrets: dict[str, str] | None = None, origin: str | None = None, **draft: Any) -> Integration:
+        draft = {"authType": "bearer", "baseUrl": college.url, "endpoints": {"students": "/students"}, **draft}
+        settings = IntegrationDraft.model_validate({"name": "ERP", "type": "erp", **draft})
+        sealed: dict[str, SealedSecret] = {}
+        for name, value in ({"apiKey": KEY} if secrets is None else secrets).items():
+            sealed[name] = SecretSealer(public_keys).seal(
+                value,
+                SecretBinding(IDS["college_id"], IDS["integration_id"], name),
+                recipient="fetcher",
+                origin=origin or credential_origin(settings),
+                version=1,
+                now=NOW,
+            )
+        return Integration(
+            id=IDS["integration_id"],
+            college_id=IDS["college_id"],
+            settings=settings,
+            secrets=sealed,
+            created_at=NOW,
+            created_by="p",
+            updated_at=NOW,
+            updated_by="p",
+        )
+
+    return make
+
+
+@pytest.fixture
+def sleeps() -> list[float]:
+    """How long the fetcher would have slept; it does not."""
+    return []
+
+
+@pytest.fixture
+async def sources(opener: SecretOpener, sleeps: list[float]) -> AsyncIterator[Sources]:
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+
+    clock = asyncio.get_running_loop().time
+    async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
+        transport = Transport(client, clock=lambda: NOW, sleep=sleep)
+        yield Sources(transport, opener, TokenCache(monotonic=clock), Patience(deadline_s=5, max_body_bytes=4_000_000))
+
+
+@dataclass
+class Walked:
+    """What a chain of stretches gave: every message in order, the batches' records, and the last message."""
+
+    messages: list[Message]
+    steps: int
+
+    @property
+    def batches(self) -> list[BatchFetched]:
+        return [message for message in self.messages if isinstance(message, BatchFetched)]
+
+    @property
+    def records(self) -> list[Any]:
+        return [record for batch in self.batches for record in batch.records]
+
+    @property
+    def last(self) -> Any:
+        return self.messages[-1]
+
+
+WalkAll = Callable[..., Awaitable[Walked]]
+
+
+@pytest.fixture
+def walk_all(sources: Sources, make_integration: MakeIntegration) -> WalkAll:
+    """Follow a stream's chain to its end, each position through its written form."""
+
+    async def walk(
+        endpoint: dict[str, Any] | None = None,
+        *,
+        limits: Limits | None = None,
+        integration: Integration | None = None,
+        request: PageRequested | None = None,
+        most_steps: int = 100,
+    ) -> Walked:
+        integration = integration or make_integration(endpoints={"students": {"path": "/students", **(endpoint or {})}})
+        settings = integration.settings.endpoints[DataType.STUDENTS]
+        request = request or PageRequested(**IDS, data_type=DataType.STUDENTS, observed_at=NOW)
+        walked = Walked([], 0)
+        while walked.steps < most_steps:
+            walked.steps += 1
+            source = sources.open(integration, settings)
+            walking = Walk(request, settings, source.plan, clock=lambda: NOW, secret_params=secret_params(integration))
+            limits = limits or Limits()
+            monotonic = asyncio.get_running_loop().time
+            async with aclosing(fetch_stretch(walking, source.read, limits, monotonic=monotonic)) as messages:
+                walked.messages += [message async for message in messages]
+            if not isinstance(walked.last, PageRequested):
+                break
+            request = PageRequested.model_validate_json(walked.last.model_dump_json())
+        return walked
+
+    return walk

@@ -1,0 +1,316 @@
+"""Whole walks against a college's system that misbehaves: nothing lost, nothing twice, nothing silently green."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hub_fetcher.walk import Limits
+from hub_model.errors import ErrorClass, RateLimited, SourceError, Unavailable
+from hub_model.messages import PageRequested, StreamFinished, SyncFailed
+from hub_model.records import Origin
+
+ROWS = [{"studentId": f"CS{number:05d}", "name": "Asha"} for number in range(1050)]
+
+
+async def test_a_seed_style_source_arrives_whole_and_in_order(college: Any, walk_all: Any) -> None:
+    college.serve_rows(ROWS)
+    walked = await walk_all()
+    assert walked.records == ROWS
+    assert [batch.sequence for batch in walked.batches] == list(range(11))
+    assert {batch.expected_records for batch in walked.batches} == {1050}
+    assert {batch.origin for batch in walked.batches} == {Origin.POLL}
+    end = walked.last
+    assert isinstance(end, StreamFinished)
+    assert (end.batches, end.pages, end.records, end.complete, end.warnings) == (11, 11, 1050, True, ())
+
+
+async def test_a_chain_of_short_stretches_gives_the_same_batches_as_one_long_stretch(
+    college: Any, walk_all: Any
+) -> None:
+    college.serve_rows(ROWS)
+    whole = await walk_all()
+    for limits in (Limits(pages=1), Limits(pages=3, ahead=2), Limits(bytes=1), Limits(seconds=0)):
+        cut = await walk_all(limits=limits)
+        assert cut.steps > 2
+        assert [(b.sequence, b.records) for b in cut.batches] == [(b.sequence, b.records) for b in whole.batches]
+        assert cut.last == whole.last
+
+
+async def test_a_repeated_stretch_gives_the_same_messages(college: Any, walk_all: Any) -> None:
+    college.serve_rows(ROWS)
+    first = await walk_all(limits=Limits(pages=4), most_steps=1)
+    request = first.last
+    assert isinstance(request, PageRequested)
+    again = await walk_all(limits=Limits(pages=4), request=request, most_steps=1)
+    longer = await walk_all(limits=Limits(pages=6), request=request, most_steps=1)
+    assert again.messages[:-1] == longer.messages[: len(again.messages) - 1]
+
+
+async def test_pages_are_asked_for_ahead_but_never_more_than_allowed(college: Any, walk_all: Any) -> None:
+    college.serve_rows(ROWS, delay_s=0.02)
+    walked = await walk_all(limits=Limits(ahead=4))
+    assert walked.records == ROWS
+    assert 2 <= college.most_at_once <= 4
+    assert len(college.asked) == 11
+
+
+async def test_a_slow_source_is_asked_for_four_pages_at_once(college: Any, walk_all: Any) -> None:
+    """Each of the pages 2 to 5 is answered only when all four are asked for."""
+    four = asyncio.Barrier(4)
+    college.serve_rows(ROWS[:500])
+    plain = college.answer
+
+    async def reply(asked: Any) -> Any:
+        if asked.query.get("page", "1") != "1":
+            await four.wait()
+        return await plain(asked)
+
+    college.answer = reply
+    async with asyncio.timeout(5):
+        assert (await walk_all(limits=Limits(ahead=4))).records == ROWS[:500]
+
+
+async def test_a_wrong_guess_ahead_changes_nothing(college: Any, walk_all: Any) -> None:
+    """Offsets advance by the rows received; pages of uneven length make every guess wrong."""
+    lengths = [100, 60, 100, 1, 100, 100]
+
+    def answer(asked: Any) -> Any:
+        offset = int(asked.query["offset"])
+        length = lengths[len(college.asked) % len(lengths)]
+        return college.json({"data": ROWS[offset : offset + length], "total": len(ROWS)})
+
+    college.answer = answer
+    walked = await walk_all({"pagination": {"type": "offset", "pageSize": 100}})
+    assert walked.records == ROWS
+    assert walked.last.complete
+
+
+async def test_an_error_of_a_page_asked_ahead_comes_to_light_in_its_turn(college: Any, walk_all: Any) -> None:
+    def answer(asked: Any) -> Any:
+        page = int(asked.query.get("page", 1))
+        if page == 3:
+            return college.json({"message": "gone"}, 404)
+        return college.json(
+            {"data": ROWS[(page - 1) * 100 : page * 100], "page": page, "limit": 100, "total": len(ROWS)}
+        )
+
+    college.answer = answer
+    walked = await walk_all(limits=Limits(ahead=4))
+    assert walked.records == ROWS[:200]
+    assert isinstance(walked.last, SyncFailed)
+    assert (walked.last.batches, walked.last.code, walked.last.error_class) == (2, "http_404", ErrorClass.CONFIG)
+
+
+async def test_large_pages_are_cut_into_batches_that_fit(college: Any, walk_all: Any) -> None:
+    rows = [{"id": number, "note": "n" * (3 if number % 7 else 20_000)} for number in range(1200)]
+    college.answer = lambda asked: college.json(rows)
+    walked = await walk_all()
+    assert walked.records == rows
+    assert all(len(batch.records) <= 500 for batch in walked.batches)
+    assert all(len(orjson.dumps(batch.records)) <= 512 * 1024 for batch in walked.batches)
+
+
+async def test_a_record_larger_than_a_message_fails_the_stream_and_names_the_page_only(
+    college: Any, walk_all: Any
+) -> None:
+    pages = {1: [{"id": 1}], 2: [{"id": 2}, {"id": 3, "photo": "canary" * 100_000}]}
+    college.answer = lambda asked: college.json({"data": pages[int(asked.query["page"])]})
+    walked = await walk_all({"pagination": {"type": "page"}})
+    failed = walked.last
+    assert (failed.code, failed.error_class, failed.batches) == ("record_too_large", ErrorClass.DATA, 1)
+    assert "page 2" in failed.public
+    assert "canary" not in failed.model_dump_json()
+
+
+async def test_a_constant_cursor_fails_loudly(college: Any, walk_all: Any) -> None:
+    served = iter(range(1000))
+    college.answer = lambda asked: college.json({"data": [{"id": next(served)}], "next": "ABC"})
+    walked = await walk_all({"pagination": {"type": "cursor", "cursorPath": "next"}})
+    assert (walked.last.code, walked.last.batches) == ("pagination_loop", 2)
+    assert len(college.asked) == 2
+
+
+async def test_a_web_page_under_status_200_fails_loudly(college: Any, walk_all: Any, answer: Any) -> None:
+    college.answer = lambda asked: answer(b"<html><h1>Welcome</h1></html>", headers={"Content-Type": "text/html"})
+    walked = await walk_all()
+    assert isinstance(walked.last, SyncFailed)
+    assert walked.last.code == "not_json"
+
+
+async def test_an_error_in_the_body_under_status_200_fails_loudly(college: Any, walk_all: Any) -> None:
+    college.answer = lambda asked: college.json({"success": False, "error": "token expired", "data": None})
+    walked = await walk_all()
+    assert isinstance(walked.last, SyncFailed)
+    assert walked.last.error_class is ErrorClass.AUTH
+
+
+async def test_a_source_that_ignores_its_page_parameter_fails_loudly(college: Any, walk_all: Any) -> None:
+    college.answer = lambda asked: college.json({"data": ROWS[:100], "at": len(college.asked)})
+    walked = await walk_all({"pagination": {"type": "page"}})
+    assert walked.last.code == "pagination_loop"
+    assert walked.records == ROWS[:100]
+
+
+async def test_a_loop_is_noticed_across_stretches(college: Any, walk_all: Any) -> None:
+    numbers = iter(range(1000))
+    college.answer = lambda asked: college.json(
+        {"data": [{"id": next(numbers)}], "next": "ABCDE"[len(college.asked) % 5]}
+    )
+    walked = await walk_all({"pagination": {"type": "cursor", "cursorPath": "next"}}, limits=Limits(pages=1))
+    assert walked.last.code == "pagination_loop"
+    assert len(college.asked) == 6
+
+
+async def test_records_that_move_on_a_later_page_are_an_error(college: Any, walk_all: Any) -> None:
+    """Where the records are is decided on the first page."""
+    pages = {1: {"data": ROWS[:100]}, 2: {"data": {"rows": ROWS[100:200]}}}
+    college.answer = lambda asked: college.json(pages[int(asked.query["page"])])
+    walked = await walk_all({"pagination": {"type": "page"}})
+    assert walked.last.code == "records_missing"
+    assert walked.records == ROWS[:100]
+
+
+async def test_max_pages_ends_a_walk_with_an_error(college: Any, walk_all: Any) -> None:
+    college.serve_rows(ROWS)
+    walked = await walk_all({"maxPages": 3}, limits=Limits(ahead=4))
+    assert walked.last.code == "too_many_pages"
+    assert walked.records == ROWS[:300]
+    assert len(college.asked) == 3
+
+
+async def test_a_walk_of_exactly_max_pages_is_complete(college: Any, walk_all: Any) -> None:
+    college.serve_rows(ROWS[:300])
+    assert isinstance((await walk_all({"maxPages": 3})).last, StreamFinished)
+
+
+async def test_a_next_link_to_another_origin_gets_no_request(college: Any, walk_all: Any) -> None:
+    elsewhere = college.url.replace("127.0.0.1", "127.0.0.2")
+    college.answer = lambda asked: college.json({"data": ROWS[:5], "next": f"{elsewhere}/students?page=2"})
+    walked = await walk_all()
+    assert walked.last.code == "cross_origin_next"
+    assert walked.records == ROWS[:5]
+    assert len(college.asked) == 1
+
+
+async def test_no_content_is_an_empty_page(college: Any, walk_all: Any, answer: Any) -> None:
+    college.answer = lambda asked: answer(status=204)
+    walked = await walk_all()
+    assert isinstance(walked.last, StreamFinished)
+    assert (walked.last.batches, walked.last.pages, walked.last.complete) == (0, 1, True)
+
+
+async def test_no_content_before_the_total_is_reached_is_not_complete(college: Any, walk_all: Any, answer: Any) -> None:
+    def reply(asked: Any) -> Any:
+        return college.json({"data": ROWS[:100], "total": 300}) if asked.query["page"] == "1" else answer(status=204)
+
+    college.answer = reply
+    walked = await walk_all({"pagination": {"type": "page"}})
+    assert not walked.last.complete
+    assert walked.last.warnings
+
+
+async def test_a_total_in_a_header_is_used(college: Any, walk_all: Any) -> None:
+    def reply(asked: Any) -> Any:
+        offset = int(asked.query["offset"])
+        return college.json(ROWS[offset : offset + 500], X_Total_Count=str(len(ROWS)))
+
+    college.answer = reply
+    walked = await walk_all({"pagination": {"type": "offset", "pageSize": 500}})
+    assert walked.records == ROWS
+    assert len(college.asked) == 3
+
+
+async def test_a_link_header_is_followed_without_a_setting(college: Any, walk_all: Any) -> None:
+    def reply(asked: Any) -> Any:
+        page = int(asked.query.get("page", 1))
+        link = f'</students?page={page + 1}>; rel="next"' if page < 11 else '</students?page=1>; rel="first"'
+        return college.json(ROWS[(page - 1) * 100 : page * 100], Link=link)
+
+    college.answer = reply
+    assert (await walk_all()).records == ROWS
+
+
+async def test_transient_errors_are_tried_three_times(college: Any, walk_all: Any, sleeps: list[float]) -> None:
+    def reply(asked: Any) -> Any:
+        return college.json({"data": ROWS[:3]}) if len(college.asked) % 3 == 0 else college.json({}, 500)
+
+    college.answer = reply
+    walked = await walk_all()
+    assert walked.records == ROWS[:3]
+    assert len(sleeps) == 2
+    assert all(0 <= pause <= 8 for pause in sleeps)
+
+
+@pytest.mark.parametrize(
+    "how", [{"status": 502}, {"cut": 5, "body": b'{"data": [1, 2, 3]}'}, {"raw": b""}, {"raw": b"HTTP/1.1 nonsense"}]
+)
+async def test_a_source_in_trouble_raises_unavailable_when_nothing_was_read(
+    college: Any, walk_all: Any, answer: Any, how: dict[str, Any]
+) -> None:
+    college.answer = lambda asked: answer(**how)
+    with pytest.raises(Unavailable):
+        await walk_all()
+    assert len(college.asked) == 3
+
+
+async def test_what_was_read_before_trouble_is_kept(college: Any, walk_all: Any) -> None:
+    """The stretch ends at the page reached; only the next one, which reads nothing, raises."""
+
+    def reply(asked: Any) -> Any:
+        page = int(asked.query["page"])
+        return college.json({"data": ROWS[(page - 1) * 100 : page * 100]}) if page < 3 else college.json({}, 503)
+
+    college.answer = reply
+    endpoint = {"pagination": {"type": "page"}}
+    walked = await walk_all(endpoint, most_steps=1)
+    assert walked.records == ROWS[:200]
+    assert (walked.last.step, walked.last.pages, walked.last.sequence, walked.last.records) == (1, 2, 2, 200)
+    with pytest.raises(Unavailable):
+        await walk_all(endpoint, request=walked.last)
+
+
+async def test_a_short_wait_is_waited_for_inside(college: Any, walk_all: Any, sleeps: list[float]) -> None:
+    def reply(asked: Any) -> Any:
+        return college.json(ROWS[:3]) if len(college.asked) > 1 else college.json({}, 429, Retry_After="3")
+
+    college.answer = reply
+    assert (await walk_all()).records == ROWS[:3]
+    assert sleeps == [3]
+
+
+async def test_a_long_wait_is_not_waited_for(college: Any, walk_all: Any, sleeps: list[float]) -> None:
+    college.answer = lambda asked: college.json({}, 429, Retry_After="120")
+    with pytest.raises(RateLimited) as caught:
+        await walk_all()
+    assert (caught.value.retry_after_s, sleeps, len(college.asked)) == (120, [], 1)
+
+
+async def test_a_long_wait_after_some_pages_parks_the_chain_until_then(college: Any, walk_all: Any, NOW: Any) -> None:
+    def reply(asked: Any) -> Any:
+        page = int(asked.query["page"])
+        if page == 2:
+            return college.json({}, 429, Retry_After="120")
+        return college.json({"data": ROWS[:100]})
+
+    college.answer = reply
+    walked = await walk_all({"pagination": {"type": "page"}}, most_steps=1)
+    assert walked.records == ROWS[:100]
+    assert walked.last.parked == 1
+    assert walked.last.position["resumeAt"] == (NOW + timedelta(seconds=120)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+async def test_a_body_over_the_limit_is_an_error(college: Any, walk_all: Any, answer: Any) -> None:
+    college.answer = lambda asked: answer(b"[" + b" " * 4_000_001 + b"]")
+    walked = await walk_all()
+    assert (walked.last.code, walked.last.error_class) == ("response_too_large", ErrorClass.DATA)
+
+
+async def test_a_changed_endpoint_ends_the_walk(college: Any, walk_all: Any, make_integration: Any) -> None:
+    college.serve_rows(ROWS)
+    walked = await walk_all(limits=Limits(pages=2), most_steps=1)
+    changed = make_integration(endpoints={"students": {"path": "/students/v2"}})
+    with pytest.raises(SourceError) as caught:
+        await walk_all(integration=changed, request=walked.last)
+    assert caught.value.code == "endpoint_changed"
