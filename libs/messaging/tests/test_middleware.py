@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from hub_messaging.broker import Broker, Delivery, Envelope, Subscription
+from hub_messaging.broker import Delivery, Envelope, Subscription
 from hub_messaging.envelope import decode, encode
 from hub_messaging.handling import Context, Done, GiveUp, Outcome, Received, TryAgain
 from hub_messaging.middleware import RetryPolicy, failure_reporting, retry_policy
@@ -73,16 +74,11 @@ def received(message: Message, *, durable: bool = True, delivery_count: int = 1)
     )
 
 
-async def report(wire: Wire, outcome: Outcome, delivery: Received) -> Outcome:
+async def report(wire: Any, outcome: Outcome, delivery: Received) -> Outcome:
     async def step(_: Received) -> Outcome:
         return outcome
 
-    publisher = Publisher(wire_as_broker(wire))
-    return await failure_reporting(publisher, stage="writer", clock=lambda: NOW)(step)(delivery)
-
-
-def wire_as_broker(wire: Wire) -> Broker:
-    return wire  # type: ignore[return-value] - a publisher only publishes
+    return await failure_reporting(Publisher(wire), stage="writer", clock=lambda: NOW)(step)(delivery)
 
 
 GIVEN_UP = GiveUp("endpoint_missing", GONE)

@@ -363,20 +363,6 @@ async def test_logs_never_hold_the_text_of_an_unexpected_error(broker: Any) -> N
         assert part in repr(lines)
 
 
-async def test_a_message_whose_ack_was_not_written_is_delivered_again(broker: Any, database: Any) -> None:
-    async def fail_writes() -> Sequence[Message]:
-        database.is_failing = True
-        return []
-
-    syncs = Syncs(broker, fail_writes)
-    await syncs.router.start()
-    await Publisher(broker).publish(SYNC)
-    await wait_until(lambda: len(syncs.contexts) == 1 and database.is_failing)
-    database.is_failing = False
-    await syncs.finish()
-    assert len(syncs.contexts) in (1, 2)
-
-
 async def test_every_routing_key_has_a_handler(broker: Any) -> None:
     router = Router(broker, service="fetcher")
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hub_messaging.broker import Broker
 from hub_messaging.opening import open_broker
 from hub_messaging.testing import WORK, Hands, wait_until
 
@@ -92,5 +93,5 @@ async def test_what_a_killed_process_held_is_delivered_again_at_once(tmp_path: P
     assert {(item.attempt, item.delivery_count) for item in hands.deliveries} == {(1, 2)}
 
 
-async def is_empty(broker: object) -> bool:
-    return await broker.depth("work") == 0  # type: ignore[attr-defined]
+async def is_empty(broker: Broker) -> bool:
+    return await broker.depth("work") == 0

@@ -22,10 +22,11 @@ class Envelope:
 class Subscription:
     """A queue and the routing keys bound to it.
 
-    Consumers of the same queue share its messages; every queue gets its own copy. A durable queue exists from the
-    first subscribe on, also while nobody consumes it. A queue that is not durable belongs to this consumer alone and
-    goes when it closes: for live views, which may miss what happened before. ``prefetch`` bounds the unacknowledged
-    deliveries. ``max_length`` bounds the waiting messages; beyond it, publishing raises QueueFull.
+    Routing keys match exactly. Consumers of the same queue share its messages; every queue gets its own copy. A
+    durable queue exists from the first subscribe on, also while nobody consumes it. A queue that is not durable
+    belongs to this consumer alone and goes when it closes: for live views, which may miss what happened before.
+    ``prefetch`` bounds the unacknowledged deliveries. ``max_length`` bounds the waiting messages; beyond it,
+    publishing raises QueueFull.
     """
 
     queue: str
@@ -104,7 +105,8 @@ class Broker(ABC):
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         """Return when every message is confirmed.
 
-        On any error none, some or all of them may be stored: publish again, receivers recognise repetitions.
+        On any error, and when the caller is cancelled, none, some or all of them may be stored: publish again,
+        receivers recognise repetitions.
         Raises Unroutable (mandatory and no queue is bound), TooLarge (a body over MAX_MESSAGE_BYTES), QueueFull,
         Unavailable.
         """

@@ -34,7 +34,7 @@ class SqliteBroker(Broker):
     """One broker per database, opened with ``open``.
 
     Delays are counted on a steady clock that is set by the wall clock at open, so a wall clock that jumps while the
-    process runs delivers nothing early or late.
+    process runs delivers nothing early or late. It stands still while the machine sleeps: a retry may come later then.
     """
 
     def __init__(

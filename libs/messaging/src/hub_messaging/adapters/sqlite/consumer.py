@@ -19,7 +19,7 @@ from hub_messaging.failures import log_failure
 log = structlog.get_logger(__name__)
 
 _PAUSE_AFTER_FAILURE_S = 1.0
-_CANCELLING_S = 5.0
+_CANCELLING_S = 2.0
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class SqliteConsumer(Consumer):
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=_CANCELLING_S)
-        # A task that is cancelled before its first step never reaches its own giving back.
+        # A handler that ignores being cancelled loses its message, and hears so when it settles.
         for delivery in self._unsettled.values():
             self._give_back(delivery, counts=False)
         self._is_over = True
