@@ -49,13 +49,15 @@ class Asked:
 
 @dataclass
 class Answer:
-    """A response. ``cut`` leaves out the end of the body and hangs up; ``raw`` is sent as it is."""
+    """A response. ``cut`` leaves out the end of the body and hangs up; ``raw`` is sent as it is; ``drip_s`` is the
+    pause after each byte of the body."""
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
     raw: bytes | None = None
+    drip_s: float = 0
 
 
 class College:
@@ -118,7 +120,12 @@ class College:
         headers = {"Content-Length": str(len(answer.body)), **answer.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         body = answer.body[: len(answer.body) - answer.cut]
-        writer.write(f"HTTP/1.1 {answer.status} Told\r\n{head}\r\n".encode() + body)
+        writer.write(f"HTTP/1.1 {answer.status} Told\r\n{head}\r\n".encode())
+        for index in range(len(body) if answer.drip_s else 0):
+            writer.write(body[index : index + 1])
+            await writer.drain()
+            await asyncio.sleep(answer.drip_s)
+        writer.write(b"" if answer.drip_s else body)
         await writer.drain()
         return not answer.cut
 

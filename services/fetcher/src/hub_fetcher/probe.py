@@ -65,11 +65,10 @@ async def _check_all(integration: Integration, sources: Sources, checks: list[Pr
     if not await _check_address(integration, sources, checks):
         return
     try:
-        credential = await sources.authenticator(integration).credential()
+        await sources.authenticator(integration).credential()
     except HubError as error:
         checks.append(_failed("credentials", error))
         return
-    del credential  # only that there is one matters here; each endpoint attaches it itself
     turn = asyncio.Semaphore(_AT_A_TIME)
     endpoints = list(integration.settings.endpoints.items())
     results = await asyncio.gather(
