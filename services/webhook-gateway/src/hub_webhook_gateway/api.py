@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from hub_runtime.http import install_problem_handlers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -44,11 +46,15 @@ _RESPONSES = {
 
 def create_app(receiver: ASGIApp) -> FastAPI:
     """The app. The route is a plain one: FastAPI would cost much of the throughput and has nothing to parse."""
-    app = FastAPI(title=_TITLE, openapi_url=OPENAPI_PATH, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
     install_problem_handlers(app)
     app.router.routes.append(Route(PATH, receiver, methods=["POST"]))
-    app.openapi_schema = _document()
+    app.router.routes.append(Route(OPENAPI_PATH, _describe))
     return app
+
+
+async def _describe(_: Request) -> Response:
+    return JSONResponse(_document())
 
 
 def _document() -> dict[str, Any]:

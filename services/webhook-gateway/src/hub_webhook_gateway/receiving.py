@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Network
 
 import orjson
@@ -32,12 +33,14 @@ from hub_webhook_gateway.intake import Event, Intake, Taken
 from hub_webhook_gateway.limits import TokenBuckets, client_address
 from hub_webhook_gateway.payload import parse_body
 from hub_webhook_gateway.refusals import Refusals
-from hub_webhook_gateway.requests import WebhookHeaders, check_headers, read_body
+from hub_webhook_gateway.requests import BodyReader, WebhookHeaders, check_headers, waits_for_leave
 from hub_webhook_gateway.shapes import read_push, split
 
 log = structlog.get_logger(__name__)
 
 _NOT_STORED = "The event could not be stored; send it again."
+_MAX_DISCARDED_BYTES = 1024 * 1024
+_DISCARD_DEADLINE_S = 2.0
 _NOBODYS_KEY = b"an unknown address costs as much as a known one"
 
 
@@ -57,20 +60,25 @@ class WebhookReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         integration_id: str = scope["path_params"]["id"]
+        reader = BodyReader(receive)
         try:
             self._check_rates(scope, integration_id)
             headers = check_headers(scope["headers"], max_bytes=self.max_body_bytes)
-            body = await read_body(receive, max_bytes=self.max_body_bytes, deadline_s=self.body_deadline_s)
+            body = await reader.read(max_bytes=self.max_body_bytes, deadline_s=self.body_deadline_s)
         except (HubError, HTTPException) as error:
-            # The body was not read to its end: what follows on this connection would be taken for a request.
-            await problem_response(error, scope, headers={"connection": "close"})(scope, receive, send)
+            # The connection stays open only if the end of the body is found now.
+            is_read = not _is_cut_off(error, scope) and await reader.discard(
+                max_bytes=_MAX_DISCARDED_BYTES, deadline_s=_DISCARD_DEADLINE_S
+            )
+            closing = {} if is_read else {"connection": "close"}
+            await problem_response(error, scope, headers=closing)(scope, receive, send)
             return
         if body is None:
             return  # the sender went away, and will send it again
         try:
             taken = await self._take(scope, integration_id, headers, body)
         except TransientError as error:
-            log.warning("webhook.not_stored", integration_id=integration_id, error_code=error.code, exc_info=error)
+            log.warning("webhook.not_stored", integration_id=integration_id, error_code=error.code, error=str(error))
             raise Unavailable(str(error), retry_after_s=error.retry_after_s, public=_NOT_STORED) from error
         await _answer(taken, send)
 
@@ -118,6 +126,12 @@ def _verify(endpoint: Endpoint, headers: WebhookHeaders, scope: Scope, body: byt
         )
     verify_legacy(secrets, body, None if headers.signature is None else headers.signature.decode("latin-1"))
     return None
+
+
+def _is_cut_off(error: Exception, scope: Scope) -> bool:
+    """Whether nothing more should be read: the sender is too slow, or has not begun to send."""
+    is_late = isinstance(error, HTTPException) and error.status_code == HTTPStatus.REQUEST_TIMEOUT
+    return is_late or waits_for_leave(scope["headers"])
 
 
 async def _answer(taken: Taken, send: Send) -> None:

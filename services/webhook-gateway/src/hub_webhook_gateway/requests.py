@@ -45,31 +45,63 @@ def check_headers(headers: RawHeaders, *, max_bytes: int) -> WebhookHeaders:
     return WebhookHeaders(signature, is_standard)
 
 
-async def read_body(receive: Receive, *, max_bytes: int, deadline_s: float) -> bytes | None:
-    """The whole body; None if the client went away.
+class BodyReader:
+    """Reads one request's body, whatever length was announced."""
 
-    Raises TooLarge at the first byte over the limit, whatever length was announced, and HTTPException 408 at the
-    deadline.
-    """
-    try:
-        async with asyncio.timeout(deadline_s):
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body", False):
-                body: bytes = message.get("body", b"")
-                if len(body) > max_bytes:
-                    raise too_large(max_bytes)
-                return body
-            collected = bytearray()
-            while message["type"] == "http.request":
-                collected += message.get("body", b"")
-                if len(collected) > max_bytes:
-                    raise too_large(max_bytes)
-                if not message.get("more_body", False):
-                    return bytes(collected)
-                message = await receive()
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_over = False
+
+    async def read(self, *, max_bytes: int, deadline_s: float) -> bytes | None:
+        """The whole body; None if the sender went away.
+
+        Raises TooLarge at the first byte over the limit, and HTTPException 408 at the deadline.
+        """
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not self._is_over and size <= max_bytes:
+                    part = await self._next()
+                    if part is None:
+                        return None
+                    parts.append(part)
+                    size += len(part)
+        except TimeoutError:
+            raise HTTPException(408, f"The body did not arrive within {deadline_s:g} s.") from None
+        if size > max_bytes:
+            raise too_large(max_bytes)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def discard(self, *, max_bytes: int, deadline_s: float) -> bool:
+        """Read on, within bounds, what nobody wants; say whether the end of the body was reached.
+
+        A connection that is closed while data comes in is reset, and then its sender never sees the answer.
+        """
+        discarded = 0
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not self._is_over and discarded <= max_bytes:
+                    more = await self._next()
+                    if more is None:
+                        return False
+                    discarded += len(more)
+        except TimeoutError:
+            return False
+        return self._is_over
+
+    async def _next(self) -> bytes | None:
+        message = await self._receive()
+        if message["type"] != "http.request":
             return None
-    except TimeoutError:
-        raise HTTPException(408, f"The body did not arrive within {deadline_s:g} s.") from None
+        self._is_over = not message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        return part
+
+
+def waits_for_leave(headers: RawHeaders) -> bool:
+    """Whether the sender sends its body only after a 100: reading one would ask for it."""
+    return any(name == b"expect" for name, _ in headers)
 
 
 def too_large(max_bytes: int) -> TooLarge:

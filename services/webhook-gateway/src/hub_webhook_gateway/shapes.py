@@ -46,6 +46,8 @@ def read_push(document: Any, *, data_types: frozenset[DataType], default: DataTy
 
 def split(records: Sequence[Any], body_bytes: int) -> Iterator[list[Any]]:
     """The records in batches that fit in a message each; InvalidInput if one alone does not."""
+    if not records:
+        return
     if fits_batch(len(records), body_bytes * _MAX_REWRITING):
         yield list(records)
         return

@@ -1,0 +1,171 @@
+"""Repeated, conflicting and interrupted events: each is stored once, and none that was answered 202 is lost."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hub_model.errors import QueueFull, Unavailable, Unroutable
+from hub_sqlite import SqliteDatabase
+from hub_storage.adapters.sqlite import SqliteStore
+from hub_storage.repositories import SPECS, receipts
+
+ROW = {"studentId": "CS2101", "date": "2026-07-20", "attendance": "present"}
+TYPED = {"dataType": "attendance", "records": [ROW]}
+OTHER = {"dataType": "attendance", "records": [{**ROW, "attendance": "absent"}]}
+NAMED = {**TYPED, "eventId": "evt-1"}
+
+
+async def statuses(*pushes: Any) -> list[int]:
+    return sorted(response.status_code for response in await asyncio.gather(*pushes))
+
+
+@pytest.mark.parametrize("scheme", ["legacy", "standard"])
+async def test_fifty_copies_at_once_are_one_event(gateway: Any, scheme: str) -> None:
+    if scheme == "legacy":
+        integration = await gateway.integration()
+        pushes = [gateway.push(integration, TYPED) for _ in range(50)]
+    else:
+        integration = await gateway.standard()
+        pushes = [gateway.push_standard(integration, TYPED, "msg_1") for _ in range(50)]
+    assert await statuses(*pushes) == [200] * 49 + [202]
+    assert len(gateway.batches()) == 1
+
+
+async def test_copies_through_two_processes_have_one_message_id(gateway: Any) -> None:
+    integration = await gateway.integration()
+    first = await gateway.push(integration, TYPED)
+    await gateway.service.stop(5)
+    await gateway.restart()
+    second = await gateway.push(integration, TYPED)
+    assert (first.status_code, second.status_code) == (202, 200)
+    assert second.json() == {"status": "duplicate", "eventId": first.json()["eventId"]}
+    assert len(gateway.batches()) == 1
+
+
+async def test_the_same_events_of_two_integrations_are_two(gateway: Any) -> None:
+    for integration in (await gateway.integration(), await gateway.integration()):
+        assert (await gateway.push(integration, NAMED)).status_code == 202
+    assert len({batch.run_id for batch in gateway.batches()}) == 2
+
+
+async def test_a_legacy_body_is_a_duplicate_for_ten_minutes(gateway: Any) -> None:
+    integration = await gateway.integration()
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    gateway.clock.advance(minutes=9, seconds=59)
+    assert (await gateway.push(integration, TYPED)).status_code == 200
+    gateway.clock.advance(seconds=1)
+    again = await gateway.push(integration, TYPED)
+    assert again.status_code == 202
+    assert (await gateway.push(integration, TYPED)).json() == {
+        "status": "duplicate",
+        **{"eventId": again.json()["eventId"]},
+    }
+    gateway.clock.advance(days=1)
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    assert len({batch.run_id for batch in gateway.batches()}) == 3
+
+
+async def test_the_ten_minutes_hold_over_a_restart(gateway: Any) -> None:
+    integration = await gateway.integration()
+    seen = []
+    for minutes in (0, 9, 2, 1, 60):
+        gateway.clock.advance(minutes=minutes)
+        seen.append((await gateway.push(integration, TYPED)).status_code)
+        await gateway.service.stop(5)
+        await gateway.restart()
+    assert seen == [202, 200, 202, 200, 202]
+
+
+async def test_a_sender_that_names_its_events_may_repeat_a_body_at_once(gateway: Any) -> None:
+    integration = await gateway.integration()
+    for number in range(3):
+        assert (await gateway.push(integration, {**TYPED, "eventId": f"evt-{number}"})).status_code == 202
+    assert len({batch.run_id for batch in gateway.batches()}) == 3
+
+
+async def test_one_id_for_two_bodies_is_a_conflict_and_the_first_wins(gateway: Any) -> None:
+    legacy, standard = await gateway.integration(), await gateway.standard()
+    for restart in (False, True):
+        assert (await gateway.push(legacy, NAMED)).status_code == (200 if restart else 202)
+        assert (await gateway.push_standard(standard, TYPED)).status_code == (200 if restart else 202)
+        for response in (
+            await gateway.push(legacy, {**OTHER, "eventId": "evt-1"}),
+            await gateway.push_standard(standard, OTHER),
+        ):
+            assert (response.status_code, response.json()["code"]) == (409, "event_id_reused")
+        await gateway.service.stop(5)
+        await gateway.restart()
+    assert [batch.records for batch in gateway.batches()] == [[ROW], [ROW]]
+
+
+async def test_two_bodies_under_one_id_at_once_store_one(gateway: Any) -> None:
+    integration = await gateway.standard()
+    pushes = [gateway.push_standard(integration, body) for body in (TYPED, OTHER) * 10]
+    assert set(await statuses(*pushes)) == {200, 202, 409}
+    assert len(gateway.batches()) == 1
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), QueueFull("full"), Unroutable("no queue")])
+@pytest.mark.parametrize("restart", [False, True])
+async def test_an_event_the_broker_did_not_take_is_taken_when_it_is_sent_again(
+    gateway: Any, error: Any, restart: bool
+) -> None:
+    integration = await gateway.standard()
+    gateway.broker.fails_before = error
+    response = await gateway.push_standard(integration, TYPED)
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) >= 1
+    assert "The event could not be stored" in response.json()["detail"]
+    if restart:
+        await gateway.restart()
+    gateway.broker.fails_before = None
+    assert (await gateway.push_standard(integration, TYPED)).status_code == 202
+    assert (await gateway.push_standard(integration, TYPED)).status_code == 200
+    assert len(gateway.batches()) == 1
+
+
+async def test_an_event_whose_confirm_was_lost_is_published_again_with_the_same_ids_and_times(gateway: Any) -> None:
+    integration = await gateway.integration()
+    gateway.broker.fails_after = Unavailable("the connection broke before the confirm")
+    assert (await gateway.push(integration, TYPED)).status_code == 503
+    await gateway.restart()
+    gateway.broker.fails_after = None
+    gateway.clock.advance(minutes=5)
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    first, second = gateway.batches()
+    assert first == second
+    assert first.message_id == second.message_id
+
+
+async def test_copies_that_wait_for_a_failing_one_fail_with_it(gateway: Any) -> None:
+    integration = await gateway.integration()
+    gateway.broker.fails_before = Unavailable("down")
+    assert await statuses(*(gateway.push(integration, TYPED) for _ in range(10))) == [503] * 10
+    gateway.broker.fails_before = None
+    assert await statuses(*(gateway.push(integration, TYPED) for _ in range(10))) == [200] * 9 + [202]
+
+
+async def test_a_store_that_is_gone_is_a_reason_to_send_again(gateway: Any) -> None:
+    integration = await gateway.integration()
+    async with SqliteDatabase(gateway.folder / "other.db") as other:
+        gateway.store = SqliteStore(other)
+        await gateway.store.open(SPECS)
+        await gateway.restart()
+    response = await gateway.push(integration, TYPED)
+    assert response.status_code == 503
+    assert "other.db" not in response.text
+
+
+async def test_a_burst_of_different_events_is_stored_whole(gateway: Any) -> None:
+    integration = await gateway.integration()
+    bodies = [{"dataType": "attendance", "records": [{"n": number}]} for number in range(200)]
+    assert await statuses(*(gateway.push(integration, body) for body in bodies)) == [202] * 200
+    assert sorted(batch.records[0]["n"] for batch in gateway.batches()) == list(range(200))
+
+
+async def test_stopping_waits_for_what_follows_the_answers(gateway: Any) -> None:
+    integration = await gateway.integration()
+    response = await gateway.push(integration, TYPED)
+    assert await gateway.service.stop(5)
+    stored = await gateway.store.collection(receipts.SPEC).get(response.json()["eventId"])
+    assert stored.document["status"] == "accepted"
