@@ -312,8 +312,9 @@ REGISTRY: Mapping[str, type[Message]] = MappingProxyType(
 MAX_BATCH_RECORDS = 500
 MAX_MESSAGE_BYTES = 1024 * 1024
 
-# What mapping may add to one record on the wire: canonical names, key and hash, or the issues of a reject.
-MAX_RECORD_GROWTH_BYTES = 1536
+# What mapping may add to one record on the wire: canonical names, key and hash, or the issues of a reject. Five
+# hundred records grow by half a message at most, so raw records of half a message always fit.
+MAX_RECORD_GROWTH_BYTES = 1000
 # What the records of a batch and their growth may take; the rest is for the message's own fields.
 MAX_BATCH_BYTES = MAX_MESSAGE_BYTES - 16 * 1024
 

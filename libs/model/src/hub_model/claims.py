@@ -1,0 +1,58 @@
+"""An integration has one run at a time: how a run takes it, and what the run's end means for it. Pure functions.
+
+Only the run that holds the integration may settle it, so a repeated or late ending never overwrites a newer one.
+"""
+
+from datetime import datetime
+
+from hub_model.errors import ErrorClass
+from hub_model.integrations import Integration, LastError
+from hub_model.runs import Run, RunStatus
+
+_ASKS_FOR_A_PERSON = frozenset([ErrorClass.CONFIG, ErrorClass.AUTH])
+
+
+def claim_run(
+    integration: Integration, *, run_id: str, now: datetime, next_due_at: datetime | None
+) -> Integration | None:
+    """The integration held by this run and due again at ``next_due_at``; None if a run holds it already."""
+    if integration.sync.active_run_id is not None:
+        return None
+    return integration.with_sync(active_run_id=run_id, active_since=now, next_due_at=next_due_at)
+
+
+def release_run(integration: Integration, run_id: str) -> Integration | None:
+    """The integration no longer held by this run; None if it did not hold it."""
+    if integration.sync.active_run_id != run_id:
+        return None
+    return integration.with_sync(active_run_id=None, active_since=None)
+
+
+def settle_run(integration: Integration, run: Run, now: datetime) -> Integration | None:
+    """The integration after this run; None if the run goes on, or does not hold the integration.
+
+    A run that failed altogether because of credentials or configuration pauses the integration; one that brought
+    anything lifts the pause. A cancelled run says nothing about the source: it leaves health and times as they are.
+    """
+    if not run.status.is_final or integration.sync.active_run_id != run.id:
+        return None
+    ended_at = run.finished_at or now
+    changes: dict[str, object] = {
+        "active_run_id": None,
+        "active_since": None,
+        "last_run_id": run.id,
+        "last_run_status": run.status.value,
+    }
+    if run.status is not RunStatus.CANCELLED:
+        failure = run.failure
+        changes["last_sync_at"] = ended_at
+        changes["last_error"] = failure and LastError(
+            error_class=failure.error_class, code=failure.code, message=failure.public, at=ended_at
+        )
+        if run.status is not RunStatus.FAILED:
+            changes["paused"] = False
+        elif failure and failure.error_class in _ASKS_FOR_A_PERSON:
+            changes["paused"] = True
+    if run.status is RunStatus.SUCCEEDED:
+        changes["last_success_at"] = ended_at
+    return integration.with_sync(**changes)

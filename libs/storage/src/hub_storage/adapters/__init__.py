@@ -1,0 +1,1 @@
+"""One package per technology; each is the only place that imports its driver."""

@@ -1,0 +1,136 @@
+"""A collection as one table: id, version, and the document as JSON text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import apsw
+import orjson
+from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from hub_sqlite import SqliteDatabase
+
+from hub_storage.adapters.sqlite.schema import table_of
+from hub_storage.adapters.sqlite.selection import conditions, selections
+from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
+
+_Row = tuple[str, int, str]
+
+
+class SqliteCollection(Collection):
+    """``change`` of :meth:`update` runs in the database's writer thread, inside the transaction: it must be pure
+    and quick, and it is called once."""
+
+    def __init__(self, database: SqliteDatabase, spec: CollectionSpec) -> None:
+        self._database = database
+        self._spec = spec
+        table = table_of(spec)
+        self._select = f"SELECT id, version, document FROM {table} WHERE id = ?"
+        self._insert = f"INSERT INTO {table} (id, version, document) VALUES (?, 1, ?) ON CONFLICT DO NOTHING"
+        self._update = f"UPDATE {table} SET version = version + 1, document = ? WHERE id = ?"
+        self._delete = f"DELETE FROM {table} WHERE id = ?"
+        self._count = f"SELECT count(*) FROM {table}"
+
+    async def get(self, document_id: str) -> Stored | None:
+        row = await self._database.read(lambda connection: self._row(connection, document_id))
+        return _stored(row) if row else None
+
+    async def insert(self, documents: Mapping[str, Document]) -> frozenset[str]:
+        rows = [(document_id, _encode(document)) for document_id, document in documents.items()]
+
+        def insert(connection: apsw.Connection) -> frozenset[str]:
+            taken = []
+            for row in rows:
+                connection.execute(self._insert, row)
+                if not connection.changes():
+                    taken.append(row[0])
+            return frozenset(taken)
+
+        return await self._database.write(insert) if rows else frozenset()
+
+    async def replace(self, document_id: str, document: Document, *, version: int) -> int:
+        text = _encode(document)
+
+        def replace(connection: apsw.Connection) -> int:
+            self._check_version(self._row(connection, document_id), document_id, version)
+            self._put(connection, document_id, text)
+            return version + 1
+
+        return await self._database.write(replace)
+
+    async def update(self, document_id: str, change: Callable[[Document], Document | None]) -> Stored | None:
+        def update(connection: apsw.Connection) -> _Row | None:
+            row = self._row(connection, document_id)
+            if row is None:
+                return None
+            changed = change(orjson.loads(row[2]))
+            if changed is None:
+                return row
+            text = _encode(changed)
+            self._put(connection, document_id, text)
+            return document_id, row[1] + 1, text
+
+        row = await self._database.write(update)
+        return _stored(row) if row else None
+
+    async def delete(self, document_id: str, *, version: int | None = None) -> bool:
+        def delete(connection: apsw.Connection) -> bool:
+            if version is not None:
+                row = self._row(connection, document_id)
+                if row is None:
+                    return False
+                self._check_version(row, document_id, version)
+            connection.execute(self._delete, (document_id,))
+            return connection.changes() > 0
+
+        return await self._database.write(delete)
+
+    async def find(self, query: Query) -> Sequence[Stored]:
+        statements = list(selections(self._spec, query))
+
+        def find(connection: apsw.Connection) -> list[_Row]:
+            rows: list[_Row] = []
+            for statement in statements:
+                if len(rows) < query.limit:
+                    values = (*statement.values, query.limit - len(rows))
+                    rows += connection.execute(f"{statement.sql} LIMIT ?", values)
+            return rows
+
+        return [_stored(row) for row in await self._database.read(find)]
+
+    async def count(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        parts = list(conditions(self._spec, filter))
+        where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
+        values = tuple(value for part in parts for value in part.values)
+
+        def count(connection: apsw.Connection) -> int:
+            return int(connection.execute(self._count + where, values).fetchone()[0])
+
+        return await self._database.read(count)
+
+    def _row(self, connection: apsw.Connection, document_id: str) -> _Row | None:
+        row: _Row | None = connection.execute(self._select, (document_id,)).fetchone()
+        return row
+
+    def _put(self, connection: apsw.Connection, document_id: str, text: str) -> None:
+        try:
+            connection.execute(self._update, (text, document_id))
+        except apsw.ConstraintError as error:
+            raise Conflict(f"another document in {self._spec.name!r} has a value that must be unique") from error
+
+    def _check_version(self, row: _Row | None, document_id: str, version: int) -> None:
+        if row is None:
+            raise NotFound(f"{self._spec.name!r} has no document {document_id!r}")
+        if row[1] != version:
+            raise StaleVersion(f"{document_id!r} in {self._spec.name!r} is at version {row[1]}, not {version}")
+
+
+def _encode(document: Document) -> str:
+    try:
+        return orjson.dumps(document).decode()
+    except TypeError as error:
+        # orjson's own message may quote the document.
+        raise InvalidInput(f"a document is not plain JSON: {type(error).__name__}") from error
+
+
+def _stored(row: _Row) -> Stored:
+    document: dict[str, Any] = orjson.loads(row[2])
+    return Stored(id=row[0], version=row[1], document=document)

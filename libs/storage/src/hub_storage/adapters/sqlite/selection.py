@@ -1,0 +1,106 @@
+"""A query as SQL. Knows nothing of connections, so that what it writes can be read and tested alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub_model.errors import InvalidInput
+
+from hub_storage.adapters.sqlite.schema import expression_of, table_of
+from hub_storage.collection import CollectionSpec, Filter, OneOf, Query, Range
+
+_BOUNDS = (("gt", ">"), ("gte", ">="), ("lt", "<"), ("lte", "<="))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A piece of SQL and the values of its question marks."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A statement without its LIMIT, and its values."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+def selections(spec: CollectionSpec, query: Query) -> Iterator[Selection]:
+    """The statements whose rows, one after the other, answer the query.
+
+    Usually one. Beyond a page's end there are two: SQLite could use no index for "after this value, or null", so
+    the documents with and without a sort value are read apart.
+    """
+    matching = list(conditions(spec, query.filter))
+    direction = "DESC" if query.descending else "ASC"
+    order = f"id {direction}"
+    if query.sort is not None:
+        order = f"{_expression(spec, query.sort)} {direction}, {order}"
+    for beyond in _beyond(spec, query):
+        parts = [*matching, *beyond]
+        where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
+        yield Selection(
+            f"SELECT id, version, document FROM {table_of(spec)}{where} ORDER BY {order}",
+            tuple(value for part in parts for value in part.values),
+        )
+
+
+def conditions(spec: CollectionSpec, criteria: Filter) -> Iterator[Condition]:
+    """What a filter asks for, field by field; raises InvalidInput for a field that no index declares."""
+    for field, wanted in criteria.items():
+        expression = _expression(spec, field)
+        if isinstance(wanted, Range):
+            bounds = [(operator, getattr(wanted, name)) for name, operator in _BOUNDS]
+            given = [
+                Condition(f"{expression} {operator} ?", (value,)) for operator, value in bounds if value is not None
+            ]
+            yield from given or [Condition(f"{expression} IS NOT NULL")]
+        elif isinstance(wanted, OneOf):
+            yield _one_of(expression, wanted.values)
+        else:
+            yield _equals(expression, wanted)
+
+
+def _equals(expression: str, value: Any) -> Condition:
+    return Condition(f"{expression} IS NULL") if value is None else Condition(f"{expression} = ?", (value,))
+
+
+def _one_of(expression: str, values: Sequence[Any]) -> Condition:
+    present = tuple(value for value in values if value is not None)
+    sql = f"{expression} IN ({', '.join('?' * len(present))})"
+    return Condition(sql if len(present) == len(values) else f"({sql} OR {expression} IS NULL)", present)
+
+
+def _beyond(spec: CollectionSpec, query: Query) -> Iterator[list[Condition]]:
+    """The conditions that lead past ``query.after``; nulls come first, as in the order of an index."""
+    if query.after is None:
+        yield []
+        return
+    value, document_id = query.after
+    comparison = "<" if query.descending else ">"
+    past_id = Condition(f"id {comparison} ?", (document_id,))
+    if query.sort is None:
+        yield [past_id]
+        return
+    expression = _expression(spec, query.sort)
+    if value is None:
+        yield [Condition(f"{expression} IS NULL"), past_id]
+        if not query.descending:
+            yield [Condition(f"{expression} IS NOT NULL")]
+        return
+    # The first condition repeats what the second implies, in the form that an index can be entered with.
+    yield [
+        Condition(f"{expression} {comparison}= ?", (value,)),
+        Condition(f"({expression} {comparison} ? OR id {comparison} ?)", (value, document_id)),
+    ]
+    if query.descending:
+        yield [Condition(f"{expression} IS NULL")]
+
+
+def _expression(spec: CollectionSpec, field: str) -> str:
+    if field not in spec.fields:
+        raise InvalidInput(f"no index of {spec.name!r} declares the field {field!r}")
+    return expression_of(field)

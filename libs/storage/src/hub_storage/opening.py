@@ -1,0 +1,34 @@
+"""Which store: chosen by the scheme of its URL, and by nothing else."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from hub_model.errors import InvalidInput
+
+from hub_storage.collection import CollectionSpec
+from hub_storage.store import Store
+
+SCHEMES = ("sqlite",)
+
+
+@asynccontextmanager
+async def open_store(url: str, specs: Iterable[CollectionSpec]) -> AsyncIterator[Store]:
+    """The store at ``url``, such as ``sqlite:///hub.db``, with these collections; closed at the end.
+
+    A process that keeps its broker in the same file opens the database once and builds both adapters on it.
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in SCHEMES:
+        # Not the URL: it may hold a password.
+        raise InvalidInput(f"there is no store for {scheme!r}; supported: {', '.join(SCHEMES)}")
+    from hub_sqlite import SqliteDatabase, sqlite_path
+
+    from hub_storage.adapters.sqlite import SqliteStore
+
+    async with SqliteDatabase(sqlite_path(url)) as database:
+        store = SqliteStore(database)
+        await store.open(specs)
+        try:
+            yield store
+        finally:
+            await store.close()

@@ -1,0 +1,41 @@
+"""Repositories: the domain's questions, written once over the collection port.
+
+Every one takes the college first and answers for that college alone.
+"""
+
+from hub_storage.repositories import audit, chains, idempotency_keys, integrations, logs, receipts, rejects, runs
+from hub_storage.repositories.audit import Audit
+from hub_storage.repositories.chains import Chains
+from hub_storage.repositories.idempotency_keys import IdempotencyKeys, StoredReply
+from hub_storage.repositories.integrations import Integrations
+from hub_storage.repositories.logs import Logs
+from hub_storage.repositories.paging import MAX_PAGE_SIZE, Page
+from hub_storage.repositories.receipts import Receipts
+from hub_storage.repositories.rejects import Rejects
+from hub_storage.repositories.runs import Runs
+
+SPECS = (
+    integrations.SPEC,
+    runs.SPEC,
+    logs.SPEC,
+    rejects.SPEC,
+    audit.SPEC,
+    chains.SPEC,
+    receipts.SPEC,
+    idempotency_keys.SPEC,
+)
+
+__all__ = [
+    "MAX_PAGE_SIZE",
+    "SPECS",
+    "Audit",
+    "Chains",
+    "IdempotencyKeys",
+    "Integrations",
+    "Logs",
+    "Page",
+    "Receipts",
+    "Rejects",
+    "Runs",
+    "StoredReply",
+]
