@@ -361,7 +361,7 @@ def test_what_is_foreseen_is_what_comes_where_pages_are_full(source: Rows, asked
         following = step(position, facts)
         if isinstance(following, End):
             break
-        foreseen.append([item.place for item in foresee(following, facts, ahead)])
+        foreseen.append([item.place for item in foresee(following, ahead)])
         position = following
     for index, guesses in enumerate(foreseen):
         assert guesses == places[index + 2 : index + 2 + len(guesses)]
@@ -375,4 +375,4 @@ def test_nothing_is_foreseen_where_the_response_decides() -> None:
     )
     following = step(position, facts)
     assert isinstance(following, Position)
-    assert foresee(following, facts, 4) == []
+    assert foresee(following, 4) == []

@@ -85,24 +85,13 @@ def with_total(position: Position, facts: PageFacts) -> Position:
     return position if total is None else position.model_copy(update={"total": total})
 
 
-def foresee(position: Position, facts: PageFacts, limit: int) -> list[Position]:
-    """The positions that will probably follow ``position``: for asking ahead, never for deciding.
-
-    Only where numbers alone lead on and the source has said how far; each page is taken to be as long as this one.
-    """
-    place, spec = position.place, position.pagination
-    if not isinstance(place, int) or not facts.records:
+def foresee(position: Position, limit: int) -> list[Position]:
+    """The positions that will probably follow this one: for asking ahead, never for deciding."""
+    if not isinstance(position.place, int):
         return []
-    last = _last_page(spec, facts) if isinstance(spec, PagePagination) else None
-    if last is not None:
-        further = last - place
-    elif position.total is not None:
-        further = -(-(position.total - facts.records_read) // facts.records) - 1
-    else:
-        further = 0
-    stride = facts.records if isinstance(spec, OffsetPagination) else 1
     return [
-        position.model_copy(update={"place": place + number * stride}) for number in range(1, min(limit, further) + 1)
+        position.model_copy(update={"place": position.place + number * position.stride})
+        for number in range(1, min(limit, position.further) + 1)
     ]
 
 
@@ -121,10 +110,12 @@ def _next_page(spec: PagePagination, position: Position, facts: PageFacts, has_m
         has_more = following > page
     last = _last_page(spec, facts)
     if last is not None:
-        return end(position, facts) if page >= last else _onward(position, page + 1)
+        return end(position, facts) if page >= last else _onward(position, page + 1, further=last - page - 1)
     if _is_over(position, facts, has_more):
         return end(position, facts)
-    return _onward_past_empty(position, facts, page + 1)
+    if not facts.records:
+        return _past_empty(position, page + 1)
+    return _onward(position, page + 1, further=_further(position, facts))
 
 
 def _next_offset(position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
@@ -132,7 +123,8 @@ def _next_offset(position: Position, facts: PageFacts, has_more: bool | None) ->
         return end(position, facts)
     if not facts.records:
         raise pagination_stalled()
-    return _onward(position, int(position.place or 0) + facts.records)
+    offset = int(position.place or 0) + facts.records
+    return _onward(position, offset, stride=facts.records, further=_further(position, facts))
 
 
 def _is_over(position: Position, facts: PageFacts, has_more: bool | None) -> bool:
@@ -156,7 +148,7 @@ def _next_cursor(spec: CursorPagination, position: Position, facts: PageFacts, h
             public=f"'{spec.cursor_path}' does not hold a cursor but a structure; correct the endpoint's 'cursorPath'.",
         )
     seen = remember(position.seen, str(token))
-    return _onward_past_empty(position.model_copy(update={"seen": seen}), facts, str(token))
+    return _by_token(position.model_copy(update={"seen": seen}), facts, str(token))
 
 
 def _next_link(
@@ -176,7 +168,7 @@ def _next_link(
         )
     url = next_url(facts.url, link)
     seen = position.seen or remember((), facts.url)
-    return _onward_past_empty(position.model_copy(update={"seen": remember(seen, url)}), facts, url)
+    return _by_token(position.model_copy(update={"seen": remember(seen, url)}), facts, url)
 
 
 def _is_end_token(token: Any) -> bool:
@@ -196,16 +188,23 @@ def _end_of_tokens(position: Position, facts: PageFacts, has_more: bool | None) 
     return end(position, facts)
 
 
-def _onward_past_empty(position: Position, facts: PageFacts, place: int | str) -> Position:
-    if facts.records:
-        return _onward(position, place)
+def _by_token(position: Position, facts: PageFacts, token: str) -> Position:
+    return _onward(position, token) if facts.records else _past_empty(position, token)
+
+
+def _past_empty(position: Position, place: int | str) -> Position:
     if position.empty_pages >= MAX_EMPTY_PAGES:
         raise pagination_stalled()
-    return position.model_copy(update={"place": place, "empty_pages": position.empty_pages + 1})
+    return position.model_copy(update={"place": place, "empty_pages": position.empty_pages + 1, "further": 0})
 
 
-def _onward(position: Position, place: int | str) -> Position:
-    return position.model_copy(update={"place": place, "empty_pages": 0})
+def _onward(position: Position, place: int | str, *, stride: int = 1, further: int = 0) -> Position:
+    return position.model_copy(update={"place": place, "empty_pages": 0, "stride": stride, "further": max(0, further)})
+
+
+def _further(position: Position, facts: PageFacts) -> int:
+    """How many pages will follow the next one, if each is as long as this one and the total is right."""
+    return 0 if position.total is None else -(-(position.total - facts.records_read) // facts.records) - 1
 
 
 def _last_page(spec: PagePagination, facts: PageFacts) -> int | None:

@@ -14,7 +14,8 @@ class Position(Value):
     ("" is the body itself). ``place`` is the page number, offset, cursor or URL of the next request; None is the
     plain request. ``total`` is the source's own count, where it gave one. ``seen`` and ``fingerprint`` belong to the
     loop guards. ``resume_at``: the source asked us to wait until then. ``source`` tells whether the endpoint is still
-    the one the walk began with.
+    the one the walk began with. Probably ``further`` more requests follow the next one, ``stride`` apart, with pages of
+    ``page_bytes``: for asking ahead, never for deciding.
     """
 
     pagination: Pagination | None = None
@@ -26,6 +27,9 @@ class Position(Value):
     fingerprint: str = ""
     resume_at: Instant | None = None
     source: str = ""
+    further: int = 0
+    stride: int = 0
+    page_bytes: int = 0
 
     def to_message(self) -> dict[str, Any]:
         """The form that ``Position.model_validate`` reads back."""

@@ -30,6 +30,7 @@ async def _read_pages(
     walk: Walk, ahead: Lookahead, limits: Limits, monotonic: Callable[[], float]
 ) -> AsyncGenerator[Message, None]:
     ends_at = monotonic() + limits.seconds
+    await ahead.ask(walk.urls_ahead(limits))
     while True:
         try:
             page = await ahead.take(walk.url)

@@ -62,8 +62,6 @@ class Walk:
         self._secret_params = secret_params
         self._sequence, self._pages, self._records = request.sequence, request.pages, request.records
         self._bytes = 0
-        self._page_bytes = 0
-        self._facts: PageFacts | None = None
         self._position = _start(request, endpoint, plan)
 
     @property
@@ -95,12 +93,9 @@ class Walk:
 
     def urls_ahead(self, limits: Limits) -> list[str]:
         """The next request and those that will probably follow it, within the limits of the stretch."""
-        if self._facts is None:
-            return []
-        bytes_left = limits.bytes - self._bytes
-        count = min(limits.ahead, self._pages_left(limits), max(1, bytes_left // max(1, self._page_bytes)))
-        further = foresee(self._position, self._facts, count - 1)
-        return [self.url, *(url_at(self._plan, position) for position in further)]
+        fitting = max(1, (limits.bytes - self._bytes) // max(1, self._position.page_bytes))
+        count = min(limits.ahead, self._pages_left(limits), fitting)
+        return [self.url, *(url_at(self._plan, position) for position in foresee(self._position, count - 1))]
 
     def turn(self, page: Page) -> Leaf:
         """Take in the page of ``url`` and move on. Raises SourceError where nothing of the page may be used."""
@@ -111,7 +106,7 @@ class Walk:
             check_repeat(self._position.fingerprint, mark)
             self._move(fingerprint=mark)
         pieces = list(cut(records, len(encoded), page=self._pages + 1))
-        self._facts = facts = PageFacts(
+        facts = PageFacts(
             url=self.url,
             body=page.body,
             records=len(records),
@@ -120,8 +115,8 @@ class Walk:
             total_header=page.total,
         )
         self._pages, self._records = self._pages + 1, self._records + len(records)
-        self._bytes, self._page_bytes = self._bytes + page.size, page.size
-        self._move(records_path=path, resume_at=None)
+        self._bytes += page.size
+        self._move(records_path=path, page_bytes=page.size, resume_at=None)
         end: End | SourceError | None
         try:
             end = self._step(facts)
