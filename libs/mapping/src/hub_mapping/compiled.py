@@ -25,7 +25,7 @@ Canonical = dict[str, Any]
 
 # What surrounds data, key and source id of a record on the wire, rounded up; and a character at its longest in JSON.
 _FRAME_BYTES = 192
-_CHARACTER_BYTES = 7
+_CHARACTER_BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
