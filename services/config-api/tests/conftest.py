@@ -1,7 +1,8 @@
 """The service over the real SQLite adapters, reached through HTTP."""
 
 import copy
-from collections.abc import AsyncIterator, Sequence
+import io
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+import structlog
 from hub_config_api.main import build_service
 from hub_config_api.settings import ConfigApiSettings
 from hub_messaging.adapters.sqlite import SqliteBroker
@@ -18,6 +20,7 @@ from hub_messaging.envelope import decode
 from hub_messaging.publisher import Publisher
 from hub_model.errors import Unavailable
 from hub_model.messages import Message, ProbeRequested, SyncRequested
+from hub_runtime.logging import configure_logging
 from hub_runtime.metrics import new_registry
 from hub_runtime.process import Readiness, Service
 from hub_runtime.serving import process_app
@@ -182,11 +185,13 @@ async def open_hub(folder: Path, **settings: Any) -> AsyncIterator[Hub]:
     generate_keys(folder / "keys")
     clock = Clock()
     made = ConfigApiSettings(
-        token_secret=SecretStr(TOKEN_SECRET),
-        public_keys_file=folder / "keys" / "public.json",
-        public_url="https://hub.example",
-        probe_timeout_s=settings.pop("probe_timeout_s", 0.5),
-        **settings,
+        **{
+            "token_secret": SecretStr(TOKEN_SECRET),
+            "public_keys_file": folder / "keys" / "public.json",
+            "public_url": "https://hub.example",
+            "probe_timeout_s": 0.5,
+            **settings,
+        }
     )
     async with SqliteDatabase(folder / "hub.db") as database:
         durable = SqliteBroker(database)
@@ -218,6 +223,21 @@ async def open_hub(folder: Path, **settings: Any) -> AsyncIterator[Hub]:
         await service.stop(1.0)
         await broker.close()
         await store.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def logs() -> Iterator[io.BytesIO]:
+    """Everything that is logged, as in production."""
+    stream = io.BytesIO()
+    configure_logging(service="config-api", stream=stream)
+    yield stream
+    structlog.reset_defaults()
+
+
+@pytest.fixture(name="open_hub", scope="session")
+def hub_opener() -> Any:
+    """Opens a hub with settings of one's own."""
+    return open_hub
 
 
 @pytest.fixture

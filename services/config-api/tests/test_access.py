@@ -1,5 +1,6 @@
 """Roles and colleges: who is let in, what is not shown, and what the audit trail keeps of it."""
 
+import io
 from typing import Any
 
 import jwt
@@ -11,6 +12,7 @@ from hub_storage.repositories import Audit
 
 COLLEGE = "college-a"
 OTHER_COLLEGE = "college-b"
+JSON = {"content-type": "application/json"}
 
 ID = "0123456789abcdef0123456789abcdef"
 OPERATIONS = [
@@ -213,3 +215,19 @@ async def test_a_refused_edit_is_audited(hub: Any) -> None:
 
 async def test_answers_are_not_kept_by_caches(hub: Any) -> None:
     assert (await hub.call("GET", "/api/integrations")).headers["cache-control"] == "no-store"
+
+
+async def test_logs_hold_no_secret(hub: Any, logs: io.BytesIO) -> None:
+    canaries = {"apiKey": "canary-api-key-1", "webhook": {"secret": "canary-webhook-secret"}}
+    made = await hub.create(**canaries)
+    path = f"/api/integrations/{made['id']}"
+    await hub.call("PUT", path, {**hub.draft, **canaries, "syncInterval": 1})
+    await hub.call("PUT", path, {**hub.draft, **canaries, "headers": {"X-Auth-Token": "canary-header"}})
+    await hub.call("POST", "/api/integrations", content=b'{"apiKey": "canary-broken', headers=JSON)
+    await hub.call("GET", "/api/records/students?studentId=canary-student")
+    hub.broker.down = True
+    await hub.call("POST", f"{path}/test")
+    text = logs.getvalue().decode()
+    assert made["id"] in text
+    assert "canary" not in text
+    assert hub.token().split(".")[2] not in text

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -42,6 +43,12 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("baseUrl", "https://user:pw@erp.college.edu", "/baseUrl", "own fields"),
     ("baseUrl", "https://erp.college.edu/?token=x", "/baseUrl", "parameters"),
     ("baseUrl", "https://erp.college.edu:99999", "/baseUrl", "URL"),
+    ("baseUrl", "http://127.0.0.1:9000", "/baseUrl", "not a public address"),
+    ("baseUrl", "http://[::ffff:169.254.169.254]/", "/baseUrl", "not a public address"),
+    ("baseUrl", "http://2130706433/", "/baseUrl", "plain IPv4"),
+    ("baseUrl", "http://localhost/", "/baseUrl", "private network"),
+    ("baseUrl", "http://metadata.google.internal/", "/baseUrl", "private network"),
+    ("baseUrl", "https://erp.college.edu:6379", "/baseUrl", "port 6379"),
     ("authType", "magic", "/authType", "'api-key'"),
     ("apiKey", "********", "/apiKey", "placeholder"),
     ("apiKey", "", "/apiKey", "placeholder"),
@@ -192,6 +199,8 @@ async def test_an_id_is_plain_text(hub: Any, name: str) -> None:
         ("/api/records/attendance?studentid=CS1", "/studentid"),
         ("/api/records/attendance?studentId[$ne]=x", "/studentId[$ne]"),
         ("/api/records/attendance?date=20-07-2026", "/date"),
+        ("/api/records/attendance?date=2026-02-30", "/date"),
+        ("/api/records/attendance?updatedSince=9999-12-31T23:59:59-23:00", "/updatedSince"),
         ("/api/records/attendance?updatedSince=yesterday", "/updatedSince"),
         ("/api/records/attendance?updatedSince=2026-07-20T00:00:00", "/updatedSince"),
         ("/api/records/attendance?cursor=AAAA", "/cursor"),
@@ -202,3 +211,10 @@ async def test_a_bad_parameter_is_named(hub: Any, path: str, pointer: str) -> No
     response = await hub.call("GET", path)
     assert response.status_code == 422, response.text
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+async def test_a_private_address_is_fine_where_the_operator_allows_its_network(tmp_path: Path, open_hub: Any) -> None:
+    async with open_hub(tmp_path, allowed_networks="127.0.0.0/8, 10.20.0.0/16") as hub:
+        assert (await hub.create(baseUrl="http://127.0.0.1:9000"))["baseUrl"] == "http://127.0.0.1:9000"
+        body = {**hub.draft, "name": "Second", "baseUrl": "http://10.21.0.1"}
+        assert (await hub.call("POST", "/api/integrations", body)).status_code == 422

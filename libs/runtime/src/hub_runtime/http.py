@@ -27,10 +27,12 @@ from hub_model.errors import (
     TooLarge,
     TransientError,
     Unauthenticated,
+    Unroutable,
 )
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from hub_runtime.pointers import issues_of
@@ -39,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 _DEFAULT_RETRY_AFTER_S = 5
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ _KINDS: Mapping[type[Exception], _Kind] = {
     RateLimited: _Kind(429, "rate-limited", "Too many requests"),
     QueueFull: _Kind(503, "not-ready", "Not now"),
     TransientError: _Kind(503, "not-ready", "Not now"),
+    Unroutable: _Kind(503, "not-ready", "Not now"),  # whoever takes such messages has never run yet
     Exception: _Kind(500, "internal", "Something went wrong here"),
 }
 
@@ -94,10 +98,21 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    response = problem_response(error, request.scope)
+    headers = {"allow": _allowed_methods(request)} if getattr(error, "status_code", None) == 405 else None
+    response = problem_response(error, request.scope, headers)
     if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("http.failed", error_code=getattr(error, "code", None), exc_info=error)
     return response
+
+
+def _allowed_methods(request: Request) -> str:
+    """All methods of the path; Starlette names only those of the first route it tried."""
+    routes = request.app.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
@@ -112,7 +127,7 @@ def problem_response(error: Exception, scope: Scope, headers: Mapping[str, str] 
             _SLUGS_BY_STATUS.get(error.status_code, "http-error"),
             HTTPStatus(error.status_code).phrase,
         )
-        return _respond(kind, scope, detail=str(error.detail), headers={**(error.headers or {}), **(headers or {})})
+        return _respond(kind, scope, detail=str(error.detail), headers=_merged(error.headers, headers))
     if isinstance(error, RequestValidationError):
         error = _invalid_input(error)
     kind = _kind_of(error)
@@ -128,6 +143,10 @@ def problem_response(error: Exception, scope: Scope, headers: Mapping[str, str] 
         issues=issues,
         headers={**_headers_of(error, kind), **(headers or {})},
     )
+
+
+def _merged(*headers: Mapping[str, str] | None) -> dict[str, str]:
+    return {name.lower(): value for part in headers for name, value in (part or {}).items()}
 
 
 def _kind_of(error: Exception) -> _Kind:

@@ -3,23 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hub_model.errors import InvalidInput, Issue
-from pydantic import ValidationError
+from hub_model.errors import Issue
 
 _OUTSIDE_BODY = ("query", "path", "header", "cookie")
 _MESSAGES = {
     "extra_forbidden": "This field is not known here; check its spelling or leave it out.",
     "missing": "This field is required.",
 }
-
-
-def invalid_input(error: ValidationError, body: object, *, prefix: str = "") -> InvalidInput:
-    """The hub's error for pydantic's, about ``body``, which lies at ``prefix`` of what the client sent."""
-    issues = [
-        Issue(prefix + issue.pointer, issue.code, issue.message)
-        for issue in issues_of([{**item, "loc": ("body", *item["loc"])} for item in error.errors()], body)
-    ]
-    return InvalidInput("The input is not valid.", issues)
 
 
 def issues_of(errors: Sequence[Mapping[str, Any]], body: object) -> list[Issue]:

@@ -42,7 +42,7 @@ class ManagedRoute(APIRoute):
             try:
                 require_manager(principal)
                 self._check_content_type(request)
-                with structlog.contextvars.bound_contextvars(college_id=caller.college_id):
+                with structlog.contextvars.bound_contextvars(**_log_ids(caller, request)):
                     response = await handle(JsonRequest(request.scope, request.receive))
             except (Forbidden, NotFound, Conflict) as error:
                 target = request.path_params.get("integrationId")
@@ -88,3 +88,8 @@ def _caller(principal: Principal, request: Request) -> Caller:
         expires_at=principal.expires_at,
         request_id=getattr(request.state, "request_id", None),
     )
+
+
+def _log_ids(caller: Caller, request: Request) -> dict[str, str]:
+    ids = {"college_id": caller.college_id, "integration_id": request.path_params.get("integrationId")}
+    return {name: value for name, value in ids.items() if value is not None}

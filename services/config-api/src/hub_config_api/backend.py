@@ -11,13 +11,17 @@ from hub_security.vault import SecretSealer
 from hub_storage.records import RecordStore
 from hub_storage.repositories import Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs
 
+from hub_config_api.destinations import Destinations
 from hub_config_api.live import LiveFeed
 from hub_config_api.probes import Probes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """Repositories, publisher, keys and clock. ``public_url`` is where the outside reaches webhooks."""
+    """Repositories, publisher, keys and clock. ``public_url`` is where the outside reaches webhooks.
+
+    ``heartbeat_s``: how often a silent live stream shows that it is still there.
+    """
 
     integrations: Integrations
     runs: Runs
@@ -29,10 +33,12 @@ class Backend:
     publisher: Publisher
     sealer: SecretSealer
     verifier: TokenVerifier
+    destinations: Destinations
     probes: Probes
     live: LiveFeed
     clock: Callable[[], datetime]
     public_url: str
+    heartbeat_s: float
 
 
 def backend_of(request: Request) -> Backend:

@@ -12,12 +12,18 @@ from hub_model.records import DataType
 from hub_runtime.pointers import pointer_to
 from hub_security.redaction import is_secret_name
 
+from hub_config_api.destinations import Destinations
+
 _SECRET_PARAMS = re.compile(r"(?:api|access|auth)[_-]?(?:key|token)|wstoken|client[_-]?secret|secret|password", re.I)
 
 
-def check_draft(draft: IntegrationDraft) -> None:
+def check_draft(draft: IntegrationDraft, destinations: Destinations) -> None:
     """Raise InvalidInput with an issue for everything that is wrong, so that it can be mended in one go."""
-    issues = [*_placement_issues(draft.api_key_placement), *_header_issues("/headers", draft.headers)]
+    issues = [
+        *destinations.issues(draft),
+        *_placement_issues(draft.api_key_placement),
+        *_header_issues("/headers", draft.headers),
+    ]
     for data_type, endpoint in draft.endpoints.items():
         issues += _endpoint_issues(pointer_to(["endpoints", data_type]), endpoint)
         issues += _mapping_issues(pointer_to(["endpoints", data_type, "mapping"]), endpoint, data_type, draft.time_zone)

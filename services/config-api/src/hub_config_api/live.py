@@ -88,6 +88,11 @@ class LiveFeed:
         self._streams_per_college = streams_per_college
         self._closed = False
 
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return sum(map(len, self._streams.values()))
+
     async def show_event(self, message: Message, _: Context) -> Sequence[Message]:
         """The handler of every live message."""
         self.add(message)

@@ -20,6 +20,7 @@ from hub_storage.store import Store
 
 from hub_config_api.api.app import create_app
 from hub_config_api.backend import Backend
+from hub_config_api.destinations import Destinations
 from hub_config_api.live import LIVE_MESSAGES, LiveFeed
 from hub_config_api.probes import Probes
 from hub_config_api.settings import ConfigApiSettings
@@ -67,10 +68,16 @@ def _backend(settings: ConfigApiSettings, *, broker: Broker, store: Store, clock
             audience=settings.token_audience,
             max_lifetime_s=settings.token_max_lifetime_s,
         ),
+        destinations=Destinations(
+            allowed_networks=settings.allowed_networks,
+            refused_networks=settings.refused_networks,
+            allowed_ports=settings.allowed_ports,
+        ),
         probes=Probes(publisher, timeout_s=settings.probe_timeout_s),
         live=LiveFeed(backlog=settings.live_backlog, streams_per_college=settings.live_streams),
         clock=clock,
         public_url=settings.public_url,
+        heartbeat_s=settings.live_heartbeat_s,
     )
 
 

@@ -65,6 +65,7 @@ async def announce_change(backend: Backend, integration: Integration, change: st
         revision=integration.revision,
         changed_at=backend.clock(),
     )
+    log.info("integration.changed", integration_id=integration.id, change=change, revision=integration.revision)
     try:
         await backend.publisher.publish(notice)
     except HubError as error:

@@ -12,7 +12,6 @@ from hub_config_api.backend import Backend
 from hub_config_api.caller import Caller
 from hub_config_api.live import LiveEvent, LiveStream
 
-HEARTBEAT_S = 15.0
 _RETRY_MS = 3000
 
 router = APIRouter(prefix="/api/events", route_class=ManagedRoute, tags=["events"], dependencies=[TOKEN_REQUIRED])
@@ -51,13 +50,16 @@ async def _written(backend: Backend, caller: Caller, stream: LiveStream) -> Asyn
     try:
         yield b"retry: %d\n\n" % _RETRY_MS
         while not stream.closed:
-            left_s = (caller.expires_at - backend.clock()).total_seconds()
-            if left_s <= 0:
+            event = await stream.next(min(backend.heartbeat_s, _left_s(backend, caller)))
+            if _left_s(backend, caller) <= 0:
                 return
-            event = await stream.next(min(HEARTBEAT_S, left_s))
             yield b": still here\n\n" if event is None else _encoded(event)
     finally:
         backend.live.leave(caller.college_id, stream)
+
+
+def _left_s(backend: Backend, caller: Caller) -> float:
+    return (caller.expires_at - backend.clock()).total_seconds()
 
 
 def _encoded(event: LiveEvent) -> bytes:

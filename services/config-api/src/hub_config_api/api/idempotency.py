@@ -43,20 +43,18 @@ async def answer_once(
             headers={**stored.headers, "idempotency-replayed": "true"},
             media_type="application/json",
         )
-    done = False
     try:
         reply = await work()
-        await backend.idempotency_keys.finish(
-            caller.college_id,
-            key,
-            status=reply.status,
-            headers=reply.headers,
-            body=(reply.replayed or reply.body).model_dump_json(by_alias=True),
-        )
-        done = True
-    finally:
-        if not done:
-            await backend.idempotency_keys.abandon(caller.college_id, key)
+    except BaseException:
+        await backend.idempotency_keys.abandon(caller.college_id, key)
+        raise
+    await backend.idempotency_keys.finish(
+        caller.college_id,
+        key,
+        status=reply.status,
+        headers=reply.headers,
+        body=(reply.replayed or reply.body).model_dump_json(by_alias=True),
+    )
     return _response(reply)
 
 

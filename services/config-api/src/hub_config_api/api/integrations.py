@@ -107,7 +107,7 @@ async def update_integration(
     A base URL that leads to another origin drops the stored credentials, since they belong to the old one, and
     pauses syncing until they are given again.
     """
-    check_draft(draft)
+    check_draft(draft, backend.destinations)
     now = backend.clock()
     sealed: SealedDraft | None = None
 
@@ -178,7 +178,7 @@ async def toggle_integration(
 
 
 async def _create(backend: Backend, caller: Caller, draft: IntegrationDraft) -> Reply:
-    check_draft(draft)
+    check_draft(draft, backend.destinations)
     now, integration_id = backend.clock(), new_id()
     sealed = seal_draft(
         backend.sealer, draft, college_id=caller.college_id, integration_id=integration_id, stored=None, now=now

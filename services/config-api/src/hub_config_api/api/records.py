@@ -1,11 +1,12 @@
 """The canonical records that arrived."""
 
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from hub_model.records import DataType
 from hub_storage.records import RecordQuery
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
 from hub_config_api.api.cursors import read_cursor, write_cursor
@@ -16,14 +17,28 @@ from hub_config_api.views.records import RecordPage, record_view
 router = APIRouter(prefix="/api/records", route_class=ManagedRoute, tags=["records"], dependencies=[TOKEN_REQUIRED])
 
 
+def _day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("this time is out of range") from error
+
+
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", json_schema_extra={"format": "date"}), AfterValidator(_day)]
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
 class RecordsQuery(PageQuery):
     """Which records."""
 
     student_id: str | None = Field(default=None, min_length=1, max_length=128, description="Only this student's.")
-    date: str | None = Field(
-        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="Only records of this day, such as 2026-07-20."
-    )
-    updated_since: AwareDatetime | None = Field(
+    date: Day | None = Field(default=None, description="Only records of this day, such as 2026-07-20.")
+    updated_since: Moment | None = Field(
         default=None, description="Only what changed at or after this time, such as 2026-07-20T00:00:00Z."
     )
     include_deleted: bool = Field(default=False, description="Also records that the source has deleted.")

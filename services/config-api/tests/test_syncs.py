@@ -1,0 +1,126 @@
+"""Starting runs and testing connections."""
+
+import asyncio
+from typing import Any
+
+from hub_messaging.testing import wait_until
+from hub_model.messages import ProbeCheck, ProbeFinished, ProbeRequested, SyncRequested, Trigger
+from hub_storage.repositories import Runs
+
+COLLEGE = "college-a"
+
+
+async def test_a_sync_is_stored_then_requested(hub: Any) -> None:
+    made = await hub.create()
+    response = await hub.call("POST", f"/api/integrations/{made['id']}/sync")
+    run_id = response.json()["runId"]
+    assert (response.status_code, response.json()["coalesced"]) == (202, False)
+    await wait_until(lambda: bool(hub.fetcher.of(SyncRequested)))
+    [request] = hub.fetcher.of(SyncRequested)
+    assert (request.run_id, request.trigger, request.college_id) == (run_id, Trigger.MANUAL, COLLEGE)
+    assert set(request.data_types) == {"attendance", "students"}
+    run = await hub.get(response.headers["location"])
+    assert (run["status"], run["trigger"], run["counts"]["fetched"]) == ("queued", "manual", 0)
+    assert run["streams"].keys() == {"attendance", "students"}
+    assert (await hub.get(f"/api/integrations/{made['id']}"))["activeRunId"] == run_id
+
+
+async def test_a_sync_of_a_disabled_integration_runs_and_schedules_nothing(hub: Any) -> None:
+    made = await hub.create(enabled=False)
+    assert (await hub.call("POST", f"/api/integrations/{made['id']}/sync")).status_code == 202
+    assert (await hub.get(f"/api/integrations/{made['id']}"))["nextSync"] is None
+
+
+async def test_a_sync_joins_the_run_that_is_active(hub: Any) -> None:
+    made = await hub.create()
+    path = f"/api/integrations/{made['id']}/sync"
+    first, *others = [response.json() for response in [await hub.call("POST", path) for _ in range(3)]]
+    assert others == [{**first, "coalesced": True}] * 2
+    await wait_until(lambda: len(hub.fetcher.of(SyncRequested)) == 1)
+
+
+async def test_syncs_asked_for_at_once_are_one_run(hub: Any) -> None:
+    made = await hub.create()
+    path = f"/api/integrations/{made['id']}/sync"
+    answers = await asyncio.gather(*(hub.call("POST", path) for _ in range(5)))
+    assert len({answer.json()["runId"] for answer in answers}) == 1
+    assert sorted(answer.json()["coalesced"] for answer in answers) == [False, True, True, True, True]
+
+
+async def test_a_sync_by_hand_ends_a_pause(hub: Any) -> None:
+    made = await hub.create(enabled=True)
+    await hub.integrations.change(COLLEGE, made["id"], lambda item: item.with_sync(paused=True))
+    await hub.call("POST", f"/api/integrations/{made['id']}/sync")
+    assert (await hub.get(f"/api/integrations/{made['id']}"))["paused"] is False
+
+
+async def test_a_sync_while_the_broker_is_down_is_kept_for_the_scheduler(hub: Any) -> None:
+    made = await hub.create()
+    hub.broker.down = True
+    response = await hub.call("POST", f"/api/integrations/{made['id']}/sync")
+    assert (response.status_code, response.json()["status"]) == (202, "queued")
+    integration = await hub.integrations.get(COLLEGE, made["id"])
+    assert integration.sync.active_run_id == response.json()["runId"]
+    assert (await Runs(hub.store).get(COLLEGE, response.json()["runId"])).status == "queued"
+
+
+async def answer(hub: Any, *checks: ProbeCheck, ok: bool, number: int = 0) -> None:
+    """Play the fetcher for the test of this number."""
+    await wait_until(lambda: len(hub.fetcher.of(ProbeRequested)) > number)
+    request = hub.fetcher.of(ProbeRequested)[number]
+    await hub.publisher.publish(
+        ProbeFinished(
+            college_id=request.college_id,
+            integration_id=request.integration_id,
+            probe_id=request.probe_id,
+            ok=ok,
+            checks=checks,
+            finished_at=hub.clock(),
+        )
+    )
+
+
+async def test_a_connection_the_source_refuses_is_an_answer_with_the_fix(hub: Any) -> None:
+    made = await hub.create()
+    test = asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test"))
+    reached = ProbeCheck(name="address", ok=True, detail="It answers.")
+    refused = ProbeCheck(name="credentials", ok=False, detail="The key was refused.", fix="Enter a new key.")
+    await answer(hub, reached, refused, ok=False)
+    response = await test
+    assert response.status_code == 200
+    assert response.json() == {
+        "success": False,
+        "message": "The key was refused. Enter a new key.",
+        "checks": [
+            {"name": "address", "ok": True, "detail": "It answers.", "fix": ""},
+            {"name": "credentials", "ok": False, "detail": "The key was refused.", "fix": "Enter a new key."},
+        ],
+    }
+
+
+async def test_no_answer_in_time_is_a_gateway_timeout(hub: Any) -> None:
+    made = await hub.create()
+    response = await hub.call("POST", f"/api/integrations/{made['id']}/test")
+    assert (response.status_code, response.json()["type"]) == (504, "/problems/no-answer")
+    assert "no worker" in response.json()["detail"]
+    again = asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test"))
+    await answer(hub, ok=True, number=0)  # too late, and for another test
+    await answer(hub, ok=True, number=1)
+    assert (await again).json()["success"] is True
+
+
+async def test_two_tests_of_one_integration_share_the_answer(hub: Any) -> None:
+    made = await hub.create()
+    tests = [asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test")) for _ in range(3)]
+    await answer(hub, ok=True)
+    assert [response.json()["success"] for response in await asyncio.gather(*tests)] == [True, True, True]
+    assert len(hub.fetcher.of(ProbeRequested)) == 1
+
+
+async def test_a_test_ends_when_the_service_stops(hub: Any) -> None:
+    made = await hub.create()
+    test = asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test"))
+    await wait_until(lambda: bool(hub.fetcher.of(ProbeRequested)))
+    hub.service.on_stopping()
+    async with asyncio.timeout(0.4):
+        assert (await test).status_code == 504
