@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,8 +140,8 @@ async def check_sync(life: Life, place: str, run: dict[str, Any]) -> None:
     rejects = await life.all_of(f"{place}/rejects")
     assert [reject["raw"]["name"] for reject in rejects] == [f"Student {INVALID}"]
     assert [item["id"] for item in await life.all_of(f"{place}/runs")] == [run["id"]]
-    finished_lines = [entry for entry in await life.all_of(f"{place}/logs") if entry["event"] == "sync.finished"]
-    assert len(finished_lines) == 1
+    # The run ends first; its integration and log follow in the same breath.
+    await eventually(lambda: logged(life, place, "sync.finished"), count=1)
     integration = await life.get(place)
     assert (integration["status"], integration["activeRunId"]) == ("active", None)
 
@@ -211,15 +211,20 @@ async def push_all(life: Life, address: str, secret: str, waiting: list[str], ac
 
 async def check_events(life: Life, place: str, accepted: set[str]) -> None:
     """Every accepted event is stored, and the log tells of each exactly once."""
-    async with asyncio.timeout(SETTLE_S):
-        while len(stored := await life.all_of("/api/records/students")) < len(accepted):
-            await asyncio.sleep(0.05)
-        assert {item["data"]["studentId"] for item in stored} == accepted
-        while len(entries := await webhook_entries(life, place)) < len(accepted):
-            await asyncio.sleep(0.05)
-    assert len(entries) == len(accepted)
+    stored = await eventually(lambda: life.all_of("/api/records/students"), count=len(accepted))
+    assert {item["data"]["studentId"] for item in stored} == accepted
+    entries = await eventually(lambda: logged(life, place, "webhook.written"), count=len(accepted))
     assert sum(entry["counts"]["inserted"] for entry in entries) == len(accepted)
 
 
-async def webhook_entries(life: Life, place: str) -> list[dict[str, Any]]:
-    return [entry for entry in await life.all_of(f"{place}/logs") if entry["event"].startswith("webhook")]
+async def eventually(look: Callable[[], Awaitable[list[Any]]], *, count: int) -> list[Any]:
+    """What ``look`` finds, once there are at least ``count``; there must not be more."""
+    async with asyncio.timeout(SETTLE_S):
+        while len(found := await look()) < count:
+            await asyncio.sleep(0.05)
+    assert len(found) == count
+    return found
+
+
+async def logged(life: Life, place: str, event: str) -> list[Any]:
+    return [entry for entry in await life.all_of(f"{place}/logs") if entry["event"] == event]

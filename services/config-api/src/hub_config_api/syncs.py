@@ -30,17 +30,18 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
     Once the run is stored it will start: if the broker cannot take the request now, the scheduler repeats it.
     """
     now = backend.clock()
-    run, is_new = await begin_run(
+    run_id = derived_id(integration.id, trigger, new_id())
+    run, is_unannounced = await begin_run(
         backend.integrations,
         backend.runs,
         college_id=integration.college_id,
         integration_id=integration.id,
         trigger=trigger,
-        run_id=derived_id(integration.id, trigger, new_id()),
+        run_id=run_id,
         now=now,
         next_due_at=due_after(integration, now),
     )
-    if is_new:
+    if is_unannounced:
         request = SyncRequested(
             college_id=integration.college_id,
             integration_id=integration.id,
@@ -53,7 +54,7 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
             await backend.publisher.publish(request)
         except HubError as error:
             log.warning("sync.handover_delayed", run_id=run.id, integration_id=integration.id, error_code=error.code)
-    return StartedSync(run=run, coalesced=not is_new)
+    return StartedSync(run=run, coalesced=run.id != run_id)
 
 
 async def announce_change(backend: Backend, integration: Integration, change: str) -> None:

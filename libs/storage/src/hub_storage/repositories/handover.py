@@ -30,8 +30,8 @@ async def begin_run(
 ) -> tuple[Run, bool]:
     """Claim the integration for this run, or join the run that is active already.
 
-    Returns the run, and whether its SyncRequested is to be published: it is new, or an earlier call was cut off
-    before it could be. Raises NotFound.
+    Returns the run, and whether its SyncRequested is to be published: it is new, or it is still queued, which may
+    mean that an earlier call was cut off before it could publish; repeating the message does no harm. Raises NotFound.
     """
     done = await runs.find(college_id, run_id)
     if done is not None and done.status.is_final:
@@ -57,7 +57,7 @@ async def begin_run(
     if run.status.is_final and active_id == run_id:
         # The same run began and ended between our first look and our claim: what we hold now is nobody's.
         await integrations.change(college_id, integration_id, lambda integration: release_run(integration, run_id))
-    return run, run.status is RunStatus.QUEUED and active_id == run_id
+    return run, run.status is RunStatus.QUEUED
 
 
 async def end_run(integrations: Integrations, run: Run, now: datetime) -> Integration | None:
