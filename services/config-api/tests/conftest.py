@@ -2,15 +2,17 @@
 
 import copy
 import io
+import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 import pytest
+import pytest_asyncio
 import structlog
 from hub_config_api.main import build_service
 from hub_config_api.settings import ConfigApiSettings
@@ -34,8 +36,8 @@ from hub_storage.repositories import SPECS, Integrations
 from pydantic import SecretStr
 
 TOKEN_SECRET = "a shared secret of at least thirty-two bytes"
-COLLEGE = "college-a"
 Json = dict[str, Any]
+_numbers = itertools.count(1)
 M = TypeVar("M", bound=Message)
 
 
@@ -123,7 +125,8 @@ class Hub:
     settings: ConfigApiSettings
     app: Any
     role: Role = Role.PRINCIPAL
-    college_id: str = COLLEGE
+    college_id: str = "college"
+    other_college: str = "other-college"
     token_secret: str = TOKEN_SECRET
 
     @property
@@ -160,6 +163,10 @@ class Hub:
         )
         self.clock.advance(milliseconds=1)  # so that what happened later also says so
         return response
+
+    def heard(self, kind: type[M]) -> list[M]:
+        """What the fetcher was sent for this college."""
+        return [message for message in self.fetcher.of(kind) if message.college_id == self.college_id]
 
     async def get(self, path: str, **options: Any) -> Json:
         response = await self.call("GET", path, **options)
@@ -240,7 +247,29 @@ def hub_opener() -> Any:
     return open_hub
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hub]:
+    async with open_hub(tmp_path_factory.mktemp("hub")) as opened:
+        yield opened
+
+
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+def hub(shared_hub: Hub) -> Iterator[Hub]:
+    """The one service of all tests, seen by a college that no other test knows."""
+    number = next(_numbers)
+    yield replace(shared_hub, college_id=f"college-{number}", other_college=f"other-college-{number}")
+    shared_hub.broker.down = False
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    """A service of one's own, which a test may stop or break."""
     async with open_hub(tmp_path) as opened:
         yield opened
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here share one event loop, as they share one service."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

@@ -10,8 +10,6 @@ from hub_model.logs import AuditEntry
 from hub_security.roles import Role
 from hub_storage.repositories import Audit
 
-COLLEGE = "college-a"
-OTHER_COLLEGE = "college-b"
 JSON = {"content-type": "application/json"}
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -67,14 +65,14 @@ async def test_other_roles_are_refused_and_audited(hub: Any, method: str, path: 
     [entry] = await hub.audit()
     assert (entry["action"], entry["allowed"], entry["role"]) == (action, False, role.value)
     assert entry["target"] == (ID if ID in path else None)
-    assert await hub.audit(college_id=OTHER_COLLEGE) == []
+    assert await hub.audit(college_id=hub.other_college) == []
     assert (await hub.get("/api/integrations"))["items"] == []
 
 
 @pytest.mark.parametrize("role", [None, "principal", "admin ", ["Admin"], {"Admin": True}, 1, "Principal\x00"])
 async def test_a_role_is_one_of_a_closed_list(hub: Any, role: object) -> None:
     now = int(hub.clock().timestamp())
-    claims = {"sub": "p1", "role": role, "collegeId": COLLEGE, "iat": now, "exp": now + 600}
+    claims = {"sub": "p1", "role": role, "collegeId": hub.college_id, "iat": now, "exp": now + 600}
     token = jwt.encode(claims, hub.token_secret, algorithm="HS256")
     response = await hub.client.get("/api/integrations", headers={"authorization": f"Bearer {token}"})
     assert response.status_code == 403
@@ -92,9 +90,9 @@ OF_ONE = [operation for operation in OPERATIONS if ID in operation[1]]
 async def test_another_colleges_id_is_not_found_and_audited_in_the_callers_college(
     hub: Any, method: str, path: str, action: str
 ) -> None:
-    theirs = await hub.create(college_id=OTHER_COLLEGE)
-    run = await hub.call("POST", f"/api/integrations/{theirs['id']}/sync", college_id=OTHER_COLLEGE)
-    before = await hub.audit(college_id=OTHER_COLLEGE)
+    theirs = await hub.create(college_id=hub.other_college)
+    run = await hub.call("POST", f"/api/integrations/{theirs['id']}/sync", college_id=hub.other_college)
+    before = await hub.audit(college_id=hub.other_college)
     target = path.replace(f"runs/{ID}", f"runs/{run.json()['runId']}").replace(ID, theirs["id"])
     missing = await hub.call(method, path, body_of(hub, method, path))
     foreign = await hub.call(method, target, body_of(hub, method, target))
@@ -102,8 +100,8 @@ async def test_another_colleges_id_is_not_found_and_audited_in_the_callers_colle
     assert foreign.json().keys() == missing.json().keys()
     newest, _ = await hub.audit()
     assert (newest["action"], newest["target"], newest["allowed"]) == (action, theirs["id"], False)
-    assert await hub.audit(college_id=OTHER_COLLEGE) == before
-    assert (await hub.get(f"/api/integrations/{theirs['id']}", college_id=OTHER_COLLEGE))["revision"] == 1
+    assert await hub.audit(college_id=hub.other_college) == before
+    assert (await hub.get(f"/api/integrations/{theirs['id']}", college_id=hub.other_college))["revision"] == 1
 
 
 async def test_a_run_of_another_integration_is_not_found(hub: Any) -> None:
@@ -114,24 +112,24 @@ async def test_a_run_of_another_integration_is_not_found(hub: Any) -> None:
 
 
 async def test_lists_show_the_own_college_only(hub: Any) -> None:
-    await hub.create(college_id=OTHER_COLLEGE)
+    await hub.create(college_id=hub.other_college)
     assert (await hub.get("/api/integrations"))["items"] == []
     assert await hub.audit() == []
 
 
 async def test_the_college_comes_from_the_token_alone(hub: Any) -> None:
-    headers = {"x-college-id": OTHER_COLLEGE, "x-tenant": OTHER_COLLEGE}
+    headers = {"x-college-id": hub.other_college, "x-tenant": hub.other_college}
     made = await hub.call("POST", "/api/integrations", hub.draft, headers=headers)
-    assert (await hub.integrations.find(COLLEGE, made.json()["id"])) is not None
-    body = await hub.call("POST", "/api/integrations", {**hub.draft, "name": "Second", "collegeId": OTHER_COLLEGE})
+    assert (await hub.integrations.find(hub.college_id, made.json()["id"])) is not None
+    body = await hub.call("POST", "/api/integrations", {**hub.draft, "name": "Second", "collegeId": hub.other_college})
     assert body.status_code == 422
-    query = await hub.call("GET", f"/api/integrations?collegeId={OTHER_COLLEGE}")
+    query = await hub.call("GET", f"/api/integrations?collegeId={hub.other_college}")
     assert query.status_code == 422
 
 
 async def test_a_token_without_a_college_is_not_let_in(hub: Any) -> None:
     now = int(hub.clock().timestamp())
-    for college in ({}, {"collegeId": ""}, {"collegeId": None}, {"collegeId": [COLLEGE]}):
+    for college in ({}, {"collegeId": ""}, {"collegeId": None}, {"collegeId": [hub.college_id]}):
         claims = {"sub": "p1", "role": "Principal", "iat": now, "exp": now + 600, **college}
         token = jwt.encode(claims, hub.token_secret, algorithm="HS256")
         response = await hub.client.get("/api/integrations", headers={"authorization": f"Bearer {token}"})
@@ -180,7 +178,8 @@ class BrokenAudit(Audit):
         raise Unavailable("the audit trail cannot be written")
 
 
-async def test_nothing_changes_without_an_audit_entry(hub: Any) -> None:
+async def test_nothing_changes_without_an_audit_entry(own_hub: Any) -> None:
+    hub = own_hub
     made = await hub.create()
     path = f"/api/integrations/{made['id']}"
     backend = hub.service.app.state.backend

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import pytest_asyncio
 from hub_messaging.broker import Subscription
 from hub_messaging.testing import wait_until
 from hub_model.counts import Counts
@@ -39,6 +40,12 @@ class EventReader:
 
 
 @pytest.fixture
+def hub(own_hub: Any) -> Any:
+    """Its own, because stopping it ends every stream."""
+    return own_hub
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def server(hub: Any) -> AsyncIterator[HttpServer]:
     server = HttpServer(hub.app, host="127.0.0.1", port=0)
     await server.start()
@@ -49,7 +56,7 @@ async def server(hub: Any) -> AsyncIterator[HttpServer]:
 
 @asynccontextmanager
 async def listening(
-    hub: Any, server: HttpServer, *, college_id: str = "college-a", after: str | None = None, **options: Any
+    hub: Any, server: HttpServer, *, college_id: str | None = None, after: str | None = None, **options: Any
 ) -> AsyncIterator[EventReader]:
     headers = {"authorization": f"Bearer {hub.token(college_id=college_id, **options)}"}
     if after is not None:
@@ -64,9 +71,9 @@ async def listening(
         yield EventReader(response)
 
 
-def written(hub: Any, sequence: int, college_id: str = "college-a") -> BatchWritten:
+def written(hub: Any, sequence: int) -> BatchWritten:
     return BatchWritten(
-        college_id=college_id,
+        college_id=hub.college_id,
         integration_id="i1",
         run_id="r1",
         data_type=DataType.MARKS,
@@ -97,7 +104,7 @@ async def test_what_happens_arrives_with_id_name_and_data(hub: Any, server: Http
         assert event["event"] == "batch.written"
         assert '"inserted":5' in event["data"]
         finished = SyncFinished(
-            college_id="college-a",
+            college_id=hub.college_id,
             integration_id="i1",
             run_id="r1",
             status="succeeded",
@@ -112,7 +119,7 @@ async def test_what_happens_arrives_with_id_name_and_data(hub: Any, server: Http
 
 async def test_events_of_another_college_do_not_arrive(hub: Any, server: HttpServer) -> None:
     async with listening(hub, server) as events:
-        await hub.create(college_id="college-b")
+        await hub.create(college_id=hub.other_college)
         mine = await hub.create()
         event = await events.next()
         assert event is not None

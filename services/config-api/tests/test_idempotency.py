@@ -24,7 +24,7 @@ async def test_a_repeated_create_gets_the_first_answer_and_creates_once(hub: Any
 
 async def test_a_secret_is_not_stored_to_be_repeated(hub: Any) -> None:
     first = await hub.call("POST", "/api/integrations", hub.draft, headers=KEY)
-    stored = await hub.store.collection(SPEC).get(derived_id("college-a", KEY["idempotency-key"]))
+    stored = await hub.store.collection(SPEC).get(derived_id(hub.college_id, KEY["idempotency-key"]))
     assert first.json()["id"] in str(stored.document)
     assert first.json()["webhookSecret"] not in str(stored.document)
 
@@ -36,7 +36,7 @@ async def test_a_key_is_good_for_one_body(hub: Any) -> None:
 
 
 async def test_a_key_belongs_to_one_college(hub: Any) -> None:
-    for college_id in ("college-a", "college-b"):
+    for college_id in (hub.college_id, hub.other_college):
         response = await hub.call("POST", "/api/integrations", hub.draft, headers=KEY, college_id=college_id)
         assert (response.status_code, "idempotency-replayed" in response.headers) == (201, False)
 
@@ -67,7 +67,7 @@ async def test_a_repeated_sync_starts_one_run(hub: Any) -> None:
     assert second.json() == first.json()
     assert second.json()["coalesced"] is False
     assert second.headers["location"] == first.headers["location"]
-    await wait_until(lambda: len(hub.fetcher.of(SyncRequested)) == 1)
+    await wait_until(lambda: len(hub.heard(SyncRequested)) == 1)
 
 
 async def test_a_key_is_forgotten_after_a_day(hub: Any) -> None:

@@ -25,7 +25,7 @@ def changed(draft: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 BAD: list[tuple[str, Any, str, str]] = [
     ("bogus", 1, "/bogus", "not known"),
-    ("collegeId", "college-b", "/collegeId", "not known"),
+    ("collegeId", "other-college", "/collegeId", "not known"),
     ("createdBy", "me", "/createdBy", "not known"),
     ("status", "active", "/status", "not known"),
     ("secrets", {}, "/secrets", "not known"),

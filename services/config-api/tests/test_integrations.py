@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from hub_messaging.testing import wait_until
+from hub_model.base import format_datetime
 from hub_model.errors import ErrorClass, SecretUnreadable
 from hub_model.integrations import Integration, LastError
 from hub_model.messages import SyncRequested, Trigger
 from hub_model.runs import RunStatus
 from hub_security.vault import SecretBinding
 from hub_storage.repositories import Runs
-
-COLLEGE = "college-a"
 
 OAUTH: dict[str, Any] = {
     "authType": "oauth",
@@ -23,7 +22,7 @@ OAUTH: dict[str, Any] = {
 
 
 async def stored(hub: Any, made: dict[str, Any]) -> Integration:
-    return await hub.integrations.get(COLLEGE, made["id"])
+    return await hub.integrations.get(hub.college_id, made["id"])
 
 
 async def put(hub: Any, made: dict[str, Any], headers: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
@@ -34,11 +33,12 @@ async def put(hub: Any, made: dict[str, Any], headers: dict[str, str] | None = N
 
 
 async def test_a_secret_goes_in_sealed_and_never_comes_out(hub: Any) -> None:
+    now = format_datetime(hub.clock())
     made = await hub.create()
     integration = await stored(hub, made)
     assert hub.opened(integration, "apiKey") == hub.draft["apiKey"]
     assert hub.draft["apiKey"] not in integration.model_dump_json()
-    assert made["secrets"]["apiKey"] == {"set": True, "hint": "...0042", "setAt": "2026-07-20T09:00:07.000000Z"}
+    assert made["secrets"]["apiKey"] == {"set": True, "hint": "...0042", "setAt": now}
     for path in ("/api/integrations", f"/api/integrations/{made['id']}", "/api/audit"):
         assert hub.draft["apiKey"] not in (await hub.call("GET", path)).text
 
@@ -46,7 +46,7 @@ async def test_a_secret_goes_in_sealed_and_never_comes_out(hub: Any) -> None:
 async def test_a_secret_opens_only_in_its_own_place(hub: Any) -> None:
     first, second = await stored(hub, await hub.create()), await stored(hub, await hub.create(name="Other"))
     with pytest.raises(SecretUnreadable):
-        hub.opener.open(first.secrets["apiKey"], SecretBinding(COLLEGE, second.id, "apiKey"))
+        hub.opener.open(first.secrets["apiKey"], SecretBinding(hub.college_id, second.id, "apiKey"))
 
 
 async def test_basic_and_oauth_secrets_are_sealed_too(hub: Any) -> None:
@@ -89,7 +89,7 @@ async def test_a_replaced_webhook_secret_stays_valid_beside_the_new_one(hub: Any
     integration = await stored(hub, made)
     assert hub.opened(integration, "webhookSecret") == "the second webhook secret"
     previous = integration.secrets["webhookSecretPrevious"]
-    binding = SecretBinding(COLLEGE, integration.id, "webhookSecret")
+    binding = SecretBinding(hub.college_id, integration.id, "webhookSecret")
     assert hub.gateway_opener.open(previous, binding) == "the first webhook secret"
     await put(hub, made)
     assert (await stored(hub, made)).secrets.keys() == integration.secrets.keys()
@@ -172,14 +172,14 @@ async def test_the_mapping_version_counts_changes_of_the_endpoints_only(hub: Any
 
 async def test_an_edit_ends_a_pause(hub: Any) -> None:
     made = await hub.create(enabled=True)
-    await hub.integrations.change(COLLEGE, made["id"], lambda item: item.with_sync(paused=True))
+    await hub.integrations.change(hub.college_id, made["id"], lambda item: item.with_sync(paused=True))
     assert (await put(hub, made, enabled=True))["paused"] is False
 
 
 async def test_an_edit_keeps_what_a_run_wrote_meanwhile(hub: Any) -> None:
     made = await hub.create(enabled=True)
     await hub.integrations.change(
-        COLLEGE, made["id"], lambda item: item.with_sync(active_run_id="r1", active_since=hub.clock())
+        hub.college_id, made["id"], lambda item: item.with_sync(active_run_id="r1", active_since=hub.clock())
     )
     assert (await put(hub, made, enabled=True))["activeRunId"] == "r1"
 
@@ -193,7 +193,7 @@ async def test_the_due_time_moves_only_with_the_interval(hub: Any) -> None:
 
 
 async def test_colleges_are_due_at_different_seconds(hub: Any) -> None:
-    due = {(await hub.create(college_id=f"college-{n}", enabled=True))["nextSync"] for n in range(8)}
+    due = {(await hub.create(college_id=f"{hub.college_id}-{n}", enabled=True))["nextSync"] for n in range(8)}
     assert len(due) == 8
 
 
@@ -205,7 +205,7 @@ async def test_a_name_is_used_once_in_a_college(hub: Any) -> None:
         await hub.call("PUT", f"/api/integrations/{second['id']}", hub.draft),
     ):
         assert (response.status_code, response.json()["code"]) == (409, "name_taken")
-    assert (await hub.create(college_id="college-b"))["name"] == hub.draft["name"]
+    assert (await hub.create(college_id=hub.other_college))["name"] == hub.draft["name"]
 
 
 async def test_an_etag_protects_an_edit(hub: Any) -> None:
@@ -243,13 +243,13 @@ async def test_two_edits_at_once_both_count(hub: Any) -> None:
 
 async def test_enabling_starts_a_run_and_ends_a_pause(hub: Any) -> None:
     made = await hub.create()
-    await hub.integrations.change(COLLEGE, made["id"], lambda item: item.with_sync(paused=True))
+    await hub.integrations.change(hub.college_id, made["id"], lambda item: item.with_sync(paused=True))
     toggled = await hub.call("PATCH", f"/api/integrations/{made['id']}/toggle", {"enabled": True})
     view = toggled.json()
     assert (view["status"], view["paused"], view["revision"]) == ("active", False, 2)
     assert view["nextSync"] is not None
-    await wait_until(lambda: bool(hub.fetcher.of(SyncRequested)))
-    [request] = hub.fetcher.of(SyncRequested)
+    await wait_until(lambda: bool(hub.heard(SyncRequested)))
+    [request] = hub.heard(SyncRequested)
     assert (request.trigger, request.run_id) == (Trigger.ENABLE, view["activeRunId"])
 
 
@@ -262,7 +262,7 @@ async def test_a_toggle_that_changes_nothing_starts_nothing(hub: Any) -> None:
 
 async def test_enabling_again_ends_a_pause(hub: Any) -> None:
     made = await hub.create(enabled=True)
-    await hub.integrations.change(COLLEGE, made["id"], lambda item: item.with_sync(paused=True))
+    await hub.integrations.change(hub.college_id, made["id"], lambda item: item.with_sync(paused=True))
     toggled = await hub.call("PATCH", f"/api/integrations/{made['id']}/toggle", {"enabled": True})
     assert (toggled.json()["paused"], toggled.json()["activeRunId"] is None) == (False, False)
 
@@ -270,7 +270,9 @@ async def test_enabling_again_ends_a_pause(hub: Any) -> None:
 async def test_the_status_tells_of_a_failed_sync(hub: Any) -> None:
     made = await hub.create(enabled=True)
     error = LastError(error_class=ErrorClass.AUTH, code="refused", message="The key was refused.", at=hub.clock())
-    await hub.integrations.change(COLLEGE, made["id"], lambda item: item.with_sync(last_error=error, paused=True))
+    await hub.integrations.change(
+        hub.college_id, made["id"], lambda item: item.with_sync(last_error=error, paused=True)
+    )
     view = await hub.get(f"/api/integrations/{made['id']}")
     assert (view["status"], view["lastError"]["message"]) == ("error", "The key was refused.")
 
@@ -279,7 +281,7 @@ async def test_deleting_cancels_the_active_run_and_keeps_it(hub: Any) -> None:
     made = await hub.create()
     run = (await hub.call("POST", f"/api/integrations/{made['id']}/sync")).json()
     assert (await hub.call("DELETE", f"/api/integrations/{made['id']}")).status_code == 204
-    assert (await Runs(hub.store).get(COLLEGE, run["runId"])).status is RunStatus.CANCELLED
+    assert (await Runs(hub.store).get(hub.college_id, run["runId"])).status is RunStatus.CANCELLED
     assert (await hub.call("DELETE", f"/api/integrations/{made['id']}")).status_code == 404
 
 

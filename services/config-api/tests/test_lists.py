@@ -14,8 +14,6 @@ from hub_model.runs import fail, new_run
 from hub_storage.records import MergeBatch
 from hub_storage.repositories import Logs, Rejects, Runs
 
-COLLEGE = "college-a"
-
 
 async def walk(hub: Any, path: str, **params: Any) -> list[list[Any]]:
     """Every page of a list."""
@@ -40,7 +38,7 @@ async def test_a_cursor_is_good_for_its_own_list_and_college(hub: Any) -> None:
         await hub.create(name=f"Integration {n}")
     cursor = (await hub.get("/api/integrations", params={"limit": 1}))["nextCursor"]
     assert (await hub.call("GET", "/api/audit", params={"cursor": cursor})).status_code == 422
-    foreign = await hub.call("GET", "/api/integrations", params={"cursor": cursor}, college_id="college-b")
+    foreign = await hub.call("GET", "/api/integrations", params={"cursor": cursor}, college_id=hub.other_college)
     assert foreign.status_code == 422
 
 
@@ -50,7 +48,7 @@ async def add_logs(hub: Any, integration_id: str, levels: Sequence[LogLevel]) ->
         *(
             LogEntry(
                 id=f"log-{n}",
-                college_id=COLLEGE,
+                college_id=hub.college_id,
                 integration_id=integration_id,
                 at=now + timedelta(seconds=n),
                 level=level,
@@ -83,14 +81,14 @@ async def test_runs_are_newest_first_and_show_no_operators_details(hub: Any) -> 
     for n in range(3):
         run = new_run(
             run_id=f"run-{n}",
-            college_id=COLLEGE,
+            college_id=hub.college_id,
             integration_id=made["id"],
             trigger=Trigger.INTERVAL,
             data_types=(DataType.MARKS,),
             now=hub.clock() + timedelta(seconds=n),
         )
         failure = SyncFailed(
-            college_id=COLLEGE,
+            college_id=hub.college_id,
             integration_id=made["id"],
             run_id=run.id,
             stage="fetch",
@@ -121,7 +119,7 @@ async def test_rejects_show_the_raw_record_and_every_reason(hub: Any) -> None:
         [
             RejectedRecord(
                 id=f"reject-{n}",
-                college_id=COLLEGE,
+                college_id=hub.college_id,
                 integration_id=made["id"],
                 run_id=f"run-{n}",
                 data_type=data_type,
@@ -141,7 +139,8 @@ async def test_rejects_show_the_raw_record_and_every_reason(hub: Any) -> None:
         assert [item["id"] for item in (await hub.get(path, params=params))["items"]] == ["reject-0"]
 
 
-async def merge(hub: Any, rows: Sequence[dict[str, Any]], *, batch: str = "b1", college_id: str = COLLEGE) -> None:
+async def merge(hub: Any, rows: Sequence[dict[str, Any]], *, batch: str = "b1", college_id: str | None = None) -> None:
+    college_id = college_id or hub.college_id
     await hub.store.records.merge(
         MergeBatch(
             id=f"{college_id}-{batch}",
@@ -213,9 +212,9 @@ async def test_deleted_records_are_shown_on_request(hub: Any) -> None:
 
 
 async def test_records_of_another_college_are_not_shown(hub: Any) -> None:
-    await merge(hub, [row(1, 1)], college_id="college-b")
+    await merge(hub, [row(1, 1)], college_id=hub.other_college)
     assert (await hub.get("/api/records/attendance"))["items"] == []
-    assert len((await hub.get("/api/records/attendance", college_id="college-b"))["items"]) == 1
+    assert len((await hub.get("/api/records/attendance", college_id=hub.other_college))["items"]) == 1
 
 
 async def test_a_records_cursor_is_good_for_its_own_question(hub: Any) -> None:

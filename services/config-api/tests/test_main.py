@@ -72,9 +72,9 @@ async def test_a_request_is_logged_with_its_route_in_the_metrics(hub: Any) -> No
     assert made["id"] not in text
 
 
-async def test_a_service_that_stops_ends_its_consumers(hub: Any) -> None:
+async def test_a_service_that_stops_ends_its_consumers(own_hub: Any) -> None:
     async with asyncio.timeout(5):
-        assert await hub.service.stop(1.0) is True
+        assert await own_hub.service.stop(1.0) is True
 
 
 async def test_the_openapi_document_is_served(hub: Any) -> None:

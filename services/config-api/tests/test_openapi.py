@@ -102,9 +102,10 @@ EXCLUDED_CHECKS = (
 schema = schemathesis.openapi.from_dict(json.loads(document())).exclude(operation_id="streamEvents")
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=10,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -44,8 +44,8 @@ async def test_every_line_of_the_api_does_what_it_says(hub: Any, example: dict[s
     assert (off.status_code, off.json()["status"], off.json()["nextSync"]) == (200, "inactive", None)
     on = await hub.call("PATCH", f"{path}/toggle", {"enabled": True})
     assert (on.status_code, on.json()["enabled"]) == (200, True)
-    await wait_until(lambda: len(hub.fetcher.of(SyncRequested)) == 1)
-    enabling = hub.fetcher.of(SyncRequested)[0]
+    await wait_until(lambda: len(hub.heard(SyncRequested)) == 1)
+    enabling = hub.heard(SyncRequested)[0]
     assert enabling.trigger is Trigger.ENABLE
     assert {str(data_type) for data_type in enabling.data_types} == set(example["endpoints"])
 
@@ -76,8 +76,8 @@ async def answered(hub: Any, call: Any) -> Any:
     """The response to a connection test, which this plays the fetcher for."""
 
     response = asyncio.create_task(call)
-    await wait_until(lambda: bool(hub.fetcher.of(ProbeRequested)))
-    request = hub.fetcher.of(ProbeRequested)[0]
+    await wait_until(lambda: bool(hub.heard(ProbeRequested)))
+    request = hub.heard(ProbeRequested)[0]
     check = ProbeCheck(name="address", ok=True, detail="It answers.")
     await hub.publisher.publish(
         ProbeFinished(

@@ -7,17 +7,15 @@ from hub_messaging.testing import wait_until
 from hub_model.messages import ProbeCheck, ProbeFinished, ProbeRequested, SyncRequested, Trigger
 from hub_storage.repositories import Runs
 
-COLLEGE = "college-a"
-
 
 async def test_a_sync_is_stored_then_requested(hub: Any) -> None:
     made = await hub.create()
     response = await hub.call("POST", f"/api/integrations/{made['id']}/sync")
     run_id = response.json()["runId"]
     assert (response.status_code, response.json()["coalesced"]) == (202, False)
-    await wait_until(lambda: bool(hub.fetcher.of(SyncRequested)))
-    [request] = hub.fetcher.of(SyncRequested)
-    assert (request.run_id, request.trigger, request.college_id) == (run_id, Trigger.MANUAL, COLLEGE)
+    await wait_until(lambda: bool(hub.heard(SyncRequested)))
+    [request] = hub.heard(SyncRequested)
+    assert (request.run_id, request.trigger, request.college_id) == (run_id, Trigger.MANUAL, hub.college_id)
     assert set(request.data_types) == {"attendance", "students"}
     run = await hub.get(response.headers["location"])
     assert (run["status"], run["trigger"], run["counts"]["fetched"]) == ("queued", "manual", 0)
@@ -36,7 +34,7 @@ async def test_a_sync_joins_the_run_that_is_active(hub: Any) -> None:
     path = f"/api/integrations/{made['id']}/sync"
     first, *others = [response.json() for response in [await hub.call("POST", path) for _ in range(3)]]
     assert others == [{**first, "coalesced": True}] * 2
-    await wait_until(lambda: len(hub.fetcher.of(SyncRequested)) == 1)
+    await wait_until(lambda: len(hub.heard(SyncRequested)) == 1)
 
 
 async def test_syncs_asked_for_at_once_are_one_run(hub: Any) -> None:
@@ -49,7 +47,7 @@ async def test_syncs_asked_for_at_once_are_one_run(hub: Any) -> None:
 
 async def test_a_sync_by_hand_ends_a_pause(hub: Any) -> None:
     made = await hub.create(enabled=True)
-    await hub.integrations.change(COLLEGE, made["id"], lambda item: item.with_sync(paused=True))
+    await hub.integrations.change(hub.college_id, made["id"], lambda item: item.with_sync(paused=True))
     await hub.call("POST", f"/api/integrations/{made['id']}/sync")
     assert (await hub.get(f"/api/integrations/{made['id']}"))["paused"] is False
 
@@ -59,15 +57,15 @@ async def test_a_sync_while_the_broker_is_down_is_kept_for_the_scheduler(hub: An
     hub.broker.down = True
     response = await hub.call("POST", f"/api/integrations/{made['id']}/sync")
     assert (response.status_code, response.json()["status"]) == (202, "queued")
-    integration = await hub.integrations.get(COLLEGE, made["id"])
+    integration = await hub.integrations.get(hub.college_id, made["id"])
     assert integration.sync.active_run_id == response.json()["runId"]
-    assert (await Runs(hub.store).get(COLLEGE, response.json()["runId"])).status == "queued"
+    assert (await Runs(hub.store).get(hub.college_id, response.json()["runId"])).status == "queued"
 
 
 async def answer(hub: Any, *checks: ProbeCheck, ok: bool, number: int = 0) -> None:
     """Play the fetcher for the test of this number."""
-    await wait_until(lambda: len(hub.fetcher.of(ProbeRequested)) > number)
-    request = hub.fetcher.of(ProbeRequested)[number]
+    await wait_until(lambda: len(hub.heard(ProbeRequested)) > number)
+    request = hub.heard(ProbeRequested)[number]
     await hub.publisher.publish(
         ProbeFinished(
             college_id=request.college_id,
@@ -114,13 +112,14 @@ async def test_two_tests_of_one_integration_share_the_answer(hub: Any) -> None:
     tests = [asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test")) for _ in range(3)]
     await answer(hub, ok=True)
     assert [response.json()["success"] for response in await asyncio.gather(*tests)] == [True, True, True]
-    assert len(hub.fetcher.of(ProbeRequested)) == 1
+    assert len(hub.heard(ProbeRequested)) == 1
 
 
-async def test_a_test_ends_when_the_service_stops(hub: Any) -> None:
+async def test_a_test_ends_when_the_service_stops(own_hub: Any) -> None:
+    hub = own_hub
     made = await hub.create()
     test = asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test"))
-    await wait_until(lambda: bool(hub.fetcher.of(ProbeRequested)))
+    await wait_until(lambda: bool(hub.heard(ProbeRequested)))
     hub.service.on_stopping()
     async with asyncio.timeout(0.4):
         assert (await test).status_code == 504

@@ -1,12 +1,13 @@
 """The canonical records that arrived."""
 
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from hub_model.records import DataType
 from hub_storage.records import RecordQuery
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
 from hub_config_api.api.cursors import read_cursor, write_cursor
@@ -17,9 +18,19 @@ from hub_config_api.views.records import RecordPage, record_view
 router = APIRouter(prefix="/api/records", route_class=ManagedRoute, tags=["records"], dependencies=[TOKEN_REQUIRED])
 
 
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:")
+
+
 def _day(text: str) -> str:
     date.fromisoformat(text)
     return text
+
+
+def _written_out(value: object) -> object:
+    """Seconds since the epoch, which pydantic would take as well, are too easily milliseconds."""
+    if not isinstance(value, str) or not _DATE_AND_TIME.match(value):
+        raise ValueError("write a date and a time with its zone, such as 2026-07-20T00:00:00Z")
+    return value
 
 
 def _utc(moment: datetime) -> datetime:
@@ -30,7 +41,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", json_schema_extra={"format": "date"}), AfterValidator(_day)]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_utc)]
 
 
 class RecordsQuery(PageQuery):
