@@ -83,13 +83,13 @@ def test_what_is_not_mapped_is_not_copied() -> None:
 
 def test_unmapped_fields_are_listed_for_a_preview() -> None:
     mapping = compiled(
-        rules=[{"to": "studentId", "from": ["student.roll", "alt"]}, {"to": "markedBy", "from": "by"}],
+        rules=[{"to": "studentId", "from": ["student.roll", "alt"]}, {"to": "markedBy", "from": "by.0"}],
         sourceId="meta.id",
         deleted="gone",
     )
     sample = [
         {"student": {"roll": 1, "caste": "x"}, "meta": {"id": 1, "rev": 2}, "DATE": "2024-01-15", "tags": ["a"]},
-        {"by": {"id": 1}, "gone": 0, "alt": None, "fee": {}, "password": "x"},
+        {"by": ["T1"], "gone": 0, "alt": None, "fee": {}, "password": "x"},
         "not an object",
     ]
     assert mapping.unmapped_fields(sample) == ["student.caste", "meta.rev", "tags", "fee", "password"]
@@ -204,6 +204,14 @@ def test_a_rule_fills_its_field_in_every_record() -> None:
     rules = [{"to": "email", "from": "contact.mail", "do": ["lower"]}]
     record = {"studentId": "1", "name": "A", "email": "not this one"}
     assert data_of(DataType.STUDENTS, record, rules=rules)["email"] is None
+
+
+def test_a_field_with_a_rule_does_not_look_at_the_raw_field_of_its_name() -> None:
+    rules = [{"to": "date", "from": "day"}]
+    assert (
+        data_of(DataType.ATTENDANCE, seed(date="15th of January", day="2024-01-16"), rules=rules)["date"]
+        == "2024-01-16"
+    )
 
 
 def test_rules_take_from_paths_constants_and_defaults() -> None:

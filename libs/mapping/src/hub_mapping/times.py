@@ -17,6 +17,7 @@ from hub_mapping.flaws import flaw, unexpected
 from hub_mapping.moments import Moment, check_length, check_year, localised, read_iso
 
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:\.0+)?)?")
+_FINAL = re.compile(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z")
 _REMEMBERED = 1024
 
 Read = Callable[[object], str | None]
@@ -54,7 +55,11 @@ def datetime_reader(zone: ZoneInfo) -> Read:
     def read(value: object) -> str | None:
         if type(value) is str:
             text = value.strip()
-            return format_datetime(localised(read_iso(text), zone)) if text else None
+            if not text:
+                return None
+            moment = read_iso(text)
+            # What a transform made is in its final form already.
+            return text if _FINAL.fullmatch(text) else format_datetime(localised(moment, zone))
         if value is None:
             return None
         raise unexpected('an instant such as "2024-01-15T09:30:00Z" (for epochs: ["datetime", "epoch_s"])', value)
