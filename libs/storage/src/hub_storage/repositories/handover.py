@@ -36,28 +36,32 @@ async def begin_run(
     done = await runs.find(college_id, run_id)
     if done is not None and done.status.is_final:
         return done, False
-    integration = await integrations.change(
-        college_id,
-        integration_id,
-        lambda integration: claim_run(integration, run_id=run_id, now=now, next_due_at=next_due_at),
-    )
-    active_id = integration.sync.active_run_id or run_id
-    run = new_run(
-        run_id=active_id,
-        college_id=college_id,
-        integration_id=integration_id,
-        trigger=trigger,
-        data_types=tuple(integration.settings.endpoints),
-        now=now,
-        slot=slot if active_id == run_id else None,
-    )
-    if await runs.add(run):
-        return run, True
-    run = await runs.get(college_id, active_id)
-    if run.status.is_final and active_id == run_id:
-        # The same run began and ended between our first look and our claim: what we hold now is nobody's.
-        await integrations.change(college_id, integration_id, lambda integration: release_run(integration, run_id))
-    return run, run.status is RunStatus.QUEUED
+    while True:
+        integration = await integrations.change(
+            college_id,
+            integration_id,
+            lambda integration: claim_run(integration, run_id=run_id, now=now, next_due_at=next_due_at),
+        )
+        active_id = integration.sync.active_run_id or run_id
+        claimed = new_run(
+            run_id=active_id,
+            college_id=college_id,
+            integration_id=integration_id,
+            trigger=trigger,
+            data_types=tuple(integration.settings.endpoints),
+            now=now,
+            slot=slot if active_id == run_id else None,
+        )
+        if await runs.add(claimed):
+            return claimed, True
+        run = await runs.get(college_id, active_id)
+        if not run.status.is_final:
+            return run, active_id == run_id and run.status is RunStatus.QUEUED
+        if active_id == run_id:
+            # It began and ended between our first look and our claim: what we hold now is nobody's.
+            await integrations.change(college_id, integration_id, lambda held: release_run(held, run_id))
+            return run, False
+        await end_run(integrations, run, now)  # cut off before it let the integration go: claim again
 
 
 async def end_run(integrations: Integrations, run: Run, now: datetime) -> Integration | None:

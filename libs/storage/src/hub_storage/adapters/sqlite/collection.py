@@ -102,7 +102,7 @@ class SqliteCollection(Collection):
         values = tuple(value for part in parts for value in part.values)
 
         def count(connection: apsw.Connection) -> int:
-            return int(connection.execute(self._count + where, values).fetchone()[0])
+            return sum(number for (number,) in connection.execute(self._count + where, values))
 
         return await self._database.read(count)
 

@@ -1,30 +1,96 @@
-"""The table of the canonical records."""
+"""The tables of the canonical records and the statements on them.
+
+A college's records of one type are a set with a small number of its own, so that no row and no index repeats the
+college's id. Rows lie in the order of arrival and are found through (set, key): records arrive in any order, and
+moving whole rows to keep them sorted costs several times more than moving entries of an index.
+
+Columns of their own exist for what people filter by. ``student_id`` is null where the key begins with it, as keys
+of students, attendance and marks do: there the key's index finds the student, and a second index would only cost.
+"""
+
+from typing import Any
 
 import apsw
+import orjson
+from hub_model.records import DataType
 
-# student_id and record_date repeat two fields of the data, because records are looked up by them most.
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
-    college_id TEXT NOT NULL,
-    data_type TEXT NOT NULL,
-    key TEXT NOT NULL,
-    deleted INTEGER NOT NULL DEFAULT 0,
-    created_at TEXT NOT NULL,
-    updated_at TEXT NOT NULL,
-    student_id TEXT,
-    record_date TEXT,
-    sources TEXT NOT NULL,
-    data TEXT NOT NULL,
-    PRIMARY KEY (college_id, data_type, key)
-) STRICT;
-CREATE INDEX IF NOT EXISTS records_by_change ON records (college_id, data_type, updated_at);
-CREATE INDEX IF NOT EXISTS records_by_student ON records (college_id, student_id, data_type)
-    WHERE student_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS records_by_date ON records (college_id, record_date, data_type)
-    WHERE record_date IS NOT NULL;
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS record_sets (
+        id INTEGER PRIMARY KEY, college_id TEXT NOT NULL, data_type TEXT NOT NULL, live INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (college_id, data_type)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS records (
+        set_id INTEGER NOT NULL, key TEXT NOT NULL, data TEXT NOT NULL, sources TEXT NOT NULL,
+        deleted INTEGER NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+        student_id TEXT, date TEXT, PRIMARY KEY (set_id, key)
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS records_updated_at ON records (set_id, updated_at);
+    CREATE INDEX IF NOT EXISTS records_student_id ON records (set_id, student_id) WHERE student_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS records_date ON records (set_id, date, key) WHERE date IS NOT NULL;
+    CREATE TABLE IF NOT EXISTS record_batches (
+        number INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, batch_id TEXT NOT NULL, content BLOB NOT NULL,
+        outcomes TEXT NOT NULL, merged_at INTEGER NOT NULL, UNIQUE (set_id, batch_id)
+    ) STRICT;
+"""
+
+_FIND_SET = "SELECT id FROM record_sets WHERE college_id = ? AND data_type = ?"
+_ADD_SET = "INSERT INTO record_sets (college_id, data_type) VALUES (?, ?)"
+
+COLUMNS = "key, data, sources, deleted, created_at, updated_at"
+SELECT_KEYS = f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key IN (SELECT value FROM json_each(?))"
+UPSERT = """
+    INSERT INTO records (set_id, key, data, sources, deleted, created_at, updated_at, student_id, date)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (set_id, key) DO UPDATE SET
+        data = excluded.data, sources = excluded.sources, deleted = excluded.deleted,
+        updated_at = excluded.updated_at, student_id = excluded.student_id, date = excluded.date
+"""
+COUNT_LIVE = "UPDATE record_sets SET live = live + ? WHERE id = ?"
+LIVE = "SELECT live FROM record_sets WHERE college_id = ? AND data_type = ?"
+FIND_BATCH = "SELECT content, outcomes FROM record_batches WHERE set_id = ? AND batch_id = ?"
+ADD_BATCH = "REPLACE INTO record_batches (set_id, batch_id, content, outcomes, merged_at) VALUES (?, ?, ?, ?, ?)"
+# Each new batch clears away up to four that are too old, so the table stays as small as its window.
+DROP_BATCHES = """
+    DELETE FROM record_batches WHERE number IN (
+        SELECT number FROM (SELECT number, merged_at FROM record_batches ORDER BY number LIMIT 4) WHERE merged_at < ?
+    )
 """
 
 
 def prepare(connection: apsw.Connection) -> None:
-    """Create the table and its indexes where they are missing."""
-    connection.execute(_SCHEMA)
+    """Create what is missing."""
+    connection.execute(_TABLES).fetchall()
+
+
+def find_set(connection: apsw.Connection, college_id: str, data_type: DataType) -> int | None:
+    """The number of the college's records of this type; None if there never was one."""
+    row = connection.execute(_FIND_SET, (college_id, data_type.value)).fetchone()
+    return row[0] if row else None
+
+
+def ensure_set(connection: apsw.Connection, college_id: str, data_type: DataType) -> int:
+    """The number of the college's records of this type."""
+    set_id = find_set(connection, college_id, data_type)
+    if set_id is None:
+        connection.execute(_ADD_SET, (college_id, data_type.value))
+        set_id = connection.last_insert_rowid()
+    return set_id
+
+
+def key_prefix(student_id: str) -> str:
+    """How a key that begins with this student begins."""
+    return orjson.dumps([student_id]).decode()[:-1]
+
+
+def indexed_student(key: str, data: dict[str, Any]) -> str | None:
+    """What the column ``student_id`` holds of a record."""
+    student_id = data.get("studentId")
+    if not isinstance(student_id, str) or key.startswith(key_prefix(student_id)):
+        return None
+    return student_id
+
+
+def indexed_date(data: dict[str, Any]) -> str | None:
+    """What the column ``date`` holds of a record."""
+    date = data.get("date")
+    return date if isinstance(date, str) else None

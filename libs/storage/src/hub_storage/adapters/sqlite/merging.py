@@ -1,0 +1,157 @@
+"""What becomes of each record of a batch: pure rules over what is stored and what comes in.
+
+The store keeps, per record and integration, what the integration last wrote: an *entry*, in ``sources``. An entry
+is compact, since there is one on every record: ``[hash, version, source id, run id, at, deleted]`` with instants as
+microseconds.
+
+Unchanged content never writes, not even its newer version. So a version is the one at which an integration's
+content last changed, and what counts as older is older than that.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from hub_model.base import format_datetime
+from hub_model.errors import InvalidInput
+from hub_model.records import Outcome, RecordWrite, StoredRecord
+
+from hub_storage.adapters.sqlite.record_tables import indexed_date, indexed_student
+from hub_storage.records import MergeBatch
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Entry = list[Any]
+# set_id, key, data, sources, deleted, created_at, updated_at, student_id, date
+NewRow = tuple[int, str, str, str, int, int, int, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A stored record as its row has it."""
+
+    key: str
+    data: str
+    sources: str
+    deleted: int
+    created_at: int
+    updated_at: int
+
+    def to_record(self) -> StoredRecord:
+        """The record for a reader."""
+        entries: dict[str, Entry] = orjson.loads(self.sources)
+        return StoredRecord(
+            key=self.key,
+            data=orjson.loads(self.data),
+            deleted=bool(self.deleted),
+            created_at=_instant(self.created_at),
+            updated_at=_instant(self.updated_at),
+            sources={integration_id: _described(entry) for integration_id, entry in entries.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The outcome of every write, the rows to store, and by how many the live records grow."""
+
+    outcomes: list[Outcome]
+    rows: list[NewRow]
+    growth: int
+
+
+def content_of(writes: Iterable[RecordWrite]) -> bytes:
+    """A digest of what a batch brings: two deliveries of one batch have the same."""
+    parts = [f"{write.key}{write.content_hash}{write.deleted:d}{micros(write.version)}" for write in writes]
+    return blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def plan_merge(batch: MergeBatch, set_id: int, stored: Mapping[str, RecordRow]) -> Plan:
+    """Decide on every write of the batch; each key occurs in it once."""
+    at = micros(batch.merged_at)
+    outcomes: list[Outcome] = []
+    rows: list[NewRow] = []
+    growth = 0
+    for write in batch.writes:
+        outcome, row = _decide(batch, set_id, write, stored.get(write.key), at)
+        outcomes.append(outcome)
+        if row is not None:
+            rows.append(row)
+        if outcome is Outcome.INSERTED:
+            growth += 1
+        elif outcome is Outcome.DELETED:
+            growth -= 1
+    return Plan(outcomes, rows, growth)
+
+
+def _decide(
+    batch: MergeBatch, set_id: int, write: RecordWrite, row: RecordRow | None, at: int
+) -> tuple[Outcome, NewRow | None]:
+    version = micros(write.version)
+    entry = [write.content_hash, version, write.source_id, batch.run_id, at, int(write.deleted)]
+    if row is None:
+        # A delete of what never was leaves a tombstone too: an older write may still be on its way.
+        sources = {batch.integration_id: entry}
+        outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
+        return outcome, _new_row(set_id, write, write.data, sources, (at, at))
+    sources = orjson.loads(row.sources)
+    if known := sources.get(batch.integration_id):
+        if known[1] > version:
+            return Outcome.STALE, None
+        if known[0] == write.content_hash and known[5] == entry[5]:
+            return Outcome.UNCHANGED, None
+    sources[batch.integration_id] = entry
+    data = orjson.loads(row.data)
+    if not write.deleted:
+        data.update(write.data)
+    outcome = _outcome(write, row, data)
+    updated_at = row.updated_at if outcome is Outcome.UNCHANGED else max(row.updated_at, at)
+    return outcome, _new_row(set_id, write, data, sources, (row.created_at, updated_at))
+
+
+def _outcome(write: RecordWrite, row: RecordRow, data: dict[str, Any]) -> Outcome:
+    """What setting ``data`` does to a stored record that its integration wrote otherwise, or never."""
+    if write.deleted:
+        return Outcome.UNCHANGED if row.deleted else Outcome.DELETED
+    if row.deleted:
+        return Outcome.INSERTED
+    return Outcome.UNCHANGED if encode(data) == row.data else Outcome.UPDATED
+
+
+def _new_row(
+    set_id: int, write: RecordWrite, data: dict[str, Any], sources: dict[str, Entry], times: tuple[int, int]
+) -> NewRow:
+    student_id, date = indexed_student(write.key, data), indexed_date(data)
+    return set_id, write.key, encode(data), encode(sources), int(write.deleted), *times, student_id, date
+
+
+def encode(value: object) -> str:
+    """Plain JSON as text; InvalidInput for anything else."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+    except TypeError as error:
+        # orjson's own message may quote the value.
+        raise InvalidInput("only plain JSON with integers of 64 bits can be stored") from error
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _described(entry: Sequence[Any]) -> dict[str, Any]:
+    content_hash, version, source_id, run_id, at, *_ = entry
+    return {
+        "hash": content_hash,
+        "version": format_datetime(_instant(version)),
+        "sourceId": source_id,
+        "runId": run_id,
+        "at": format_datetime(_instant(at)),
+    }
