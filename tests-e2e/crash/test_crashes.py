@@ -59,7 +59,7 @@ SYNC_PLANS = {
         "publish:stream.finished:1",
     ],
     "finish": [
-        "write:integrations:1",
+        "write:integrations:2",  # the first is the claim of the run
         "write:logs:1",
         "publish:sync.finished:1",
     ],
