@@ -17,6 +17,7 @@ SPEC = CollectionSpec(
         Index(("collegeId", "nameKey"), unique=True),
         Index(("collegeId", "createdAt")),
         Index(("settings.enabled", "sync.paused", "sync.activeRunId", "sync.nextDueAt")),
+        Index(("settings.enabled", "sync.nextDueAt")),
         Index(("sync.activeSince",)),
     ),
 )
@@ -124,18 +125,45 @@ class Integrations:
             )
         )
 
-    async def active_anywhere(self, since: datetime, limit: int) -> list[Integration]:
-        """Integrations of all colleges whose active run was claimed before ``since``, the oldest claim first."""
+    async def active_anywhere(
+        self, since: datetime, limit: int, *, behind: Integration | None = None
+    ) -> list[Integration]:
+        """Integrations of all colleges whose active run was claimed before ``since``, the oldest claim first.
+
+        ``behind`` is the last one of the page before.
+        """
         return await self._anywhere(
             Query(
                 filter={"sync.activeSince": Range(lt=format_datetime(since))},
                 sort="sync.activeSince",
                 limit=limit,
+                after=_place(behind, behind.sync.active_since) if behind else None,
+            )
+        )
+
+    async def scheduled_anywhere(
+        self, later_than: datetime, limit: int, *, behind: Integration | None = None
+    ) -> list[Integration]:
+        """Enabled integrations of all colleges that are due later than that, the latest first.
+
+        ``behind`` is the last one of the page before.
+        """
+        return await self._anywhere(
+            Query(
+                filter={"settings.enabled": True, "sync.nextDueAt": Range(gt=format_datetime(later_than))},
+                sort="sync.nextDueAt",
+                descending=True,
+                limit=limit,
+                after=_place(behind, behind.sync.next_due_at) if behind else None,
             )
         )
 
     async def _anywhere(self, query: Query) -> list[Integration]:
         return [Integration.model_validate(stored.document) for stored in await self._collection.find(query)]
+
+
+def _place(integration: Integration, moment: datetime | None) -> tuple[str | None, str]:
+    return format_datetime(moment) if moment else None, integration.id
 
 
 def _dump(integration: Integration) -> Document:
