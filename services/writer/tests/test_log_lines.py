@@ -129,7 +129,9 @@ def test_a_partial_run_names_what_is_not_complete() -> None:
         written(ATTENDANCE, inserted=2), finished(ATTENDANCE), failed(MARKS), data_types=(ATTENDANCE, MARKS)
     )
     line = log_lines.run_ended(run, paused=False)
-    assert line.message == "Sync finished in part: 2 records read: 2 new. Not complete: Marks."
+    assert line.message == (
+        "Sync finished in part: 2 records read: 2 new. Not complete: Marks. The source refused the credentials."
+    )
     assert (line.event, line.level) == ("sync.partial", LogLevel.WARNING)
 
 

@@ -1,7 +1,7 @@
 """Puts the scheduler together: one loop, three things per tick."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from hub_messaging.broker import Broker
@@ -21,14 +21,28 @@ NAME = "scheduler"
 
 
 def build_service(
+    settings: SchedulerSettings, *, broker: Broker, store: Store, clock: Callable[[], datetime]
+) -> Service:
+    """The service; it ticks once it has started."""
+    tick = build_tick(settings, broker=broker, store=store, clock=clock)
+    ticker = Ticker(tick, period_s=settings.tick_s, clock=clock)
+
+    async def ready() -> None:
+        await ticker.check()
+        await store.ping()
+
+    return Service(name=NAME, start=ticker.start, stop=ticker.stop, ready=ready)
+
+
+def build_tick(
     settings: SchedulerSettings,
     *,
     broker: Broker,
     store: Store,
     clock: Callable[[], datetime],
     monotonic: Callable[[], float] = time.monotonic,
-) -> Service:
-    """The service; it ticks once it has started."""
+) -> Callable[[datetime], Awaitable[None]]:
+    """Everything the scheduler does, once per call."""
     backend = Backend(
         integrations=Integrations(store),
         runs=Runs(store),
@@ -45,10 +59,4 @@ def build_service(
         await recovery.mend(now)
         await due_times.check_page(now)
 
-    ticker = Ticker(tick, period_s=settings.tick_s, clock=clock)
-
-    async def ready() -> None:
-        await ticker.check()
-        await store.ping()
-
-    return Service(name=NAME, start=ticker.start, stop=ticker.stop, ready=ready)
+    return tick

@@ -41,7 +41,7 @@ async def _start(backend: Backend, integration: Integration, now: datetime) -> N
     if slot is None:
         return
     run_id = slot_run_id(integration.id, slot)
-    run, is_new = await begin_run(
+    run, is_open = await begin_run(
         backend.integrations,
         backend.runs,
         college_id=integration.college_id,
@@ -52,7 +52,8 @@ async def _start(backend: Backend, integration: Integration, now: datetime) -> N
         next_due_at=due_after(integration, now),
         slot=slot,
     )
-    if is_new:
+    if is_open and run.id == run_id and run.created_at == now:
+        # A run that another scheduler made is for that one to announce; Recovery steps in if it could not.
         await backend.publisher.publish(request_for(run, trigger=Trigger.INTERVAL, now=now))
         log.info("run.requested", **ids_of(run), late_s=round((now - slot).total_seconds(), 1))
     elif run.id == run_id and run.status.is_final:

@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelves:
-    """Where the writer puts things."""
+class Backend:
+    """Where the writer puts things, built once in ``main``."""
 
     records: RecordStore
     rejects: Rejects
@@ -34,18 +34,18 @@ class Shelves:
     clock: Callable[[], datetime]
 
 
-async def write_batch(message: BatchTransformed, _: Context, *, shelves: Shelves) -> Sequence[Message]:
+async def write_batch(message: BatchTransformed, _: Context, *, backend: Backend) -> Sequence[Message]:
     """Merge the records, keep the rejects, say what became of each.
 
     A batch that comes again reports what its first merge did, so its counts are the same.
     """
-    now = shelves.clock()
-    outcomes = await shelves.records.merge(merge_of(message, now))
+    now = backend.clock()
+    outcomes = await backend.records.merge(merge_of(message, now))
     if message.rejects:
-        await shelves.rejects.add(rejected_records(message, now))
+        await backend.rejects.add(rejected_records(message, now))
     counts = counts_of(message, outcomes)
     if message.origin is Origin.WEBHOOK:
-        await shelves.logs.add(log_lines.webhook_written(message, counts, now))
+        await backend.logs.add(log_lines.webhook_written(message, counts, now))
     log.debug("batch.written", data_type=message.data_type, sequence=message.sequence, **counts.model_dump())
     return _news_of(message, counts, now)
 
@@ -79,7 +79,7 @@ def _news_of(batch: BatchTransformed, counts: Counts, now: datetime) -> list[Mes
     return news
 
 
-async def record_progress(message: ProgressEvent, _: Context, *, shelves: Shelves) -> Sequence[Message]:
+async def record_progress(message: ProgressEvent, _: Context, *, backend: Backend) -> Sequence[Message]:
     """Move the run on; announce the streams that ended, and close the run when it is over."""
     before: list[Run] = []
 
@@ -89,21 +89,21 @@ async def record_progress(message: ProgressEvent, _: Context, *, shelves: Shelve
         return None if after == run else after
 
     try:
-        after = await shelves.runs.change(message.college_id, message.run_id, change)
+        after = await backend.runs.change(message.college_id, message.run_id, change)
     except NotFound:
-        await _record_without_run(message, shelves)
+        await _record_without_run(message, backend)
         return []
     ended = ended_by(before[0], after)
-    return await _announce(after, ended, shelves)
+    return await _announce(after, ended, backend)
 
 
-async def _announce(run: Run, ended: Ended, shelves: Shelves) -> Sequence[Message]:
+async def _announce(run: Run, ended: Ended, backend: Backend) -> Sequence[Message]:
     lines = [log_lines.stream_ended(run, stream) for stream in ended.streams]
     if ended.run:
-        integration = await end_run(shelves.integrations, run=run, now=shelves.clock())
+        integration = await end_run(backend.integrations, run, backend.clock())
         lines.append(log_lines.run_ended(run, paused=integration is not None and integration.sync.paused))
     if lines:
-        await shelves.logs.add(*lines)
+        await backend.logs.add(*lines)
     return [_end_of(run)] if ended.run else []
 
 
@@ -126,13 +126,13 @@ def _end_of(run: Run) -> SyncFinished:
     )
 
 
-async def _record_without_run(event: ProgressEvent, shelves: Shelves) -> None:
+async def _record_without_run(event: ProgressEvent, backend: Backend) -> None:
     """A pushed batch has no run, and its line was written with it; anything else that lacks one is an error."""
     if isinstance(event, BatchWritten) and event.origin is Origin.WEBHOOK:
         return
     if isinstance(event, SyncFailed):
         line = log_lines.failed_without_run(event)
     else:
-        line = log_lines.run_unknown(event, shelves.clock())
+        line = log_lines.run_unknown(event, backend.clock())
     log.warning("run.unknown", event_name=event.name, error_code=line.code)
-    await shelves.logs.add(line)
+    await backend.logs.add(line)

@@ -62,7 +62,7 @@ def run_ended(run: Run, *, paused: bool) -> LogEntry:
     parts = [f"{title}: {describe(run.counts)}."]
     if run.status is RunStatus.PARTIAL:
         parts.append(f"Not complete: {', '.join(failed)}.")
-    elif run.status is RunStatus.FAILED and run.failure:
+    if run.failure and run.status is not RunStatus.CANCELLED:
         parts.append(run.failure.public)
     if paused:
         parts.append(_PAUSE)

@@ -11,7 +11,7 @@ from hub_runtime.process import Service
 from hub_storage.repositories import Integrations, Logs, Rejects, Runs
 from hub_storage.store import Store
 
-from hub_writer.handlers import Shelves, record_progress, write_batch
+from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.settings import WriterSettings
 
 NAME = "writer"
@@ -19,7 +19,7 @@ NAME = "writer"
 
 def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clock: Callable[[], datetime]) -> Service:
     """The service; its queues exist once it has started."""
-    shelves = Shelves(
+    backend = Backend(
         records=store.records,
         rejects=Rejects(store),
         runs=Runs(store),
@@ -30,7 +30,7 @@ def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clo
     router = Router(broker, service=NAME, clock=clock)
     router.add(
         Subscription("writer.batches", [BatchTransformed.name], prefetch=settings.write_prefetch),
-        {BatchTransformed: partial(write_batch, shelves=shelves)},
+        {BatchTransformed: partial(write_batch, backend=backend)},
     )
     router.add(
         Subscription(
@@ -38,6 +38,6 @@ def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clo
             [BatchWritten.name, StreamFinished.name, SyncFailed.name],
             prefetch=settings.progress_prefetch,
         ),
-        dict.fromkeys((BatchWritten, StreamFinished, SyncFailed), partial(record_progress, shelves=shelves)),
+        dict.fromkeys((BatchWritten, StreamFinished, SyncFailed), partial(record_progress, backend=backend)),
     )
     return Service(name=NAME, start=router.start, stop=router.stop, ready=store.ping)

@@ -1,0 +1,159 @@
+"""Mending what was left half done, and leaving alone what is only slow."""
+
+from datetime import timedelta
+
+import pytest
+from hub_model import runs
+from hub_model.errors import ErrorClass
+from hub_model.messages import SyncFailed, SyncFinished, Trigger
+from hub_model.runs import RunStatus
+from hub_model.slots import due_after
+from hub_storage.repositories.runs import SPEC
+
+
+@pytest.fixture
+async def claimed(world):
+    """An integration whose run was claimed just now, and nothing else."""
+    integration = world.integration(active_run_id="r1", active_since=world.now)
+    integration = integration.with_sync(next_due_at=due_after(integration, world.now))
+    await world.add(integration)
+    return integration
+
+
+async def tick_for(world, *, minutes: float, step_s: float = 60) -> None:
+    for _ in range(int(minutes * 60 / step_s)):
+        world.pass_time(seconds=step_s)
+        await world.scheduler.tick()
+
+
+async def test_a_claim_without_a_run_is_given_one_after_the_grace(world, claimed) -> None:
+    world.pass_time(seconds=29)
+    await world.scheduler.tick()
+    assert not await world.runs_of(claimed)
+    world.pass_time(seconds=2)
+    await world.scheduler.tick()
+    (run,) = await world.runs_of(claimed)
+    (request,) = world.requests()
+    assert (run.id, run.status, run.trigger) == ("r1", RunStatus.QUEUED, Trigger.RECOVERY)
+    assert (request.run_id, request.trigger, request.data_types) == ("r1", Trigger.RECOVERY, run.data_types)
+
+
+async def test_a_queued_run_is_asked_for_again(world, claimed) -> None:
+    await world.add_run(claimed, "r1")
+    world.pass_time(seconds=31)
+    await world.scheduler.tick()
+    (request,) = world.requests()
+    assert (request.run_id, request.trigger) == ("r1", Trigger.RECOVERY)
+
+
+async def test_a_queued_run_is_not_asked_for_at_every_tick(world, claimed) -> None:
+    await world.add_run(claimed, "r1")
+    await tick_for(world, minutes=25, step_s=5)
+    assert 3 <= len(world.requests()) <= 8
+
+
+async def test_a_running_run_is_left_alone(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=29)
+    assert not world.broker.published
+
+
+async def test_a_run_that_is_over_lets_its_integration_go(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.SUCCEEDED, finished_at=world.now)
+    world.pass_time(seconds=31)
+    await world.scheduler.tick()
+    sync = (await world.load(claimed)).sync
+    assert (sync.active_run_id, sync.last_run_status) == (None, "succeeded")
+    (finished,) = world.others()
+    assert isinstance(finished, SyncFinished)
+    world.pass_time(minutes=1)
+    await world.scheduler.tick()
+    assert len(world.broker.published) == 1
+
+
+async def test_a_run_without_progress_for_half_an_hour_is_failed(world, claimed) -> None:
+    run = await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=31)
+    (failed,) = world.others()
+    assert isinstance(failed, SyncFailed)
+    assert (failed.code, failed.error_class, failed.data_type, failed.batches) == (
+        "stalled",
+        ErrorClass.TRANSIENT,
+        None,
+        None,
+    )
+    assert failed.public == "Nothing moved for 30 minutes, so this sync was ended. The next one starts on schedule."
+    assert runs.fail(run, failed).status is RunStatus.FAILED
+    assert await world.broker.depth("writer.progress") == 1
+
+
+async def test_a_run_with_progress_is_never_failed(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    for _ in range(6):
+        await tick_for(world, minutes=20)
+        await world.runs.change(
+            claimed.college_id, "r1", lambda run: run.model_copy(update={"progressed_at": world.now})
+        )
+    assert not world.others()
+
+
+async def test_a_restart_gives_every_run_its_half_hour(world, claimed) -> None:
+    """Everything was down together: the run's messages are in their queues and will go on."""
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    world.pass_time(hours=9)
+    world.scheduler = world.new_scheduler()
+    await tick_for(world, minutes=29)
+    assert not world.others()
+
+
+async def test_a_stalled_run_is_failed_again_if_the_failure_was_lost(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=36)
+    assert len(world.others()) > 1
+    assert len({failed.message_id for failed in world.others()}) == 1
+
+
+async def test_an_active_run_means_no_second_one_and_the_due_time_moves_on(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    for _ in range(3):
+        world.pass_time(minutes=61)
+        await world.runs.change(
+            claimed.college_id, "r1", lambda run: run.model_copy(update={"progressed_at": world.now})
+        )
+        await world.scheduler.tick()
+        sync = (await world.load(claimed)).sync
+        assert (sync.active_run_id, sync.next_due_at) == ("r1", due_after(claimed, world.now))
+    assert not world.requests()
+    lines = await world.log_lines(claimed)
+    assert [line.event for line in lines] == ["sync.skipped"] * 3
+
+
+async def test_a_paused_integration_skips_nothing(world) -> None:
+    integration = world.integration(due_s=0, active_run_id="r1", active_since=world.now, paused=True)
+    await world.add(integration)
+    await world.add_run(integration, "r1", status=RunStatus.RUNNING)
+    world.pass_time(minutes=61)
+    await world.scheduler.tick()
+    assert not await world.log_lines(integration)
+
+
+async def test_a_repair_that_fails_does_not_hold_up_the_others(world) -> None:
+    since = world.now - timedelta(minutes=1)
+    broken = world.integration(1, due_s=3600, active_run_id="r1", active_since=since)
+    sound = world.integration(2, due_s=3600, active_run_id="r2", active_since=since)
+    await world.add(broken, sound)
+    await world.add_run(sound, "r2")
+    scheduler = world.new_scheduler()
+    await world.store.collection(SPEC).insert({"r1": {"collegeId": broken.college_id, "id": "r1"}})
+    await scheduler.tick()
+    assert [request.run_id for request in world.requests()] == ["r2"]
+
+
+async def test_more_than_a_page_of_active_runs_is_looked_after(world) -> None:
+    since = world.now - timedelta(minutes=1)
+    integrations = [
+        world.integration(number, due_s=3600, active_run_id=f"r{number}", active_since=since) for number in range(420)
+    ]
+    await world.add(*integrations)
+    await world.scheduler.tick()
+    assert len(world.requests()) == 420
