@@ -51,6 +51,23 @@ async def test_a_read_sees_every_acknowledged_write(database: SqliteDatabase) ->
         assert await database.read(numbers) == list(range(number + 1))
 
 
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("temp_store", 2),
+        ("cache_size", -65536),
+        ("journal_size_limit", 67108864),
+        ("wal_autocheckpoint", 8000),
+    ],
+)
+async def test_every_setting_of_the_file_is_in_force(database: SqliteDatabase, pragma: str, value: object) -> None:
+    row = await database.write(lambda connection: connection.execute(f"PRAGMA {pragma}").fetchone())
+    assert row == (value,)
+
+
 async def test_a_failing_piece_leaves_its_neighbours_in_the_same_group_alone(database: SqliteDatabase) -> None:
     def insert_then_fail(connection: apsw.Connection) -> None:
         insert(1000)(connection)

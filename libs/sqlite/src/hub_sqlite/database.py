@@ -35,6 +35,7 @@ _PRAGMAS = """
     PRAGMA temp_store = MEMORY;
     PRAGMA cache_size = -65536;
     PRAGMA journal_size_limit = 67108864;
+    PRAGMA wal_autocheckpoint = 8000;
 """
 
 
@@ -125,7 +126,7 @@ class SqliteDatabase:
             connection = apsw.Connection(str(self._path), flags=flags)
             connection.set_busy_timeout(10_000)
             if not read_only:
-                connection.execute(_PRAGMAS)
+                connection.execute(_PRAGMAS).fetchall()  # a script stops at a row that nobody takes
         except apsw.Error as error:
             raise _translated(error, self._path.name) from error
         return connection
