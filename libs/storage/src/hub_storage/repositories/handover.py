@@ -56,7 +56,7 @@ async def begin_run(
             return claimed, True
         run = await runs.get(college_id, active_id)
         if not run.status.is_final:
-            return run, active_id == run_id and run.status is RunStatus.QUEUED
+            return run, run.status is RunStatus.QUEUED
         if active_id == run_id:
             # It began and ended between our first look and our claim: what we hold now is nobody's.
             await integrations.change(college_id, integration_id, lambda held: release_run(held, run_id))
