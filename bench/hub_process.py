@@ -67,8 +67,10 @@ def running_hub(folder: Path) -> Iterator[Hub]:
         "HUB_HTTP_PORT": "0",
         "HUB_ALLOWED_NETWORKS": "127.0.0.0/8",
         "HUB_LOG_LEVEL": "warning",
-        "HUB_ENDPOINT_REQUESTS_PER_S": "1000000",
-        "HUB_IP_REQUESTS_PER_S": "1000000",
+        "HUB_WEBHOOK_RATE_PER_S": "1000000",
+        "HUB_WEBHOOK_BURST": "1000000",
+        "HUB_WEBHOOK_CLIENT_RATE_PER_S": "1000000",
+        "HUB_WEBHOOK_CLIENT_BURST": "1000000",
     }
     hub = Path(sys.executable).with_name("hub")
     with subprocess.Popen([str(hub), "run"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -8,18 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings
-
 from hub_config_api.settings import ConfigApiSettings
 from hub_fetcher.settings import FetcherSettings
 from hub_runtime.settings import RuntimeSettings
 from hub_scheduler.settings import SchedulerSettings
 from hub_standalone.settings import StandaloneSettings
 from hub_transformer.settings import TransformerSettings
-from hub_webhook_gateway.settings import WebhookGatewaySettings
+from hub_webhook_gateway.settings import GatewaySettings
 from hub_writer.settings import WriterSettings
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- configuration: generated -->", "<!-- /configuration -->"
@@ -31,17 +30,20 @@ CLASSES: dict[str, type[BaseSettings]] = {
     "fetcher": FetcherSettings,
     "transformer": TransformerSettings,
     "writer": WriterSettings,
-    "webhook-gateway": WebhookGatewaySettings,
+    "webhook-gateway": GatewaySettings,
 }
 
 
 def settings() -> dict[str, tuple[FieldInfo, list[str]]]:
-    """Variable name -> its field and the services that read it; the common ones first."""
+    """Variable name -> its field and the services that read it; the common ones first.
+
+    Standalone reads every setting, so it is named only where no other service does.
+    """
     found: dict[str, tuple[FieldInfo, list[str]]] = {}
     for service in sorted(CLASSES, key=lambda name: (name != "every service", name == "standalone")):
         for name, field in CLASSES[service].model_fields.items():
             _, services = found.setdefault(f"HUB_{name.upper()}", (field, []))
-            if "every service" not in services:
+            if "every service" not in services and (service != "standalone" or not services):
                 services.append(service)
     return found
 
@@ -49,7 +51,7 @@ def settings() -> dict[str, tuple[FieldInfo, list[str]]]:
 def default_text(field: FieldInfo) -> str:
     """How the default is written in the environment; empty for none and for secrets."""
     value: Any = field.get_default(call_default_factory=True)
-    if field.is_required() or value is None or isinstance(value, SecretStr):
+    if field.is_required() or value in (None, ()) or isinstance(value, SecretStr):
         return ""
     if isinstance(value, bool):
         return str(value).lower()
