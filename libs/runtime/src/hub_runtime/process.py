@@ -1,6 +1,7 @@
 """The life of a process: start services in order, serve, stop in reverse on a signal. Knows no service by name."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -100,6 +101,7 @@ async def run_until_signal(
         except BaseException:
             await _stop_services(started, time.monotonic() + grace_s)
             raise
+        _spare_the_collector()
         log.info("process.started", services=[service.name for service in started])
         died = await _wait(signals, server)
         if readiness is not None:
@@ -107,6 +109,17 @@ async def run_until_signal(
         code = await _drain_or_second_signal(_drain(started, server, grace_s), signals)
         log.info("process.stopped", exit_code=code)
         return max(code, EXIT_INCOMPLETE) if died else code
+
+
+def _spare_the_collector() -> None:
+    """Let the cyclic collector look at what is new, and not at every module and every batch, again and again.
+
+    A batch is hundreds of dictionaries without a cycle among them, which reference counting frees. With the default
+    thresholds, collecting cost a seventh of a sync's processor time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
