@@ -1,9 +1,14 @@
 """ASGI middleware that refuses a request body over a limit before anybody parses it."""
 
+import asyncio
+
 from hub_model.errors import TooLarge
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_runtime.http import problem_response
+
+_MAX_DISCARDED_BYTES = 16 * 1024 * 1024
+_DISCARD_S = 2.0
 
 
 class BodyLimitMiddleware:
@@ -39,6 +44,9 @@ class BodyLimitMiddleware:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = TooLarge(f"The body is larger than {self._max_bytes} bytes; send less.")
+        # A connection closed on unread bytes is reset, and many clients then never see the answer: a body that is
+        # only somewhat too large is read to its end and forgotten.
+        await _discard(receive)
         # Closing tells the client to stop sending the rest.
         response = problem_response(error, scope, headers={"connection": "close"})
         await response(scope, receive, send)
@@ -56,6 +64,18 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed
+
+
+async def _discard(receive: Receive) -> None:
+    discarded, more = 0, True
+    try:
+        async with asyncio.timeout(_DISCARD_S):
+            while more and discarded <= _MAX_DISCARDED_BYTES:
+                message = await receive()
+                discarded += len(message.get("body", b""))
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return
 
 
 def _announced_length(scope: Scope) -> int:
