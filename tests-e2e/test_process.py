@@ -42,7 +42,9 @@ async def test_webhooks_and_the_api_share_one_port(http: httpx2.AsyncClient) -> 
 
 
 def test_without_keys_it_does_not_start_and_names_the_file(tmp_path: Path) -> None:
-    assert "public.json" in refused(tmp_path)
+    reason = refused(tmp_path)
+    assert "public.json" in reason
+    assert "hub keys" in reason
 
 
 def test_a_wrong_setting_keeps_it_from_starting_and_is_named(tmp_path: Path) -> None:
@@ -50,6 +52,8 @@ def test_a_wrong_setting_keeps_it_from_starting_and_is_named(tmp_path: Path) -> 
 
 
 def test_without_a_way_to_check_tokens_it_does_not_start(tmp_path: Path) -> None:
+    assert run_hub(tmp_path, "keys").returncode == 0
+    (tmp_path / ".hub" / "keys" / "token-secret").unlink()
     assert "HUB_JWKS_URL" in refused(tmp_path, HUB_TOKEN_SECRET="")
 
 

@@ -25,7 +25,7 @@ UPDATE = """curl -s -X PUT $HUB/api/integrations/$ID -H "Authorization: Bearer $
   -H 'content-type: application/json' -d "$BODY" """
 DELETE = 'curl -s -X DELETE $HUB/api/integrations/$ID -H "Authorization: Bearer $TOKEN"'
 TOGGLE = """curl -s -X PATCH $HUB/api/integrations/$ID/toggle -H "Authorization: Bearer $TOKEN" \
-  -H 'content-type: application/json' -d '{"enabled": false}'"""
+  -H 'content-type: application/json' -d '{"enabled": '$ENABLED'}'"""
 TEST = 'curl -s -X POST $HUB/api/integrations/$ID/test -H "Authorization: Bearer $TOKEN"'
 SYNC = 'curl -s -X POST $HUB/api/integrations/$ID/sync -H "Authorization: Bearer $TOKEN"'
 LOGS = 'curl -s $HUB/api/integrations/$ID/logs -H "Authorization: Bearer $TOKEN"'
@@ -102,8 +102,9 @@ async def test_every_line_of_the_guides_api_does_what_it_says(
     status, updated = await paste(UPDATE, ID=ID, BODY=json.dumps(changed))
     assert (status, updated["syncInterval"]) == (200, 30)
 
-    status, toggled = await paste(TOGGLE, ID=ID)
-    assert (status, toggled["enabled"], toggled["status"]) == (200, False, "inactive")
+    for enabled, health in (("false", "inactive"), ("true", "active")):
+        status, toggled = await paste(TOGGLE, ID=ID, ENABLED=enabled)
+        assert (status, toggled["status"]) == (200, health)
 
     status, tested = await paste(TEST, ID=ID)
     assert (status, tested["success"]) == (200, True)
@@ -112,7 +113,7 @@ async def test_every_line_of_the_guides_api_does_what_it_says(
     assert status == 202
     with ProgressView(Console(quiet=True)) as view:
         run = await view.follow(client, "", ID, begun["runId"])
-    assert (run["status"], run["counts"]["inserted"]) == ("succeeded", len(college.world.biometric))
+    assert (run["status"], run["counts"]["fetched"]) == ("succeeded", len(college.world.biometric))
 
     status, logs = await paste(LOGS, ID=ID)
     assert status == 200

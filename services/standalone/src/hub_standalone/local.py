@@ -13,7 +13,8 @@ from hub_standalone.keys import read_token_secret
 
 S = TypeVar("S", bound=RuntimeSettings)
 
-CONFIG = SettingsConfigDict(env_prefix="HUB_", env_file=".env", frozen=True, extra="ignore")
+# An empty variable says nothing: that is how compose files write "not set".
+CONFIG = SettingsConfigDict(env_prefix="HUB_", env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore")
 DEFAULT_KEYS_FOLDER = Path(".hub/keys")
 
 

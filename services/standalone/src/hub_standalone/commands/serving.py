@@ -11,6 +11,7 @@ import typer
 
 def run() -> None:
     """Run every service in this process until Ctrl-C; settings come from HUB_... variables and .env."""
+    from hub_model.errors import InvalidInput
     from hub_runtime import process
 
     from hub_standalone.local import load_settings
@@ -18,6 +19,8 @@ def run() -> None:
     from hub_standalone.settings import StandaloneSettings
 
     settings = load_settings(StandaloneSettings)
+    if not settings.public_keys_file.exists():
+        raise InvalidInput(f"There is no {settings.public_keys_file}: `hub keys` creates keys for development.")
     sys.exit(process.run(lambda: run_system(settings)))
 
 
