@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 from hub_model.errors import Unavailable
+from hub_runtime.body_limit import BodyLimitMiddleware
 from hub_runtime.metrics import new_registry
 from hub_runtime.process import Readiness, Service
 from hub_runtime.serving import HttpServer, process_app
@@ -118,3 +119,20 @@ async def test_health_follows_the_services() -> None:
         down, readiness.stopping = False, True
         assert (await client.get("/health/ready")).json() == {"status": "stopping"}
         assert (await client.get("/health/live")).status_code == 200
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+async def test_a_client_that_sends_too_much_still_sees_the_answer(announced: bool) -> None:
+    """A connection that is closed on unread bytes is reset, and the answer on it is lost."""
+    body = b"x" * 2_000_000
+    async with serving(BodyLimitMiddleware(SlowApp(), max_bytes=1000)) as (server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        length = f"content-length: {len(body)}" if announced else "transfer-encoding: chunked"
+        writer.write(f"POST / HTTP/1.1\r\nhost: hub\r\n{length}\r\n\r\n".encode())
+        writer.write(body if announced else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        async with asyncio.timeout(5):
+            await writer.drain()
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"/problems/too-large" in answer
+        writer.close()

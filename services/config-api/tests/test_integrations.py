@@ -192,6 +192,12 @@ async def test_the_due_time_moves_only_with_the_interval(hub: Any) -> None:
     assert (await put(hub, made, enabled=False))["nextSync"] is None
 
 
+async def test_an_edit_does_not_put_off_what_is_overdue(hub: Any) -> None:
+    made = await hub.create(enabled=True)
+    hub.clock.advance(minutes=40)
+    assert (await put(hub, made, enabled=True, name="Renamed"))["nextSync"] == made["nextSync"]
+
+
 async def test_colleges_are_due_at_different_seconds(hub: Any) -> None:
     due = {(await hub.create(college_id=f"{hub.college_id}-{n}", enabled=True))["nextSync"] for n in range(8)}
     assert len(due) == 8

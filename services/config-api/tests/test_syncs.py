@@ -34,7 +34,10 @@ async def test_a_sync_joins_the_run_that_is_active(hub: Any) -> None:
     path = f"/api/integrations/{made['id']}/sync"
     first, *others = [response.json() for response in [await hub.call("POST", path) for _ in range(3)]]
     assert others == [{**first, "coalesced": True}] * 2
-    await wait_until(lambda: len(hub.heard(SyncRequested)) == 1)
+    await hub.integrations.change(hub.college_id, made["id"], lambda item: item.with_sync(active_run_id=None))
+    assert (await hub.call("POST", path)).json()["coalesced"] is False
+    await wait_until(lambda: len({request.run_id for request in hub.heard(SyncRequested)}) == 2)
+    assert first["runId"] in {request.run_id for request in hub.heard(SyncRequested)}
 
 
 async def test_syncs_asked_for_at_once_are_one_run(hub: Any) -> None:
@@ -60,6 +63,10 @@ async def test_a_sync_while_the_broker_is_down_is_kept_for_the_scheduler(hub: An
     integration = await hub.integrations.get(hub.college_id, made["id"])
     assert integration.sync.active_run_id == response.json()["runId"]
     assert (await Runs(hub.store).get(hub.college_id, response.json()["runId"])).status == "queued"
+    hub.broker.down = False
+    again = await hub.call("POST", f"/api/integrations/{made['id']}/sync")
+    assert again.json() == {**response.json(), "coalesced": True}
+    await wait_until(lambda: [request.run_id for request in hub.heard(SyncRequested)] == [again.json()["runId"]])
 
 
 async def answer(hub: Any, *checks: ProbeCheck, ok: bool, number: int = 0) -> None:

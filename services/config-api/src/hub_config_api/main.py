@@ -112,7 +112,7 @@ def _key_source(settings: ConfigApiSettings) -> KeySource:
                 response = await client.get(url)
                 response.raise_for_status()
                 return response.content
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"the key set could not be fetched: {type(error).__name__}") from error
 
     return JwksCache(fetch)

@@ -46,7 +46,7 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
             college_id=integration.college_id,
             integration_id=integration.id,
             run_id=run.id,
-            trigger=trigger,
+            trigger=run.trigger,
             data_types=run.data_types,
             requested_at=now,
         )
