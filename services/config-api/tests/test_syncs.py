@@ -89,7 +89,7 @@ async def test_a_connection_the_source_refuses_is_an_answer_with_the_fix(hub: An
     made = await hub.create()
     test = asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test"))
     reached = ProbeCheck(name="address", ok=True, detail="It answers.")
-    refused = ProbeCheck(name="credentials", ok=False, detail="The key was refused.", fix="Enter a new key.")
+    refused = ProbeCheck(name="credentials", ok=False, detail="The key was refused", fix="Enter a new key.")
     await answer(hub, reached, refused, ok=False)
     response = await test
     assert response.status_code == 200
@@ -98,7 +98,7 @@ async def test_a_connection_the_source_refuses_is_an_answer_with_the_fix(hub: An
         "message": "The key was refused. Enter a new key.",
         "checks": [
             {"name": "address", "ok": True, "detail": "It answers.", "fix": ""},
-            {"name": "credentials", "ok": False, "detail": "The key was refused.", "fix": "Enter a new key."},
+            {"name": "credentials", "ok": False, "detail": "The key was refused", "fix": "Enter a new key."},
         ],
     }
 

@@ -145,7 +145,7 @@ def check_result(answer: ProbeFinished) -> ConnectionTest:
     if answer.ok or failed is None:
         message = "The connection works." if answer.ok else "The connection test failed."
     else:
-        message = f"{failed.detail} {failed.fix}".strip()
+        message = " ".join(part.rstrip(".") + "." for part in (failed.detail, failed.fix) if part)
     return ConnectionTest(success=answer.ok, message=message, checks=list(answer.checks))
 
 
