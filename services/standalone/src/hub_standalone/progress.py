@@ -1,4 +1,4 @@
-"""A run as people watch it: bars on a terminal, one line per finished stream anywhere else."""
+"""A run as people watch it: a bar per stream while it runs, on a terminal, and a line in words when it has ended."""
 
 import asyncio
 from types import TracebackType
@@ -25,8 +25,8 @@ class ProgressView:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
             console=console,
+            transient=True,
         )
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._ended: set[tuple[str, str]] = set()
@@ -53,23 +53,16 @@ class ProgressView:
             await asyncio.sleep(_POLL_S)
 
     def _show(self, label: str, key: tuple[str, str], stream: Json) -> None:
-        ended = stream["status"] != "running"
-        if self._console.is_terminal:
-            self._show_bar(key, label, stream, ended=ended)
-        elif ended and key not in self._ended:
-            self._console.print(f"  {label} {stream['status']}: {describe_counts(stream)}", markup=False)
-        if ended:
-            self._ended.add(key)
-
-    def _show_bar(self, key: tuple[str, str], label: str, stream: Json, *, ended: bool) -> None:
-        done = stream["counts"]["fetched"]
+        if key in self._ended:
+            return
         if key not in self._tasks:
-            self._tasks[key] = self._bars.add_task(label, total=None, note="")
-        note = describe_counts(stream) if ended else ""
-        total = done if ended else stream["expectedRecords"]
-        self._bars.update(self._tasks[key], completed=done, total=total, note=note)
-        if ended:
-            self._bars.stop_task(self._tasks[key])
+            self._tasks[key] = self._bars.add_task(label, total=None)
+        if stream["status"] == "running":
+            self._bars.update(self._tasks[key], completed=stream["counts"]["fetched"], total=stream["expectedRecords"])
+            return
+        self._ended.add(key)
+        self._bars.remove_task(self._tasks[key])
+        self._console.print(f"  {label} {stream['status']}: {describe_counts(stream)}", markup=False)
 
 
 def describe_counts(stream: Json) -> str:

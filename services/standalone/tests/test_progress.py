@@ -1,0 +1,77 @@
+import io
+from typing import Any
+
+import httpx2
+import pytest
+from hub_standalone.client import HubClient
+from hub_standalone.progress import ProgressView, describe_counts
+from rich.console import Console
+
+COUNTS = dict.fromkeys(
+    ("fetched", "inserted", "updated", "unchanged", "stale", "deleted", "duplicate", "rejected", "skipped"), 0
+)
+
+
+def stream(status: str, *, expected: int | None = 100, failure: Any = None, **counts: int) -> dict[str, Any]:
+    return {"status": status, "counts": COUNTS | counts, "expectedRecords": expected, "failure": failure}
+
+
+async def watched(steps: list[tuple[str, dict[str, Any]]], *, terminal: bool) -> str:
+    """What is shown of a run that is in one state after the other."""
+    remaining = list(steps)
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        status, streams = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        return httpx2.Response(200, json={"id": "r", "status": status, "streams": streams})
+
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=terminal, width=100, color_system=None)
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), base_url="http://hub") as http:
+        with ProgressView(console) as view:
+            run = await view.follow(HubClient(http), "ERP", "i", "r")
+    assert run["status"] == steps[-1][0]
+    return shown.getvalue()
+
+
+STEPS = [
+    ("queued", {"marks": stream("running", expected=None), "students": stream("running", expected=None)}),
+    ("running", {"marks": stream("running", fetched=40, inserted=40), "students": stream("running", expected=None)}),
+    ("running", {"marks": stream("running", fetched=40, inserted=40), "students": stream("succeeded", unchanged=7)}),
+    (
+        "succeeded",
+        {"marks": stream("succeeded", inserted=99, rejected=1), "students": stream("succeeded", unchanged=7)},
+    ),
+]
+
+
+async def test_on_a_terminal_every_running_stream_has_a_bar() -> None:
+    shown = await watched(STEPS, terminal=True)
+    assert "ERP: marks" in shown
+    assert "40/100" in shown
+    assert "0/?" in shown
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_every_stream_that_ended_is_told_of_once_in_words(terminal: bool) -> None:
+    shown = await watched(STEPS, terminal=terminal)
+    assert shown.count("ERP: students succeeded: 7 unchanged") == 1
+    assert shown.count("ERP: marks succeeded: 99 inserted, 1 rejected") == 1
+
+
+async def test_elsewhere_nothing_but_these_lines_is_shown() -> None:
+    assert await watched(STEPS, terminal=False) == (
+        "  ERP: students succeeded: 7 unchanged\n  ERP: marks succeeded: 99 inserted, 1 rejected\n"
+    )
+
+
+async def test_a_run_that_is_cancelled_before_it_began_ends_the_watch() -> None:
+    assert await watched([("cancelled", {"marks": stream("running")})], terminal=False) == ""
+
+
+def test_a_failed_stream_says_why() -> None:
+    failed = stream("failed", inserted=1200, failure={"message": "The token was refused."})
+    assert describe_counts(failed) == "1,200 inserted; The token was refused."
+
+
+def test_a_stream_that_brought_nothing_says_so() -> None:
+    assert describe_counts(stream("succeeded")) == "nothing new"
