@@ -12,6 +12,9 @@ from typing import Any
 
 Document = dict[str, Any]
 
+# The code of the Conflict that a unique index raises, so that a repository can say what was taken.
+VALUE_TAKEN = "value_taken"
+
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -97,14 +100,18 @@ class Collection(ABC):
 
     @abstractmethod
     async def replace(self, document_id: str, document: Document, *, version: int) -> int:
-        """Replace the document if it still has this version; return the new one. Raises StaleVersion, NotFound."""
+        """Replace the document if it still has this version; return the new one.
+
+        Raises StaleVersion, NotFound, and Conflict (VALUE_TAKEN) for a unique value that another document has.
+        """
 
     @abstractmethod
     async def update(self, document_id: str, change: Callable[[Document], Document | None]) -> Stored | None:
         """Apply ``change`` atomically and return what is stored then; None if there is no such document.
 
         ``change`` is pure and may be called several times, each time with a fresh copy; returning None leaves the
-        document as it is. What it raises is passed on, and nothing is written.
+        document as it is. What it raises is passed on, and nothing is written. Raises Conflict
+        (VALUE_TAKEN) for a unique value that another document has.
         """
 
     @abstractmethod

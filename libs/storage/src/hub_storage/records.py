@@ -26,8 +26,9 @@ class MergeBatch:
 class RecordQuery:
     """A page of one college's records of one type, ordered by key.
 
-    ``fields`` are canonical fields that must equal a value (studentId, date, ...); ``updated_since`` finds what
-    changed; ``after`` is the last key of the page before.
+    ``fields`` are canonical fields, or entries of one (``extensions.hostel``), that must equal a value; None: null
+    or missing. ``updated_since`` finds what changed at or after that time; ``after`` is the last key of the page
+    before.
     """
 
     fields: Mapping[str, Any]
@@ -50,10 +51,18 @@ class RecordStore(ABC):
     async def merge(self, batch: MergeBatch) -> Sequence[Outcome]:
         """Merge every record; the outcomes are in the order of ``batch.writes`` and durable.
 
-        For each record the store compares what this integration last wrote (its entry in ``sources``): a newer
-        stored version is STALE, an equal hash is UNCHANGED, otherwise the fields of ``data`` are set (INSERTED,
-        UPDATED), or the record becomes a tombstone (DELETED; UNCHANGED if it is one or never was). A repeated
-        batch id reports what the first merge of it did.
+        For each record the store compares what this integration last wrote, its entry in ``sources``:
+
+        - a newer version is there: STALE;
+        - the same content is there: UNCHANGED, and nothing is written, not even the newer version. A version is
+          therefore the one at which the integration's content last changed;
+        - ``deleted``: the record becomes a tombstone, which keeps its data and keeps older writes out. DELETED, or
+          UNCHANGED if it is one already or never was;
+        - otherwise the fields of ``data`` are set. INSERTED if there was no record or a tombstone, UPDATED, or
+          UNCHANGED if another integration has given every field this value.
+
+        ``updated_at`` moves with every outcome but STALE and UNCHANGED. A repeated batch id reports what the first
+        merge of it did. Raises InvalidInput, and merges nothing, if a record is not plain JSON.
         """
 
     @abstractmethod
@@ -62,7 +71,7 @@ class RecordStore(ABC):
 
     @abstractmethod
     async def find(self, college_id: str, data_type: DataType, query: RecordQuery) -> Sequence[StoredRecord]:
-        """A page of records in the order of their keys."""
+        """A page of records in the order of their keys. Raises InvalidInput for what is no field's name."""
 
     @abstractmethod
     async def count(self, college_id: str, data_type: DataType) -> int:

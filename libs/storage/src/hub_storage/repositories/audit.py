@@ -27,6 +27,7 @@ class Audit:
         return await read_page(
             self._collection,
             AuditEntry.model_validate,
+            name=SPEC.name,
             filter={field: value for field, value in wanted.items() if value is not None},
             sort="at",
             descending=True,

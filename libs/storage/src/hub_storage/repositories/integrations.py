@@ -1,5 +1,6 @@
 """Integrations by college, and the few questions that the system itself asks across colleges."""
 
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 
@@ -7,7 +8,7 @@ from hub_model.base import format_datetime
 from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from hub_model.integrations import Integration
 
-from hub_storage.collection import CollectionSpec, Document, Index, Query, Range
+from hub_storage.collection import VALUE_TAKEN, CollectionSpec, Document, Index, Query, Range
 from hub_storage.repositories.paging import Page, read_page
 from hub_storage.store import Store
 
@@ -35,7 +36,7 @@ class Integrations:
     async def add(self, integration: Integration) -> None:
         """Store a new integration; Conflict if the college has one of that name, however it is capitalised."""
         if await self._collection.insert({integration.id: _dump(integration)}):
-            raise _name_taken(integration)
+            raise _name_taken()
 
     async def get(self, college_id: str, integration_id: str) -> Integration:
         """The college's integration, or NotFound."""
@@ -53,6 +54,7 @@ class Integrations:
         return await read_page(
             self._collection,
             Integration.model_validate,
+            name=SPEC.name,
             filter={"collegeId": college_id},
             sort="createdAt",
             limit=limit,
@@ -67,7 +69,7 @@ class Integrations:
         *,
         revision: int | None = None,
     ) -> Integration:
-        """Apply ``change`` atomically and return what is stored then; None leaves it as it is.
+        """Apply ``change`` atomically and return what is stored then; None, or the same one, writes nothing.
 
         ``change`` is pure and may be called several times. Raises NotFound, StaleVersion if ``revision`` is given
         and differs, Conflict if the new name is taken.
@@ -76,7 +78,7 @@ class Integrations:
         def apply(document: Document) -> Document | None:
             integration = _load(document, college_id, revision)
             changed = change(integration)
-            if changed is None:
+            if changed is None or changed is integration:
                 return None
             if (changed.id, changed.college_id) != (integration.id, integration.college_id):
                 raise InvalidInput("an integration keeps its id and its college")
@@ -85,9 +87,9 @@ class Integrations:
         try:
             stored = await self._collection.update(integration_id, apply)
         except Conflict as error:
-            if type(error) is not Conflict:
+            if error.code != VALUE_TAKEN:
                 raise
-            raise Conflict("the college already has an integration of that name", code="name_taken") from error
+            raise _name_taken() from error
         if stored is None:
             raise _not_found(integration_id)
         return Integration.model_validate(stored.document)
@@ -172,7 +174,12 @@ def _dump(integration: Integration) -> Document:
     webhook_secret = settings.webhook.secret if settings.webhook else None
     if any((settings.api_key, settings.password, oauth_secret, webhook_secret)):
         raise InvalidInput("an integration is stored without its secrets: seal them first", code="secret_not_sealed")
-    return {**integration.model_dump(mode="json", by_alias=True), "nameKey": settings.name.strip().casefold()}
+    return {**integration.model_dump(mode="json", by_alias=True), "nameKey": _name_key(settings.name)}
+
+
+def _name_key(name: str) -> str:
+    """Names that a person takes for the same have the same key."""
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _load(document: Document, college_id: str, revision: int | None) -> Integration:
@@ -190,5 +197,5 @@ def _not_found(integration_id: str) -> NotFound:
     return NotFound(f"the college has no integration {integration_id!r}", code="integration_not_found")
 
 
-def _name_taken(integration: Integration) -> Conflict:
-    return Conflict(f"the college already has an integration named {integration.settings.name!r}", code="name_taken")
+def _name_taken() -> Conflict:
+    return Conflict("the college already has an integration of that name", code="name_taken")

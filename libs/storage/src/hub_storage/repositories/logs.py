@@ -41,6 +41,7 @@ class Logs:
         return await read_page(
             self._collection,
             LogEntry.model_validate,
+            name=SPEC.name,
             filter={field: value for field, value in wanted.items() if value is not None},
             sort="at",
             descending=True,

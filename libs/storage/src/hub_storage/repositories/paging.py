@@ -34,16 +34,17 @@ async def read_page(
     collection: Collection,
     load: Callable[[Document], T],
     *,
+    name: str,
     filter: Filter,  # noqa: A002 - named as in Query
     sort: str,
     descending: bool = False,
     limit: int,
     cursor: str | None,
 ) -> Page[T]:
-    """The page after ``cursor`` of the documents that match; ``filter`` holds the college."""
+    """The page after ``cursor`` of the documents that match; ``filter`` holds the college, ``name`` says what of."""
     if not 1 <= limit <= MAX_PAGE_SIZE:
         raise _refusal("/limit", "out_of_range", f"a page holds between 1 and {MAX_PAGE_SIZE} items")
-    asked = _digest(sort, descending, filter)
+    asked = _digest(name, sort, descending, filter)
     after = _after(cursor, asked) if cursor is not None else None
     query = Query(filter=filter, sort=sort, descending=descending, limit=limit + 1, after=after)
     found = await collection.find(query)
@@ -62,8 +63,8 @@ def _value_at(document: Document, path: str) -> Any:
     return value
 
 
-def _digest(sort: str, descending: bool, criteria: Filter) -> str:
-    asked = orjson.dumps([sort, descending, dict(criteria)], option=orjson.OPT_SORT_KEYS)
+def _digest(name: str, sort: str, descending: bool, criteria: Filter) -> str:
+    asked = orjson.dumps([name, sort, descending, dict(criteria)], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(asked).hexdigest()[:16]
 
 

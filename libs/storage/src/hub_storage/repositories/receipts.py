@@ -1,5 +1,7 @@
 """Which webhook events were seen, so that a repeated one is answered and not processed again."""
 
+from collections.abc import Mapping, Sequence
+
 from hub_model.errors import NotFound
 from hub_model.logs import ReceiptStatus, WebhookReceipt
 
@@ -17,11 +19,16 @@ class Receipts:
 
     async def begin(self, receipt: WebhookReceipt) -> WebhookReceipt | None:
         """None: the event is new, and its receipt is PENDING now. Otherwise the receipt that is there already."""
-        pending = receipt.model_copy(update={"status": ReceiptStatus.PENDING})
-        if not await self._collection.insert({receipt.id: pending.model_dump(mode="json", by_alias=True)}):
-            return None
-        stored = await self._collection.get(receipt.id)
-        return WebhookReceipt.model_validate(stored.document) if stored else None
+        return (await self.begin_all([receipt])).get(receipt.id)
+
+    async def begin_all(self, receipts: Sequence[WebhookReceipt]) -> Mapping[str, WebhookReceipt]:
+        """Begin several in one write, no two of one id; return those that were there already, by id."""
+        pending = [receipt.model_copy(update={"status": ReceiptStatus.PENDING}) for receipt in receipts]
+        taken = await self._collection.insert(
+            {receipt.id: receipt.model_dump(mode="json", by_alias=True) for receipt in pending}
+        )
+        stored = [await self._collection.get(receipt_id) for receipt_id in taken]
+        return {found.id: WebhookReceipt.model_validate(found.document) for found in stored if found is not None}
 
     async def accept(self, receipt_id: str) -> None:
         """The broker has confirmed the event; repeating it changes nothing. Raises NotFound."""

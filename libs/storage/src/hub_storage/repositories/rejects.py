@@ -45,6 +45,7 @@ class Rejects:
         return await read_page(
             self._collection,
             RejectedRecord.model_validate,
+            name=SPEC.name,
             filter={field: value for field, value in wanted.items() if value is not None},
             sort="at",
             descending=True,

@@ -64,6 +64,7 @@ class Runs:
         return await read_page(
             self._collection,
             Run.model_validate,
+            name=SPEC.name,
             filter={"collegeId": college_id, "integrationId": integration_id},
             sort="createdAt",
             descending=True,

@@ -1,16 +1,15 @@
 """A collection as one table: id, version, and the document as JSON text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import apsw
-import orjson
-from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from hub_model.errors import Conflict, NotFound, StaleVersion
 from hub_sqlite import SqliteDatabase
 
+from hub_storage.adapters.sqlite.json_text import to_text, to_value
 from hub_storage.adapters.sqlite.schema import table_of
 from hub_storage.adapters.sqlite.selection import conditions, selections
-from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
+from hub_storage.collection import VALUE_TAKEN, Collection, CollectionSpec, Document, Filter, Query, Stored
 
 _Row = tuple[str, int, str]
 
@@ -34,7 +33,7 @@ class SqliteCollection(Collection):
         return _stored(row) if row else None
 
     async def insert(self, documents: Mapping[str, Document]) -> frozenset[str]:
-        rows = [(document_id, _encode(document)) for document_id, document in documents.items()]
+        rows = [(document_id, to_text(document)) for document_id, document in documents.items()]
 
         def insert(connection: apsw.Connection) -> frozenset[str]:
             taken = []
@@ -47,7 +46,7 @@ class SqliteCollection(Collection):
         return await self._database.write(insert) if rows else frozenset()
 
     async def replace(self, document_id: str, document: Document, *, version: int) -> int:
-        text = _encode(document)
+        text = to_text(document)
 
         def replace(connection: apsw.Connection) -> int:
             self._check_version(self._row(connection, document_id), document_id, version)
@@ -61,10 +60,10 @@ class SqliteCollection(Collection):
             row = self._row(connection, document_id)
             if row is None:
                 return None
-            changed = change(orjson.loads(row[2]))
+            changed = change(to_value(row[2]))
             if changed is None:
                 return row
-            text = _encode(changed)
+            text = to_text(changed)
             self._put(connection, document_id, text)
             return document_id, row[1] + 1, text
 
@@ -114,7 +113,9 @@ class SqliteCollection(Collection):
         try:
             connection.execute(self._update, (text, document_id))
         except apsw.ConstraintError as error:
-            raise Conflict(f"another document in {self._spec.name!r} has a value that must be unique") from error
+            raise Conflict(
+                f"another document in {self._spec.name!r} has a value that must be unique", code=VALUE_TAKEN
+            ) from error
 
     def _check_version(self, row: _Row | None, document_id: str, version: int) -> None:
         if row is None:
@@ -123,14 +124,5 @@ class SqliteCollection(Collection):
             raise StaleVersion(f"{document_id!r} in {self._spec.name!r} is at version {row[1]}, not {version}")
 
 
-def _encode(document: Document) -> str:
-    try:
-        return orjson.dumps(document).decode()
-    except TypeError as error:
-        # orjson's own message may quote the document.
-        raise InvalidInput(f"a document is not plain JSON: {type(error).__name__}") from error
-
-
 def _stored(row: _Row) -> Stored:
-    document: dict[str, Any] = orjson.loads(row[2])
-    return Stored(id=row[0], version=row[1], document=document)
+    return Stored(id=row[0], version=row[1], document=to_value(row[2]))

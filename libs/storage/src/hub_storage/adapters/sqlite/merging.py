@@ -14,11 +14,10 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-import orjson
 from hub_model.base import format_datetime
-from hub_model.errors import InvalidInput
 from hub_model.records import Outcome, RecordWrite, StoredRecord
 
+from hub_storage.adapters.sqlite.json_text import to_text, to_value
 from hub_storage.adapters.sqlite.record_tables import indexed_date, indexed_student
 from hub_storage.records import MergeBatch
 
@@ -43,10 +42,10 @@ class RecordRow:
 
     def to_record(self) -> StoredRecord:
         """The record for a reader."""
-        entries: dict[str, Entry] = orjson.loads(self.sources)
+        entries: dict[str, Entry] = to_value(self.sources)
         return StoredRecord(
             key=self.key,
-            data=orjson.loads(self.data),
+            data=to_value(self.data),
             deleted=bool(self.deleted),
             created_at=_instant(self.created_at),
             updated_at=_instant(self.updated_at),
@@ -97,14 +96,14 @@ def _decide(
         sources = {batch.integration_id: entry}
         outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
         return outcome, _new_row(set_id, write, write.data, sources, (at, at))
-    sources = orjson.loads(row.sources)
+    sources = to_value(row.sources)
     if known := sources.get(batch.integration_id):
         if known[1] > version:
             return Outcome.STALE, None
         if known[0] == write.content_hash and known[5] == entry[5]:
             return Outcome.UNCHANGED, None
     sources[batch.integration_id] = entry
-    data = orjson.loads(row.data)
+    data = to_value(row.data)
     if not write.deleted:
         data.update(write.data)
     outcome = _outcome(write, row, data)
@@ -118,23 +117,14 @@ def _outcome(write: RecordWrite, row: RecordRow, data: dict[str, Any]) -> Outcom
         return Outcome.UNCHANGED if row.deleted else Outcome.DELETED
     if row.deleted:
         return Outcome.INSERTED
-    return Outcome.UNCHANGED if encode(data) == row.data else Outcome.UPDATED
+    return Outcome.UNCHANGED if to_text(data) == row.data else Outcome.UPDATED
 
 
 def _new_row(
     set_id: int, write: RecordWrite, data: dict[str, Any], sources: dict[str, Entry], times: tuple[int, int]
 ) -> NewRow:
     student_id, date = indexed_student(write.key, data), indexed_date(data)
-    return set_id, write.key, encode(data), encode(sources), int(write.deleted), *times, student_id, date
-
-
-def encode(value: object) -> str:
-    """Plain JSON as text; InvalidInput for anything else."""
-    try:
-        return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS).decode()
-    except TypeError as error:
-        # orjson's own message may quote the value.
-        raise InvalidInput("only plain JSON with integers of 64 bits can be stored") from error
+    return set_id, write.key, to_text(data), to_text(sources), int(write.deleted), *times, student_id, date
 
 
 def micros(moment: datetime) -> int:

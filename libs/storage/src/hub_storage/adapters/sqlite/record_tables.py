@@ -11,8 +11,9 @@ of students, attendance and marks do: there the key's index finds the student, a
 from typing import Any
 
 import apsw
-import orjson
 from hub_model.records import DataType
+
+from hub_storage.adapters.sqlite.json_text import to_text
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS record_sets (
@@ -79,7 +80,7 @@ def ensure_set(connection: apsw.Connection, college_id: str, data_type: DataType
 
 def key_prefix(student_id: str) -> str:
     """How a key that begins with this student begins."""
-    return orjson.dumps([student_id]).decode()[:-1]
+    return to_text([student_id])[:-1]
 
 
 def indexed_student(key: str, data: dict[str, Any]) -> str | None:

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import apsw
-import orjson
 from hub_model.errors import InvalidInput
 from hub_model.records import DataType, Outcome, StoredRecord
 from hub_sqlite import SqliteDatabase
 
 from hub_storage.adapters.sqlite import record_tables
+from hub_storage.adapters.sqlite.json_text import to_text
 from hub_storage.adapters.sqlite.merging import RecordRow, content_of, micros, plan_merge
 from hub_storage.adapters.sqlite.record_tables import COLUMNS, find_set, key_prefix
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
@@ -41,7 +41,7 @@ class SqliteRecordStore(RecordStore):
         if not batch.writes:
             return []
         content = content_of(batch.writes)
-        keys = orjson.dumps([write.key for write in batch.writes]).decode()
+        keys = to_text([write.key for write in batch.writes])
         return await self._database.write(lambda connection: _merge(connection, batch, content, keys))
 
     async def get(self, college_id: str, data_type: DataType, key: str) -> StoredRecord | None:

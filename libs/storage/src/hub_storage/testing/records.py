@@ -1,0 +1,507 @@
+"""The contract of the record store port: each test is a sentence of ``hub_storage.records``.
+
+One file, longer than most, because it is one list. Every example of a property uses a college of its own, so one
+store serves them all.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hub_model.base import format_datetime
+from hub_model.errors import InvalidInput
+from hub_model.records import DataType, Outcome, RecordWrite, StoredRecord
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub_storage.records import MergeBatch, RecordQuery, RecordStore
+from hub_storage.testing.factory import StoreFactory
+
+INSERTED, UPDATED, UNCHANGED = Outcome.INSERTED, Outcome.UPDATED, Outcome.UNCHANGED
+STALE, DELETED = Outcome.STALE, Outcome.DELETED
+STUDENTS, MARKS = DataType.STUDENTS, DataType.MARKS
+START = datetime(2026, 7, 20, 9, 30, 0, 123_456, tzinfo=UTC)
+
+_colleges = count()
+_property = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow],
+)
+
+
+class RecordStoreContract:
+    """Inherit, supply ``store_factory``, and every promise of the port is tested."""
+
+    @pytest.fixture
+    async def records(self, store_factory: StoreFactory) -> RecordStore:
+        return (await store_factory([])).records
+
+    async def test_a_new_record_is_inserted_and_read_back_with_its_source(self, records: RecordStore) -> None:
+        write = RecordWrite('["1"]', {"studentId": "1", "name": "Asha"}, "h1", at(3), source_id="row-9")
+        assert await records.merge(batch(write, run="run-1", now=5)) == [INSERTED]
+        assert await records.get("college", STUDENTS, '["1"]') == StoredRecord(
+            key='["1"]',
+            data={"studentId": "1", "name": "Asha"},
+            deleted=False,
+            created_at=at(5),
+            updated_at=at(5),
+            sources={
+                "erp": {
+                    "hash": "h1",
+                    "version": format_datetime(at(3)),
+                    "sourceId": "row-9",
+                    "runId": "run-1",
+                    "at": format_datetime(at(5)),
+                }
+            },
+        )
+
+    async def test_get_missing_is_none(self, records: RecordStore) -> None:
+        assert await records.get("college", STUDENTS, '["1"]') is None
+        await records.merge(batch(write("1")))
+        assert await records.get("college", STUDENTS, '["2"]') is None
+
+    async def test_outcomes_are_in_the_order_of_the_writes(self, records: RecordStore) -> None:
+        await records.merge(batch(write("b", 5, name="B"), write("c", 5, name="C"), write("d", 5), write("e", 5)))
+        outcomes = await records.merge(
+            batch(
+                write("e", 6, deleted=True),
+                write("b", 6, name="B"),
+                write("a", 6),
+                write("d", 4, name="older"),
+                write("c", 6, name="CC"),
+                id="second",
+            )
+        )
+        assert outcomes == [DELETED, UNCHANGED, INSERTED, STALE, UPDATED]
+
+    async def test_an_empty_batch_has_no_outcomes(self, records: RecordStore) -> None:
+        assert list(await records.merge(batch())) == []
+
+    async def test_a_changed_record_is_updated_and_keeps_its_creation_time(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1, name="Asha"), now=1))
+        assert await records.merge(batch(write("1", 2, name="Usha"), now=2, id="second")) == [UPDATED]
+        record = await stored(records, "1")
+        assert record.data["name"] == "Usha"
+        assert (record.created_at, record.updated_at) == (at(1), at(2))
+
+    async def test_a_record_whose_content_is_unchanged_is_not_rewritten(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1, name="Asha"), run="run-1", now=1))
+        before = await stored(records, "1")
+        again = batch(write("1", 2, name="Asha"), id="second", run="run-2", now=2)
+        assert await records.merge(again) == [UNCHANGED]
+        assert await stored(records, "1") == before
+
+    async def test_an_older_version_never_overwrites_a_newer_one_from_the_same_integration(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 5, name="newer")))
+        assert await records.merge(batch(write("1", 4, name="older"), id="late")) == [STALE]
+        assert await records.merge(batch(write("1", 4, deleted=True), id="late delete")) == [STALE]
+        assert await records.merge(batch(write("1", 4, name="newer"), id="late, same content")) == [STALE]
+        record = await stored(records, "1")
+        assert (record.data["name"], record.deleted) == ("newer", False)
+
+    async def test_versions_differ_by_microseconds(self, records: RecordStore) -> None:
+        moment = at(5)
+        earlier = replace(write("1", name="earlier"), version=moment - timedelta(microseconds=1))
+        await records.merge(batch(replace(write("1", name="now"), version=moment)))
+        assert await records.merge(batch(earlier, id="late")) == [STALE]
+        later = replace(write("1", name="later"), version=moment + timedelta(microseconds=1))
+        assert await records.merge(batch(later, id="later")) == [UPDATED]
+
+    async def test_of_two_contents_with_one_version_the_last_wins(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 5, name="first")))
+        assert await records.merge(batch(write("1", 5, name="last"), id="second")) == [UPDATED]
+        assert (await stored(records, "1")).data["name"] == "last"
+
+    async def test_fields_that_the_integration_does_not_map_are_not_touched(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1, name="Asha", email="a@x.edu")))
+        lms = batch(write("1", 1, batch="2026", name="Asha R"), integration="lms", id="lms")
+        assert await records.merge(lms) == [UPDATED]
+        assert await records.merge(batch(write("1", 2, name="A. Rao"), id="second")) == [UPDATED]
+        record = await stored(records, "1")
+        assert record.data == {"studentId": "1", "name": "A. Rao", "email": "a@x.edu", "batch": "2026"}
+        assert set(record.sources) == {"erp", "lms"}
+
+    async def test_a_null_is_a_value_and_overwrites(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1, email="a@x.edu")))
+        assert await records.merge(batch(write("1", 2, email=None), id="second")) == [UPDATED]
+        assert (await stored(records, "1")).data["email"] is None
+
+    async def test_versions_of_two_integrations_are_not_compared(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 9, name="erp")))
+        assert await records.merge(batch(write("1", 1, name="lms"), integration="lms", id="lms")) == [UPDATED]
+        assert (await stored(records, "1")).data["name"] == "lms"
+
+    async def test_a_second_integration_that_says_the_same_changes_nothing_and_is_kept_as_a_source(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 1, name="Asha"), now=1))
+        same = batch(write("1", 1, name="Asha"), integration="lms", id="lms", now=2)
+        assert await records.merge(same) == [UNCHANGED]
+        record = await stored(records, "1")
+        assert record.updated_at == at(1)
+        assert set(record.sources) == {"erp", "lms"}
+
+    async def test_a_delete_leaves_a_tombstone_that_only_get_and_include_deleted_show(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 1, name="Asha"), write("2", 1), now=1))
+        delete = batch(write("1", 2, deleted=True), id="delete", now=2)
+        assert await records.merge(delete) == [DELETED]
+        record = await stored(records, "1")
+        assert (record.deleted, record.created_at, record.updated_at) == (True, at(1), at(2))
+        assert keys(await records.find("college", STUDENTS, RecordQuery({}))) == ['["2"]']
+        everything = await records.find("college", STUDENTS, RecordQuery({}, include_deleted=True))
+        assert [(found.key, found.deleted) for found in everything] == [('["1"]', True), ('["2"]', False)]
+        assert await records.count("college", STUDENTS) == 1
+
+    async def test_deleting_a_tombstone_or_what_never_was_is_unchanged(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1)))
+        await records.merge(batch(write("1", 2, deleted=True), id="delete"))
+        again = batch(write("1", 3, deleted=True), write("never", 3, deleted=True), id="again")
+        assert await records.merge(again) == [UNCHANGED, UNCHANGED]
+        assert await records.count("college", STUDENTS) == 0
+
+    async def test_a_write_that_is_older_than_a_delete_stays_out_even_if_the_delete_came_first(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 5, deleted=True)))
+        assert await records.merge(batch(write("1", 4, name="late"), id="late")) == [STALE]
+        assert await records.count("college", STUDENTS) == 0
+
+    async def test_a_tombstone_that_is_written_again_is_inserted(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1, name="Asha"), now=1))
+        await records.merge(batch(write("1", 2, deleted=True), id="delete", now=2))
+        assert await records.merge(batch(write("1", 3, name="Asha"), id="back", now=3)) == [INSERTED]
+        record = await stored(records, "1")
+        assert (record.deleted, record.data["name"], record.updated_at) == (False, "Asha", at(3))
+        assert await records.count("college", STUDENTS) == 1
+
+    async def test_a_delete_with_the_content_of_the_record_is_a_delete(self, records: RecordStore) -> None:
+        live = write("1", 1, name="Asha")
+        await records.merge(batch(live))
+        assert await records.merge(batch(replace(live, deleted=True, version=at(2)), id="delete")) == [DELETED]
+
+    async def test_merging_a_batch_again_after_any_crash_reports_the_same_outcomes_and_stores_nothing_twice(
+        self, store_factory: StoreFactory
+    ) -> None:
+        records = (await store_factory([])).records
+        await records.merge(batch(*(write(str(n), 5, name="old") for n in range(1, 6)), id="first"))
+        mixed = batch(
+            write("0", 6),
+            write("1", 6, name="new"),
+            write("2", 6, name="old"),
+            write("3", 4, name="older"),
+            write("4", 6, deleted=True),
+            write("9", 6, deleted=True),
+            id="mixed",
+        )
+        outcomes = [INSERTED, UPDATED, UNCHANGED, STALE, DELETED, UNCHANGED]
+        assert await records.merge(mixed) == outcomes
+        everything = RecordQuery({}, include_deleted=True)
+        before = await records.find("college", STUDENTS, everything)
+        assert await records.merge(replace(mixed, merged_at=at(99))) == outcomes
+        records = (await store_factory([])).records
+        assert await records.merge(replace(mixed, merged_at=at(99))) == outcomes
+        assert await records.find("college", STUDENTS, everything) == before
+        assert await records.count("college", STUDENTS) == 5
+        # What another integration does to the records meanwhile does not change what this batch did.
+        await records.merge(batch(write("0", 1, name="lms"), integration="lms", id="lms"))
+        assert await records.merge(mixed) == outcomes
+        assert (await stored(records, "0")).data["name"] == "lms"
+
+    async def test_a_batch_merged_twice_at_once_is_stored_once_with_one_set_of_outcomes(
+        self, records: RecordStore
+    ) -> None:
+        one = batch(*(write(str(n), 1) for n in range(50)))
+        results = await asyncio.gather(*(records.merge(one) for _ in range(4)))
+        assert results == [[INSERTED] * 50] * 4
+        assert await records.count("college", STUDENTS) == 50
+
+    async def test_batches_merged_at_once_all_count(self, records: RecordStore) -> None:
+        batches = [batch(*(write(f"{b}-{n}", 1) for n in range(20)), id=f"b{b}") for b in range(10)]
+        await asyncio.gather(*map(records.merge, batches))
+        assert await records.count("college", STUDENTS) == 200
+
+    async def test_one_batch_id_of_two_colleges_is_two_batches(self, records: RecordStore) -> None:
+        assert await records.merge(batch(write("1", 1))) == [INSERTED]
+        assert await records.merge(replace(batch(write("1", 1)), college_id="other")) == [INSERTED]
+        assert await records.merge(replace(batch(write("1", 1)), data_type=MARKS)) == [INSERTED]
+
+    async def test_a_college_sees_its_own_records_alone(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1, name="ours")))
+        await records.merge(replace(batch(write("1", 9, name="theirs"), write("2", 9)), college_id="other"))
+        assert await records.merge(batch(write("1", 2, name="ours, changed"), id="second")) == [UPDATED]
+        assert (await stored(records, "1")).data["name"] == "ours, changed"
+        assert await records.get("college", STUDENTS, '["2"]') is None
+        assert keys(await records.find("college", STUDENTS, RecordQuery({}))) == ['["1"]']
+        assert keys(await records.find("college", STUDENTS, RecordQuery({"studentId": "2"}))) == []
+        assert await records.count("college", STUDENTS) == 1
+        assert await records.count("nobody", STUDENTS) == 0
+        assert await records.find("nobody", STUDENTS, RecordQuery({})) == []
+        assert await records.get("nobody", STUDENTS, '["1"]') is None
+
+    async def test_data_types_are_apart(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1)))
+        assert await records.get("college", MARKS, '["1"]') is None
+        assert await records.find("college", MARKS, RecordQuery({})) == []
+        assert await records.count("college", MARKS) == 0
+
+    async def test_survives_reopen(self, store_factory: StoreFactory) -> None:
+        records = (await store_factory([])).records
+        await records.merge(batch(write("1", 1, name="Asha")))
+        before = await stored(records, "1")
+        records = (await store_factory([])).records
+        assert await stored(records, "1") == before
+        assert await records.count("college", STUDENTS) == 1
+
+    async def test_ten_thousand_records_are_paged_in_the_order_of_their_keys(self, records: RecordStore) -> None:
+        names = [f"{(n * 7919) % 10_000:04}" for n in range(10_000)]
+        for start in range(0, len(names), 500):
+            await records.merge(batch(*(write(name, 1) for name in names[start : start + 500]), id=f"b{start}"))
+        seen = await walk(records, RecordQuery({}, limit=333))
+        assert [record.data["studentId"] for record in seen] == sorted(names)
+        assert await records.count("college", STUDENTS) == 10_000
+
+    async def test_paging_is_complete_while_records_are_inserted(self, records: RecordStore) -> None:
+        await records.merge(batch(*(write(f"{n:03}0", 1) for n in range(100))))
+        seen: list[str] = []
+        query = RecordQuery({}, limit=9)
+        while page := await records.find("college", STUDENTS, query):
+            seen += keys(page)
+            await records.merge(batch(*(write(f"{n:03}{len(seen)}", 1) for n in (0, 50, 99)), id=f"b{len(seen)}"))
+            query = replace(query, after=page[-1].key)
+            assert len(seen) < 1000
+        assert len(seen) == len(set(seen))
+        assert {f'["{n:03}0"]' for n in range(100)} <= set(seen)
+
+    @pytest.mark.parametrize("changed", [40, 3000])
+    async def test_updated_since_finds_what_changed_at_or_after_that_time(
+        self, records: RecordStore, changed: int
+    ) -> None:
+        total = changed + 500
+        for start in range(0, total, 500):
+            first = [write(f"{n:05}", 1) for n in range(start, min(start + 500, total))]
+            await records.merge(batch(*first, id=f"old {start}", now=1))
+        for start in range(0, changed, 500):
+            second = [write(f"{n:05}", 2, name="x") for n in range(start, min(start + 500, changed))]
+            await records.merge(batch(*second, id=f"new {start}", now=2))
+        await records.merge(batch(write("00000", 3, deleted=True), id="delete", now=3))
+        found = await walk(records, RecordQuery({}, updated_since=at(2), limit=700))
+        assert keys(found) == [f'["{n:05}"]' for n in range(1, changed)]
+        assert await records.find("college", STUDENTS, RecordQuery({}, updated_since=at(3))) == []
+        tombstones = await records.find("college", STUDENTS, RecordQuery({}, updated_since=at(3), include_deleted=True))
+        assert keys(tombstones) == ['["00000"]']
+        assert len(await walk(records, RecordQuery({}, updated_since=at(0), limit=700))) == total - 1
+
+    async def test_a_late_batch_does_not_set_the_update_time_back(self, records: RecordStore) -> None:
+        await records.merge(batch(write("1", 1), now=5))
+        await records.merge(batch(write("1", 2, name="x"), id="second", now=4))
+        assert (await stored(records, "1")).updated_at == at(5)
+
+    @pytest.mark.parametrize(
+        ("fields", "expected"),
+        [
+            ({"studentId": "1"}, ["a", "b", "d"]),
+            ({"studentId": "10"}, ["c"]),
+            ({"studentId": 1}, []),
+            ({"studentId": None}, ["e"]),
+            ({"date": "2026-07-20"}, ["a", "c"]),
+            ({"studentId": "1", "date": "2026-07-20"}, ["a"]),
+            ({"date": None}, ["d"]),
+            ({"marksObtained": 12.5}, ["a"]),
+            ({"marksObtained": 0}, ["b"]),
+            ({"absent": True}, ["c"]),
+            ({"absent": False}, ["b"]),
+            ({"absent": None}, ["a", "d", "e"]),
+            ({"extensions.hostel": "H1"}, ["d"]),
+            ({"nothingSuch": "x"}, []),
+        ],
+        ids=repr,
+    )
+    async def test_fields_must_equal_their_values(
+        self, records: RecordStore, fields: Mapping[str, Any], expected: list[str]
+    ) -> None:
+        data: dict[str, tuple[str, dict[str, Any]]] = {
+            "a": ('["1","x"]', {"studentId": "1", "date": "2026-07-20", "marksObtained": 12.5}),
+            "b": ('["1","y"]', {"studentId": "1", "date": "2026-07-21", "marksObtained": 0, "absent": False}),
+            "c": ('["10","x"]', {"studentId": "10", "date": "2026-07-20", "absent": True}),
+            "d": ('["x","1"]', {"studentId": "1", "date": None, "extensions": {"hostel": "H1"}}),
+            "e": ('["1"]', {"facultyId": "1", "date": "2026-07-22"}),
+        }
+        writes = [RecordWrite(key, {**content, "tag": tag}, tag, at(1)) for tag, (key, content) in data.items()]
+        await records.merge(batch(*writes))
+        found = await walk(records, RecordQuery(fields, limit=1))
+        assert sorted(record.data["tag"] for record in found) == expected
+        assert keys(found) == sorted(keys(found))
+
+    async def test_a_filter_follows_the_records_content(self, records: RecordStore) -> None:
+        one = RecordWrite('["x"]', {"studentId": "1", "date": "2026-07-20"}, "h1", at(1))
+        await records.merge(batch(one))
+        moved = replace(one, data={"studentId": "2", "date": "2026-07-21"}, content_hash="h2", version=at(2))
+        await records.merge(batch(moved, id="second"))
+        for fields in ({"studentId": "1"}, {"date": "2026-07-20"}):
+            assert await records.find("college", STUDENTS, RecordQuery(fields)) == []
+        for fields in ({"studentId": "2"}, {"date": "2026-07-21"}):
+            assert keys(await records.find("college", STUDENTS, RecordQuery(fields))) == ['["x"]']
+
+    @pytest.mark.parametrize("field", ["", "$where", "a b", "a.b.c", "a'", 'a"', "a.", ".a", "a[0]", "__proto__"])
+    async def test_what_is_no_field_name_is_refused(self, records: RecordStore, field: str) -> None:
+        with pytest.raises(InvalidInput):
+            await records.find("college", STUDENTS, RecordQuery({field: "x"}))
+
+    @pytest.mark.parametrize(
+        "value",
+        [2**63 - 1, -(2**63), 0.1, 12.70, True, None, "", "007", "हिन्दी 😀 \x00", [1, [2]], {"a.b": {"$x": 1}}],
+        ids=repr,
+    )
+    async def test_a_value_is_read_back_as_it_was(self, records: RecordStore, value: Any) -> None:
+        await records.merge(batch(write("1", 1, value=value)))
+        await records.merge(batch(write("1", 2, value=value, other=1), id="second"))
+        data = (await stored(records, "1")).data
+        assert data["value"] == value
+        assert type(data["value"]) is type(value)
+
+    @pytest.mark.parametrize("name", ["", "007", 'a"b', "a\\b", "ü😀", "%_", "x" * 200, "'; DROP TABLE records; --"])
+    async def test_any_text_is_in_a_key_and_found_by_its_student(self, records: RecordStore, name: str) -> None:
+        await records.merge(batch(write(name, 1), write("another", 1), write(name + "a", 1)))
+        found = await records.find("college", STUDENTS, RecordQuery({"studentId": name}))
+        assert [record.data["studentId"] for record in found] == [name]
+        assert await records.get("college", STUDENTS, found[0].key) == found[0]
+
+    @pytest.mark.parametrize("value", [2**64, {1, 2}, b"bytes", START, {1: 2}, "lone \ud800"], ids=ascii)
+    async def test_what_is_not_plain_json_is_refused_and_nothing_of_the_batch_is_stored(
+        self, records: RecordStore, value: Any
+    ) -> None:
+        with pytest.raises(InvalidInput):
+            await records.merge(batch(write("1", 1), write("2", 1, value=value)))
+        assert await records.count("college", STUDENTS) == 0
+        assert await records.get("college", STUDENTS, '["1"]') is None
+
+    async def test_returned_value_is_a_copy(self, records: RecordStore) -> None:
+        mine = write("1", 1, tags=["x"])
+        await records.merge(batch(mine))
+        mine.data["tags"].append("y")
+        (await stored(records, "1")).data["tags"].append("z")
+        assert (await stored(records, "1")).data["tags"] == ["x"]
+
+    @_property
+    @given(data=st.data())
+    async def test_any_order_and_repetition_of_versioned_batches_ends_in_the_same_data(
+        self, records: RecordStore, data: st.DataObject
+    ) -> None:
+        college = f"order-{next(_colleges)}"
+        history = data.draw(st.lists(_changes, min_size=1, max_size=5))
+        batches = [
+            replace(batch(*change.writes(version), id=f"b{version}"), college_id=college)
+            for version, change in enumerate(history)
+        ]
+        deliveries = data.draw(st.permutations([*batches, *data.draw(st.lists(st.sampled_from(batches), max_size=4))]))
+        outcomes = {delivery.id: await records.merge(delivery) for delivery in deliveries}
+        expected = {name: value for change in history for name, value in change.values.items()}
+        expected = {name: value for name, value in expected.items() if value is not None}
+        found = await records.find(college, STUDENTS, RecordQuery({}))
+        assert {record.data["studentId"]: record.data["name"] for record in found} == {
+            name: f"{name} at {_last(history, name)}: {value}" for name, value in expected.items()
+        }
+        assert await records.count(college, STUDENTS) == len(expected)
+        grown = [outcome for merged in outcomes.values() for outcome in merged]
+        assert grown.count(INSERTED) - grown.count(DELETED) == len(expected)
+
+    @_property
+    @given(deliveries=st.permutations([(who, version) for who in ("erp", "lms") for version in range(4)]))
+    async def test_integrations_that_map_different_fields_end_in_the_same_record_in_any_order(
+        self, records: RecordStore, deliveries: list[tuple[str, int]]
+    ) -> None:
+        college = f"fields-{next(_colleges)}"
+        for integration, version in deliveries:
+            one = RecordWrite('["1"]', {integration: version}, f"{version}", at(version))
+            await records.merge(
+                replace(batch(one, integration=integration, id=f"{integration}{version}"), college_id=college)
+            )
+        record = await records.get(college, STUDENTS, '["1"]')
+        assert record is not None
+        assert record.data == {"erp": 3, "lms": 3}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one batch says: a value per student, None for a delete."""
+
+    values: Mapping[str, int | None]
+
+    def writes(self, version: int) -> list[RecordWrite]:
+        return [
+            replace(
+                write(name, version, name=f"{name} at {version}: {value}", deleted=value is None),
+                content_hash=f"{version}-{value}",
+            )
+            for name, value in self.values.items()
+        ]
+
+
+_changes = st.dictionaries(st.sampled_from("abcd"), st.none() | st.integers(0, 9), min_size=1).map(Change)
+
+
+def _last(history: Sequence[Change], name: str) -> int:
+    return max(version for version, change in enumerate(history) if name in change.values)
+
+
+def at(minutes: float) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+def write(student: str, version: float = 1, *, deleted: bool = False, **fields: Any) -> RecordWrite:
+    """A student at this version; the hash follows the fields."""
+    escaped = student.replace("\\", "\\\\").replace('"', '\\"')
+    return RecordWrite(
+        key=f'["{escaped}"]',
+        data={"studentId": student, **fields},
+        content_hash=ascii(fields),
+        version=at(version),
+        deleted=deleted,
+    )
+
+
+def batch(
+    *writes: RecordWrite,
+    id: str = "first",  # noqa: A002 - named as in MergeBatch
+    integration: str = "erp",
+    run: str = "run",
+    now: float = 10,
+) -> MergeBatch:
+    return MergeBatch(
+        id=id,
+        college_id="college",
+        data_type=STUDENTS,
+        integration_id=integration,
+        run_id=run,
+        writes=writes,
+        merged_at=at(now),
+    )
+
+
+async def stored(records: RecordStore, student: str) -> StoredRecord:
+    record = await records.get("college", STUDENTS, f'["{student}"]')
+    assert record is not None
+    return record
+
+
+def keys(found: Sequence[StoredRecord]) -> list[str]:
+    return [record.key for record in found]
+
+
+async def walk(records: RecordStore, query: RecordQuery) -> list[StoredRecord]:
+    """All pages of the query."""
+    seen: list[StoredRecord] = []
+    while page := await records.find("college", STUDENTS, query):
+        seen += page
+        query = replace(query, after=page[-1].key)
+    return seen

@@ -1,0 +1,150 @@
+"""Chains, receipts and idempotency keys: who may go on with what, also when many ask at once."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+from hub_model.errors import Conflict, InvalidInput, NotFound
+from hub_model.logs import ReceiptStatus, WebhookReceipt
+from hub_model.records import DataType
+from hub_storage.repositories import Chains, IdempotencyKeys, Receipts, StoredReply
+from hub_storage.store import Store
+
+STUDENTS, MARKS = DataType.STUDENTS, DataType.MARKS
+
+
+async def test_one_live_chain_per_run_and_stream_a_stale_step_is_refused(store: Store) -> None:
+    chains = Chains(store)
+
+    async def claim(step: int, copy_id: str, data_type: DataType = STUDENTS, run_id: str = "r1") -> bool:
+        return await chains.claim("c1", run_id, data_type, step=step, copy_id=copy_id)
+
+    assert await claim(0, "a")
+    assert await claim(0, "a"), "a redelivery of the same copy goes on"
+    assert not await claim(0, "b"), "a second copy of the step is refused"
+    assert await claim(1, "c")
+    assert not await claim(0, "a"), "the chain has moved on"
+    assert not await claim(1, "d")
+    assert await claim(5, "e"), "steps may be skipped"
+    assert await claim(0, "f", MARKS), "another stream is another chain"
+    assert await claim(0, "g", STUDENTS, "r2"), "another run is another chain"
+    assert await chains.claim("c2", "r1", STUDENTS, step=0, copy_id="h"), "another college is another chain"
+
+
+async def test_of_many_copies_of_a_step_at_once_one_goes_on(store: Store) -> None:
+    chains = Chains(store)
+    for step in range(3):
+        granted = await asyncio.gather(
+            *(chains.claim("c1", "r1", STUDENTS, step=step, copy_id=f"copy {n}") for n in range(10))
+        )
+        assert granted.count(True) == 1
+
+
+def a_receipt(now: datetime, receipt_id: str = "e1", **fields: object) -> WebhookReceipt:
+    values = {"fingerprint": "f", "status": ReceiptStatus.PENDING, "received_at": now, **fields}
+    return WebhookReceipt.model_validate({"id": receipt_id, "college_id": "c1", "integration_id": "i1", **values})
+
+
+async def test_a_receipt_begins_pending_once_and_is_accepted(store: Store, now: datetime) -> None:
+    receipts = Receipts(store)
+    receipt = a_receipt(now)
+    assert await receipts.begin(receipt) is None
+    assert await receipts.begin(a_receipt(now, fingerprint="other")) == receipt
+    await receipts.accept("e1")
+    await receipts.accept("e1")
+    again = await receipts.begin(receipt)
+    assert again is not None
+    assert again.status is ReceiptStatus.ACCEPTED
+
+
+async def test_a_receipt_cannot_begin_accepted(store: Store, now: datetime) -> None:
+    receipts = Receipts(store)
+    await receipts.begin(a_receipt(now, status=ReceiptStatus.ACCEPTED))
+    assert await receipts.begin(a_receipt(now)) == a_receipt(now)
+
+
+async def test_of_many_beginnings_of_an_event_one_is_new(store: Store, now: datetime) -> None:
+    receipts = Receipts(store)
+    found = await asyncio.gather(*(receipts.begin(a_receipt(now)) for _ in range(10)))
+    assert found.count(None) == 1
+
+
+async def test_accepting_an_unknown_receipt_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound):
+        await Receipts(store).accept("nowhere")
+
+
+async def test_a_finished_request_is_answered_again_word_for_word(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    assert await keys.begin("c1", "k", fingerprint="f", now=now) is None
+    await keys.finish("c1", "k", status=201, headers={"ETag": '"1"'}, body='{"id": "ü"}')
+    reply = await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(hours=23))
+    assert reply == StoredReply(201, {"ETag": '"1"'}, '{"id": "ü"}')
+
+
+async def test_a_running_request_refuses_its_repetition(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    with pytest.raises(Conflict) as caught:
+        await keys.begin("c1", "k", fingerprint="f", now=now)
+    assert caught.value.code == "idempotency_in_progress"
+
+
+@pytest.mark.parametrize("finished", [False, True])
+async def test_a_key_of_another_request_is_a_mismatch(store: Store, now: datetime, finished: bool) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    if finished:
+        await keys.finish("c1", "k", status=200, headers={}, body="")
+    with pytest.raises(InvalidInput) as caught:
+        await keys.begin("c1", "k", fingerprint="g", now=now)
+    assert caught.value.code == "idempotency_mismatch"
+
+
+async def test_an_abandoned_key_is_new_again(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.abandon("c1", "k")
+    await keys.abandon("c1", "k")
+    assert await keys.begin("c1", "k", fingerprint="g", now=now) is None
+
+
+async def test_an_entry_older_than_24_hours_counts_as_absent(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.finish("c1", "k", status=200, headers={}, body="")
+    later = now + timedelta(hours=24, seconds=1)
+    assert await keys.begin("c1", "k", fingerprint="g", now=later) is None
+    with pytest.raises(Conflict):
+        await keys.begin("c1", "k", fingerprint="g", now=later)
+
+
+async def test_a_request_that_died_without_an_answer_locks_its_key_for_minutes_only(
+    store: Store, now: datetime
+) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    with pytest.raises(Conflict):
+        await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(minutes=4))
+    assert await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(minutes=6)) is None
+
+
+@pytest.mark.parametrize("expired", [False, True])
+async def test_of_many_requests_with_a_key_at_once_one_begins(store: Store, now: datetime, expired: bool) -> None:
+    keys = IdempotencyKeys(store)
+    if expired:
+        await keys.begin("c1", "k", fingerprint="old", now=now - timedelta(days=2))
+    outcomes = await asyncio.gather(
+        *(keys.begin("c1", "k", fingerprint="f", now=now) for _ in range(10)), return_exceptions=True
+    )
+    assert outcomes.count(None) == 1
+    assert all(isinstance(outcome, Conflict) for outcome in outcomes if outcome is not None)
+
+
+async def test_colleges_do_not_share_keys(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    assert await keys.begin("c2", "k", fingerprint="g", now=now) is None
+    await keys.finish("c2", "k", status=200, headers={}, body="theirs")
+    with pytest.raises(Conflict):
+        await keys.begin("c1", "k", fingerprint="f", now=now)
