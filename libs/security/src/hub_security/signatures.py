@@ -7,6 +7,7 @@ college's log; ``public`` is the same sentence for all.
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 import secrets as random
@@ -36,7 +37,7 @@ _STANDARD_SECRET = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za
 
 def sign_legacy(secret: str, body: bytes) -> str:
     """The seed's signature: hex HMAC-SHA256 of the body, keyed with the secret's text."""
-    return hmac.digest(secret.encode(), body, "sha256").hex()
+    return _mac(secret.encode(), body).hex()
 
 
 def verify_legacy(secrets: Sequence[str], body: bytes, header: str | None) -> None:
@@ -50,7 +51,7 @@ def verify_legacy(secrets: Sequence[str], body: bytes, header: str | None) -> No
     matched = False
     for secret in secrets:
         # An empty key is a key anyone knows.
-        expected = hmac.digest(secret.encode("utf-8", "surrogatepass"), body, "sha256")
+        expected = _mac(secret.encode("utf-8", "surrogatepass"), body)
         matched |= hmac.compare_digest(expected, given) and bool(secret)
     if not matched:
         raise _refused("the signature does not match the body under any active secret")
@@ -59,7 +60,7 @@ def verify_legacy(secrets: Sequence[str], body: bytes, header: str | None) -> No
 def sign_standard(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """One ``webhook-signature`` entry. InvalidInput if the secret is not in the ``whsec_`` form."""
     content = f"{message_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.digest(_standard_key(secret), content, "sha256")).decode()
+    return "v1," + base64.b64encode(_mac(_standard_key(secret), content)).decode()
 
 
 def verify_standard(secrets: Sequence[str], headers: Iterable[tuple[str, str]], body: bytes, now: datetime) -> str:
@@ -83,7 +84,7 @@ def verify_standard(secrets: Sequence[str], headers: Iterable[tuple[str, str]], 
             key = _standard_key(secret)
         except InvalidInput as error:
             raise _refused("the stored secret is not a Standard Webhooks secret") from error
-        expected = hmac.digest(key, content, "sha256")
+        expected = _mac(key, content)
         for candidate in candidates:
             matched |= hmac.compare_digest(expected, candidate)
     if not matched:
@@ -145,6 +146,12 @@ def _standard_key(secret: str) -> bytes:
         if 24 <= len(key) <= 64:
             return key
     raise InvalidInput("a Standard Webhooks secret is whsec_ followed by base64 of 24 to 64 bytes")
+
+
+def _mac(key: bytes, content: bytes) -> bytes:
+    # Not hmac.digest(): it gives up the interpreter lock also for a few bytes, and getting it back may take longer
+    # than the hash.
+    return hmac.new(key, content, hashlib.sha256).digest()
 
 
 def _refused(reason: str) -> Unauthenticated:

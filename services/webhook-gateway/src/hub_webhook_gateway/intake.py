@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hub_messaging.publisher import Publisher
+from hub_messaging.broker import Broker, Envelope
+from hub_messaging.envelope import encode
+from hub_messaging.publisher import new_traceparent
 from hub_model.errors import Conflict, Unavailable, Unroutable
 from hub_model.ids import derived_id
 from hub_model.logs import ReceiptStatus, WebhookReceipt
@@ -20,8 +22,10 @@ from hub_model.messages import BatchFetched
 from hub_model.records import DataType, Origin
 from hub_storage.repositories import Receipts
 
+from hub_webhook_gateway.batching import Batcher
 from hub_webhook_gateway.endpoints import Endpoint
 
+SOURCE = "webhook-gateway"
 SAME_BODY_WINDOW = timedelta(minutes=10)
 
 _MAX_REMEMBERED = 20_000
@@ -60,10 +64,12 @@ class Intake:
     ``on_accepted`` hears the id of each receipt whose messages are confirmed.
     """
 
-    def __init__(self, receipts: Receipts, publisher: Publisher, *, on_accepted: Callable[[str], None]) -> None:
+    def __init__(self, receipts: Receipts, broker: Broker, *, on_accepted: Callable[[str], None]) -> None:
         self._receipts = receipts
-        self._publisher = publisher
+        self._broker = broker
         self._on_accepted = on_accepted
+        self._begin = Batcher(self._begin_all)
+        self._publish_all = Batcher(self._publish_envelopes)
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
     async def take(self, endpoint: Endpoint, event: Event, now: datetime) -> Taken:
@@ -98,7 +104,7 @@ class Intake:
         return Taken(seen.run_id, is_duplicate=True)
 
     async def _store(self, endpoint: Endpoint, event: Event, run_id: str, seen: _Seen) -> Taken:
-        receipt = WebhookReceipt.model_construct(
+        receipt = WebhookReceipt(
             id=run_id,
             college_id=endpoint.college_id,
             integration_id=endpoint.integration_id,
@@ -106,7 +112,7 @@ class Intake:
             status=ReceiptStatus.PENDING,
             received_at=seen.received_at,
         )
-        stored = await self._receipts.begin(receipt)
+        stored = await self._begin.do(receipt)
         if stored is not None:
             if stored.fingerprint != seen.fingerprint:
                 raise _used_for_another_body()
@@ -118,12 +124,14 @@ class Intake:
             if stored.status is ReceiptStatus.ACCEPTED:
                 return Taken(run_id, is_duplicate=True)
         received_at = stored.received_at if stored is not None else seen.received_at
-        await self._publish(endpoint, event, run_id, received_at)
+        await self._publish(endpoint, event, run_id, received_at, now=seen.received_at)
         return Taken(run_id, is_duplicate=False)
 
-    async def _publish(self, endpoint: Endpoint, event: Event, run_id: str, received_at: datetime) -> None:
+    async def _publish(
+        self, endpoint: Endpoint, event: Event, run_id: str, received_at: datetime, *, now: datetime
+    ) -> None:
         messages = [
-            BatchFetched.model_construct(
+            BatchFetched(
                 college_id=endpoint.college_id,
                 integration_id=endpoint.integration_id,
                 run_id=run_id,
@@ -135,11 +143,22 @@ class Intake:
             )
             for sequence, batch in enumerate(event.batches)
         ]
+        traceparent = new_traceparent()
+        await self._publish_all.do(
+            [encode(message, source=SOURCE, now=now, traceparent=traceparent) for message in messages]
+        )
+        self._on_accepted(run_id)
+
+    async def _begin_all(self, receipts: Sequence[WebhookReceipt]) -> Sequence[WebhookReceipt | None]:
+        stored = await self._receipts.begin_all(receipts)
+        return [stored.get(receipt.id) for receipt in receipts]
+
+    async def _publish_envelopes(self, groups: Sequence[Sequence[Envelope]]) -> Sequence[None]:
         try:
-            await self._publisher.publish(*messages)
+            await self._broker.publish([envelope for group in groups for envelope in group])
         except Unroutable as error:
             raise Unavailable("nobody takes webhook events yet: no queue is bound to batch.fetched") from error
-        self._on_accepted(run_id)
+        return [None] * len(groups)
 
     def _remember(self, seen: _Seen) -> _Seen:
         self._seen[seen.run_id] = seen

@@ -5,7 +5,6 @@ from datetime import datetime
 from ipaddress import ip_network
 
 from hub_messaging.broker import Broker
-from hub_messaging.publisher import Publisher
 from hub_runtime.process import Service
 from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
@@ -45,7 +44,7 @@ def build_service(
             remember_s=settings.webhook_cache_s,
             rotation_overlap_s=settings.webhook_rotation_overlap_s,
         ),
-        intake=Intake(receipts, Publisher(broker, source=NAME, clock=clock), on_accepted=acceptor.add),
+        intake=Intake(receipts, broker, on_accepted=acceptor.add),
         refusals=Refusals(Logs(store), background),
         per_endpoint=TokenBuckets(settings.webhook_rate_per_s, settings.webhook_burst),
         per_client=TokenBuckets(settings.webhook_client_rate_per_s, settings.webhook_client_burst),
