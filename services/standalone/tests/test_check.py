@@ -14,7 +14,7 @@ from hub_standalone.demo.check import differences
 from hub_standalone.demo.truth import Truth, truth
 from hub_standalone.demo.world import build_world
 
-RUN = {"id": "r1", "integrationId": "i1"}
+RUNS = [{"id": "r1", "integrationId": "i1"}, {"id": "r2", "integrationId": "i2"}]
 Shelves = dict[str, list[dict[str, Any]]]
 
 
@@ -49,7 +49,7 @@ async def found(expected: Truth, shelves: Shelves) -> list[str]:
         return httpx2.Response(200, content=orjson.dumps({"items": items[first : first + 4], "nextCursor": rest}))
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer), base_url="http://hub") as http:
-        return await differences(HubClient(http), expected, run=RUN)
+        return await differences(HubClient(http), expected, runs=RUNS)
 
 
 async def test_what_is_right_is_approved(expected: Truth, shelves: Shelves) -> None:
@@ -102,6 +102,10 @@ def _another_reject(shelves: Shelves) -> None:
     shelves["rejects"].append({"raw": {"studentId": "x"}, "issues": [{}], "runId": "r1"})
 
 
+def _reject_of_the_other_run(shelves: Shelves) -> None:
+    shelves["rejects"].append({"raw": {"studentId": "x"}, "issues": [{}], "runId": "r2"})
+
+
 def _reject_twice(shelves: Shelves) -> None:
     shelves["rejects"] *= 2
 
@@ -120,6 +124,7 @@ def _reject_without_reason(shelves: Shelves) -> None:
         _deleted,
         _no_reject,
         _another_reject,
+        _reject_of_the_other_run,
         _reject_twice,
         _reject_without_reason,
     ],

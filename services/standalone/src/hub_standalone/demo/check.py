@@ -11,17 +11,19 @@ from hub_standalone.demo.world import Row
 _SHOWN = 5
 
 
-async def differences(client: HubClient, expected: Truth, *, run: Json) -> list[str]:
+async def differences(client: HubClient, expected: Truth, *, runs: Sequence[Json]) -> list[str]:
     """One line per difference, at most a few per data type; empty when everything is as it should be.
 
-    ``run`` is the run that read the invalid rows, so its rejects must be these and no others.
+    ``runs`` read everything once, so what they rejected must be the invalid rows and no others.
     """
     found: list[str] = []
     for data_type, records in expected.records.items():
         stored = await client.all_of(f"/api/records/{data_type.value}")
         found += _first(compare_records(data_type, records, [item["data"] for item in stored]), data_type.value)
         found += [f"{data_type.value}: {item['key']} is marked deleted" for item in stored if item["deleted"]]
-    rejects = await client.all_of(f"/api/integrations/{run['integrationId']}/rejects", runId=run["id"])
+    rejects: list[Json] = []
+    for run in runs:
+        rejects += await client.all_of(f"/api/integrations/{run['integrationId']}/rejects", runId=run["id"])
     found += compare_rejects(expected.rejects, rejects)
     return found
 

@@ -2,8 +2,11 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from hub_model.errors import Unavailable
 from rich.console import Console
 from rich.markup import escape
 
@@ -20,6 +23,7 @@ from hub_standalone.demo.world import Row
 from hub_standalone.progress import ProgressView
 
 FOLDER = Path(".hub/demo")
+_SYNC_DEADLINE_S = 120.0
 _ARRIVAL_DEADLINE_S = 20.0
 _POLL_S = 0.05
 
@@ -28,13 +32,15 @@ async def run_demo(*, once: bool, folder: Path = FOLDER) -> int:
     """Play the demo; return the exit code: with ``once`` 1 if anything differs from the college's truth."""
     console = Console(soft_wrap=True, highlight=False)
     console.print("Starting a simulated college and the hub ...")
-    problems: list[str] = []
     async with set_scene(folder) as scene:
-        runs = await _connect_and_sync(console, scene)
-        await print_arrivals(console, scene, runs)
+        integrations = await _connect(console, scene)
+        problems = await _test(console, scene, integrations)
+        runs = await _sync_all(console, scene, integrations)
         problems += [f"run {run['id']} {run['status']}" for run in runs if run["status"] != "succeeded"]
+        await _push_late_arrival(console, scene, integrations[1])
+        await print_arrivals(console, scene, runs)
         if once:
-            problems += await _check(console, scene, runs[0])
+            problems += await _check(console, scene, runs)
         else:
             print_ways_to_look(console, scene)
             await _until_stopped()
@@ -43,19 +49,30 @@ async def run_demo(*, once: bool, folder: Path = FOLDER) -> int:
     return 1 if problems else 0
 
 
-async def _connect_and_sync(console: Console, scene: Scene) -> list[Json]:
-    """The principal's part; the finished run of the ERP, then that of the biometric system."""
-    client = scene.client
+async def _connect(console: Console, scene: Scene) -> list[Json]:
+    """The two integrations, as the principal creates them: the ERP, then the biometric system."""
     drafts = [erp_draft(scene.college, scene.credentials), biometric_draft(scene.college, scene.credentials)]
-    integrations = [await client.create(draft) for draft in drafts]
+    integrations = [await scene.client.create(draft) for draft in drafts]
     for integration in integrations:
-        console.print(f"\n[bold]{integration['name']}[/bold] is connected to {integration['baseUrl']}")
-        print_checks(console, await client.test(integration["id"]))
+        console.print(f"  [bold]{integration['name']}[/bold] is connected to {integration['baseUrl']}")
+    return integrations
+
+
+async def _test(console: Console, scene: Scene, integrations: list[Json]) -> list[str]:
+    """Test both connections; what is wrong with them."""
+    results = [await scene.client.test(integration["id"]) for integration in integrations]
+    for integration, result in zip(integrations, results, strict=True):
+        console.print(f"\n[bold]Testing {integration['name']}[/bold]")
+        print_checks(console, result)
+    return [result["message"] for result in results if not result["success"]]
+
+
+async def _sync_all(console: Console, scene: Scene, integrations: list[Json]) -> list[Json]:
+    """Sync both at once; their runs as they ended."""
     console.print("\n[bold]Syncing[/bold]")
-    with ProgressView(console) as view:
-        runs = await asyncio.gather(*(_sync(client, view, integration) for integration in integrations))
-    console.print("\n[bold]A webhook[/bold]")
-    await _push_late_arrival(console, scene, integrations[1])
+    async with _within(_SYNC_DEADLINE_S, "the syncs", scene):
+        with ProgressView(console) as view:
+            runs = await asyncio.gather(*(_sync(scene.client, view, integration) for integration in integrations))
     return list(runs)
 
 
@@ -66,10 +83,11 @@ async def _sync(client: HubClient, view: ProgressView, integration: Json) -> Jso
 
 async def _push_late_arrival(console: Console, scene: Scene, integration: Json) -> None:
     """A student who was absent comes in: the gate's system pushes it, signed, and the record changes."""
+    console.print("\n[bold]A webhook[/bold]")
     row = scene.college.let_in_late()
     status = await push_signed(integration["webhook"]["url"], integration["webhookSecret"], row)
     console.print(f"  {row['name']} ({row['studentId']}) came late; the signed push was answered with {status}")
-    async with asyncio.timeout(_ARRIVAL_DEADLINE_S):
+    async with _within(_ARRIVAL_DEADLINE_S, "the pushed record", scene):
         await _until_stored(scene.client, row)
     console.print("  and the record says so")
 
@@ -82,11 +100,21 @@ async def _until_stored(client: HubClient, row: Row) -> None:
         await asyncio.sleep(_POLL_S)
 
 
-async def _check(console: Console, scene: Scene, erp_run: Json) -> list[str]:
+@asynccontextmanager
+async def _within(deadline_s: float, what: str, scene: Scene) -> AsyncIterator[None]:
+    """A demo that waits for ever helps nobody."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(f"{what} did not come to an end within {deadline_s:g} s; see {scene.log_file}") from error
+
+
+async def _check(console: Console, scene: Scene, runs: list[Json]) -> list[str]:
     """What differs from the truth, whether in the records or in what should have happened on the way."""
     expected = truth(scene.college.world)
     total = sum(len(records) for records in expected.records.values())
-    problems = await differences(scene.client, expected, run=erp_run)
+    problems = await differences(scene.client, expected, runs=runs)
     missed = set(Mishap) - set(scene.college.mishaps)
     problems += [f"the college never did this: {mishap.value}" for mishap in missed]
     if not problems:
