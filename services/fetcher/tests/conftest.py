@@ -251,6 +251,7 @@ def walk_all(sources: Sources, make_integration: MakeIntegration) -> WalkAll:
         integration: Integration | None = None,
         request: PageRequested | None = None,
         most_steps: int = 100,
+        monotonic: Callable[[], float] | None = None,
     ) -> Walked:
         integration = integration or make_integration(endpoints={"students": {"path": "/students", **(endpoint or {})}})
         settings = integration.settings.endpoints[DataType.STUDENTS]
@@ -261,7 +262,7 @@ def walk_all(sources: Sources, make_integration: MakeIntegration) -> WalkAll:
             source = sources.open(integration, settings)
             walking = Walk(request, settings, source.plan, clock=lambda: NOW, secret_params=secret_params(integration))
             limits = limits or Limits()
-            monotonic = asyncio.get_running_loop().time
+            monotonic = monotonic or asyncio.get_running_loop().time
             async with aclosing(fetch_stretch(walking, source.read, limits, monotonic=monotonic)) as messages:
                 walked.messages += [message async for message in messages]
             if not isinstance(walked.last, PageRequested):

@@ -229,6 +229,22 @@ def test_a_count_that_equals_the_rows_of_the_page_is_not_taken_for_more() -> Non
     assert walk(None, lambda query: ({"count": 10, "results": some(0, 10, 10)}, None)).requests == 1
 
 
+def test_a_count_of_the_rows_of_each_page_is_no_total() -> None:
+    def api(query: dict[str, str]) -> tuple[Any, None]:
+        start = int(query.get("cursor", 0))
+        rows = some(start, 10, 25)
+        return {"count": len(rows), "data": rows, "next_cursor": start + 10 if start < 20 else None}, None
+
+    assert walk(None, api).end == End()
+
+
+def test_a_field_called_after_is_a_cursor_only_among_others_about_paging() -> None:
+    assert walk(None, lambda query: ({"data": some(0, 5, 5), "after": "2024-01-01"}, None)).requests == 1
+    body = {"data": some(0, 5, 9), "paging": {"cursors": {"after": "x"}}}
+    last = {"data": some(5, 5, 9), "paging": {}}
+    assert walk(None, lambda query: (last if query.get("after") == "x" else body, None)).rows == list(range(9))
+
+
 def test_more_records_than_sent_and_no_way_to_the_rest_is_an_error() -> None:
     with pytest.raises(SourceError) as caught:
         walk(None, lambda query: ({"total": 250, "data": some(0, 100, 250)}, None))

@@ -257,7 +257,7 @@ async def test_pages_of_a_run_that_is_over_are_dropped(
     hub: Hub, fetching: Fetching, college: Any, make_integration: Callable[..., Integration], state: str
 ) -> None:
     if state != "no run":
-        await hub.begin(make_integration())
+        await hub.begin(make_integration(endpoints={"students": "/students", "marks": "/marks"}))
     if state == "cancelled":
         await hub.runs.change("college-1", "run-1", lambda run: run.model_copy(update={"status": RunStatus.CANCELLED}))
     if state == "failed stream":

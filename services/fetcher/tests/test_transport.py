@@ -97,8 +97,9 @@ async def test_the_deadline_covers_the_whole_exchange(
 
     college.answer = reply
     source = source_of(sources, make_integration, Patience(tries=1, deadline_s=0.1))
-    with pytest.raises(Unavailable):
-        await source.read(source.plan.url)
+    async with asyncio.timeout(3):
+        with pytest.raises(Unavailable):
+            await source.read(source.plan.url)
 
 
 async def test_redirects_are_not_followed(college: Any, sources: Sources, make_integration: Any, answer: Any) -> None:

@@ -72,6 +72,24 @@ async def test_a_slow_source_is_asked_for_four_pages_at_once(college: Any, walk_
         assert (await walk_all(limits=Limits(ahead=4))).records == ROWS[:500]
 
 
+async def test_a_later_stretch_asks_ahead_from_its_first_request_on(college: Any, walk_all: Any) -> None:
+    """Pages 3 to 6 are answered only when all four are asked for."""
+    four = asyncio.Barrier(4)
+    college.serve_rows(ROWS[:600])
+    plain = college.answer
+
+    async def reply(asked: Any) -> Any:
+        if int(asked.query.get("page", "1")) > 2:
+            await four.wait()
+        return await plain(asked)
+
+    walked = await walk_all(limits=Limits(pages=2), most_steps=1)
+    college.answer = reply
+    async with asyncio.timeout(5):
+        rest = await walk_all(limits=Limits(pages=4), request=walked.last, most_steps=1)
+    assert walked.records + rest.records == ROWS[:600]
+
+
 async def test_a_wrong_guess_ahead_changes_nothing(college: Any, walk_all: Any) -> None:
     """Offsets advance by the rows received; pages of uneven length make every guess wrong."""
     lengths = [100, 60, 100, 1, 100, 100]
@@ -85,6 +103,15 @@ async def test_a_wrong_guess_ahead_changes_nothing(college: Any, walk_all: Any) 
     walked = await walk_all({"pagination": {"type": "offset", "pageSize": 100}})
     assert walked.records == ROWS
     assert walked.last.complete
+
+
+async def test_a_stretch_whose_time_is_up_takes_the_pages_under_way_and_asks_for_no_more(
+    college: Any, walk_all: Any
+) -> None:
+    college.serve_rows(ROWS)
+    times = iter([0.0, 1.0, 2.0, *[99.0] * 50])
+    walked = await walk_all(limits=Limits(ahead=4, seconds=20), monotonic=lambda: next(times), most_steps=1)
+    assert walked.last.pages == len(college.asked) == 6  # the first two pages, and four asked for after the second
 
 
 async def test_an_error_of_a_page_asked_ahead_comes_to_light_in_its_turn(college: Any, walk_all: Any) -> None:
@@ -269,6 +296,15 @@ async def test_what_was_read_before_trouble_is_kept(college: Any, walk_all: Any)
     assert (walked.last.step, walked.last.pages, walked.last.sequence, walked.last.records) == (1, 2, 2, 200)
     with pytest.raises(Unavailable):
         await walk_all(endpoint, request=walked.last)
+
+
+async def test_a_body_that_is_no_json_may_be_a_mishap_and_is_tried_again(
+    college: Any, walk_all: Any, answer: Any, sleeps: list[float]
+) -> None:
+    bodies = [b"<html>busy</html>", b"", b'[{"id": 1}]']
+    college.answer = lambda asked: answer(bodies[len(college.asked) - 1])
+    assert (await walk_all()).records == [{"id": 1}]
+    assert len(sleeps) == 2
 
 
 async def test_a_short_wait_is_waited_for_inside(college: Any, walk_all: Any, sleeps: list[float]) -> None:

@@ -39,10 +39,10 @@ class Lookahead:
 
     async def take(self, url: str) -> Page:
         """The page at ``url``, asked for ahead or now."""
-        if not self.has(url):
-            await self._drop()
-            return await self._read(url)
-        return await self._ahead.pop(url)
+        if self.has(url):
+            return await self._ahead.pop(url)
+        await self._drop()
+        return await self._read(url)
 
     async def _fetch(self, url: str) -> Page:
         return await self._read(url)
