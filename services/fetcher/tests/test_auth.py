@@ -3,15 +3,20 @@
 import asyncio
 import base64
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hub_fetcher.auth import Credential, bearer
 from hub_fetcher.oauth import Token, TokenCache
+from hub_fetcher.sources import Sources
+from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walk import Limits
 from hub_model.errors import ErrorClass, SourceError, Unavailable
 from hub_model.messages import SyncFailed
+from hub_security.egress import open_client
 
+NOW = datetime(2026, 1, 15, tzinfo=UTC)
 KEY = "canary-api-key-0123456789"
 STUDENTS = {"students": "/students"}
 
@@ -243,6 +248,16 @@ async def test_client_credentials_buy_a_token_once(
     assert asked.method == "POST"
     assert asked.body == b"grant_type=client_credentials&scope=read+list"
     assert asked.headers["authorization"] == basic("hub%3A1:canary-secret%2F%2B+1")
+
+
+async def test_tokens_are_made_known_to_the_redactor(college: Any, oauth: Callable[..., Any], opener: Any) -> None:
+    TokenServer(college)
+    heard: list[str] = []
+    async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
+        transport = Transport(client, clock=lambda: NOW, on_secret=heard.append)
+        sources = Sources(transport, opener, TokenCache(monotonic=Clock()), Patience())
+        await sources.authenticator(oauth()).credential()
+    assert heard == ["token-1"]
 
 
 async def test_the_client_may_name_itself_in_the_body(walk_all: Any, college: Any, oauth: Callable[..., Any]) -> None:

@@ -34,7 +34,7 @@ def build_service(
     clock: Clock = utc_now,
     on_secret: Callable[[str], None] | None = None,
 ) -> Service:
-    """The service; nothing is started. ``on_secret`` hears every secret that is opened, for the log redactor."""
+    """The service; nothing is started. ``on_secret`` hears every secret and token in use, for the log redactor."""
     opener = SecretOpener(load_keys(settings), on_open=on_secret)
     client = open_client(
         allowed_networks=settings.allowed_networks,
@@ -47,6 +47,7 @@ def build_service(
         clock=clock,
         ports=PortPolicy(frozenset(settings.allowed_ports)),
         per_origin=settings.requests_per_origin,
+        on_secret=on_secret,
     )
     patience = Patience(deadline_s=settings.request_deadline_s, max_body_bytes=settings.max_response_bytes)
     hub = Fetching(

@@ -49,6 +49,7 @@ class Transport:
         per_origin: int = 8,
         user_agent: str = "student-hub-fetcher",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_secret: Callable[[str], None] | None = None,
     ) -> None:
         self.clock = clock
         self.sleep = sleep
@@ -56,6 +57,7 @@ class Transport:
         self._ports = ports
         self._per_origin = per_origin
         self._user_agent = user_agent
+        self._on_secret = on_secret
         self._turns: dict[str, _Turn] = {}
 
     async def exchange(
@@ -92,7 +94,10 @@ class Transport:
         error = error_of(response.status_code, response.headers, body, label="the token endpoint", now=self.clock())
         if isinstance(error, TransientError):
             raise error
-        return read_token(response.status_code, body)
+        token = read_token(response.status_code, body)
+        if self._on_secret is not None:
+            self._on_secret(token.credential.headers["Authorization"].removeprefix("Bearer "))
+        return token
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> httpx2.Request:
         check_url(url, self._ports)
