@@ -27,7 +27,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         if _announced_length(scope) > self._max_bytes:
-            await self._refuse(scope, receive, send)
+            await self._refuse(scope, receive, send, unread=True)
             return
         body = bytearray()
         more = True
@@ -38,15 +38,16 @@ class BodyLimitMiddleware:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._max_bytes:
-                await self._refuse(scope, receive, send)
+                await self._refuse(scope, receive, send, unread=more)
                 return
         await self._app(scope, _replay(bytes(body), receive), send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, *, unread: bool) -> None:
         error = TooLarge(f"The body is larger than {self._max_bytes} bytes; send less.")
         # A connection closed on unread bytes is reset, and many clients then never see the answer: a body that is
         # only somewhat too large is read to its end and forgotten.
-        await _discard(receive)
+        if unread:
+            await _discard(receive)
         # Closing tells the client to stop sending the rest.
         response = problem_response(error, scope, headers={"connection": "close"})
         await response(scope, receive, send)

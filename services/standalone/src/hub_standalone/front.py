@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 _LINKS = {
     "name": "Student Hub Integrations",
     "integrations": "/api/integrations",
+    "docs": "/docs",
     "openapi": "/api/openapi.json",
     "ready": "/health/ready",
     "metrics": "/metrics",

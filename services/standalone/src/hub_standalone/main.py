@@ -50,7 +50,7 @@ class AnnouncedServer(HttpServer):
     async def start(self) -> None:
         await super().start()
         url = local_url(self._shown_host, self.port)
-        print(f"Student Hub Integrations: {url} (openapi: {url}/api/openapi.json)", flush=True)
+        print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
 
 
 def build_system(

@@ -46,7 +46,7 @@ def print_ways_to_look(console: Console, scene: Scene) -> None:
     """Addresses, and commands that can be pasted."""
     console.print("\n[bold]Look around[/bold] until Ctrl-C")
     for line in (
-        f"{scene.url}/api/openapi.json",
+        f"{scene.url}/docs",
         f"{scene.url}/metrics",
         f"the college itself: {scene.college.base_url}",
         f"the system's log: {scene.log_file}",
