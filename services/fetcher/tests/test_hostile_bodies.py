@@ -57,7 +57,7 @@ def open_walk(pagination: dict[str, Any], request: PageRequested | None = None) 
 
 @pytest.mark.parametrize("pagination", PAGINATIONS, ids=lambda pagination: pagination["type"])
 @given(bodies=st.lists(documents, min_size=1, max_size=4), link=st.none() | st.text(max_size=10))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_no_json_breaks_a_walk(pagination: dict[str, Any], bodies: list[Any], link: str | None) -> None:
     walk = open_walk(pagination)
     for body in bodies:
