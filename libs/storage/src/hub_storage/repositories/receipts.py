@@ -23,9 +23,9 @@ class Receipts:
 
     async def begin_all(self, receipts: Sequence[WebhookReceipt]) -> Mapping[str, WebhookReceipt]:
         """Begin several in one write, no two of one id; return those that were there already, by id."""
-        pending = [receipt.model_copy(update={"status": ReceiptStatus.PENDING}) for receipt in receipts]
+        documents = {receipt.id: receipt.model_dump(mode="json", by_alias=True) for receipt in receipts}
         taken = await self._collection.insert(
-            {receipt.id: receipt.model_dump(mode="json", by_alias=True) for receipt in pending}
+            {receipt_id: {**document, "status": ReceiptStatus.PENDING} for receipt_id, document in documents.items()}
         )
         stored = [await self._collection.get(receipt_id) for receipt_id in taken]
         return {found.id: WebhookReceipt.model_validate(found.document) for found in stored if found is not None}

@@ -10,7 +10,6 @@ content last changed, and what counts as older is older than that.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -18,11 +17,8 @@ from hub_model.base import format_datetime
 from hub_model.records import Outcome, RecordWrite, StoredRecord
 
 from hub_storage.adapters.sqlite.json_text import to_text, to_value
-from hub_storage.adapters.sqlite.record_tables import indexed_date, indexed_student
+from hub_storage.adapters.sqlite.record_tables import indexed_date, indexed_student, instant, micros
 from hub_storage.records import MergeBatch
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 Entry = list[Any]
 # set_id, key, data, sources, deleted, created_at, updated_at, student_id, date
@@ -47,8 +43,8 @@ class RecordRow:
             key=self.key,
             data=to_value(self.data),
             deleted=bool(self.deleted),
-            created_at=_instant(self.created_at),
-            updated_at=_instant(self.updated_at),
+            created_at=instant(self.created_at),
+            updated_at=instant(self.updated_at),
             sources={integration_id: _described(entry) for integration_id, entry in entries.items()},
         )
 
@@ -127,21 +123,12 @@ def _new_row(
     return set_id, write.key, to_text(data), to_text(sources), int(write.deleted), *times, student_id, date
 
 
-def micros(moment: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
 def _described(entry: Sequence[Any]) -> dict[str, Any]:
     content_hash, version, source_id, run_id, at, *_ = entry
     return {
         "hash": content_hash,
-        "version": format_datetime(_instant(version)),
+        "version": format_datetime(instant(version)),
         "sourceId": source_id,
         "runId": run_id,
-        "at": format_datetime(_instant(at)),
+        "at": format_datetime(instant(at)),
     }

@@ -8,12 +8,16 @@ Columns of their own exist for what people filter by. ``student_id`` is null whe
 of students, attendance and marks do: there the key's index finds the student, and a second index would only cost.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import apsw
 from hub_model.records import DataType
 
 from hub_storage.adapters.sqlite.json_text import to_text
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS record_sets (
@@ -26,7 +30,8 @@ _TABLES = """
         student_id TEXT, date TEXT, PRIMARY KEY (set_id, key)
     ) STRICT;
     CREATE INDEX IF NOT EXISTS records_updated_at ON records (set_id, updated_at);
-    CREATE INDEX IF NOT EXISTS records_student_id ON records (set_id, student_id) WHERE student_id IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS records_student_id ON records (set_id, student_id, key)
+        WHERE student_id IS NOT NULL;
     CREATE INDEX IF NOT EXISTS records_date ON records (set_id, date, key) WHERE date IS NOT NULL;
     CREATE TABLE IF NOT EXISTS record_batches (
         number INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, batch_id TEXT NOT NULL, content BLOB NOT NULL,
@@ -38,7 +43,9 @@ _FIND_SET = "SELECT id FROM record_sets WHERE college_id = ? AND data_type = ?"
 _ADD_SET = "INSERT INTO record_sets (college_id, data_type) VALUES (?, ?)"
 
 COLUMNS = "key, data, sources, deleted, created_at, updated_at"
+SELECT_ONE = f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key = ?"
 SELECT_KEYS = f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key IN (SELECT value FROM json_each(?))"
+CHANGES = "SELECT 1 FROM records WHERE set_id = ? AND updated_at >= ? LIMIT ?"
 UPSERT = """
     INSERT INTO records (set_id, key, data, sources, deleted, created_at, updated_at, student_id, date)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -76,6 +83,16 @@ def ensure_set(connection: apsw.Connection, college_id: str, data_type: DataType
         connection.execute(_ADD_SET, (college_id, data_type.value))
         set_id = connection.last_insert_rowid()
     return set_id
+
+
+def micros(moment: datetime) -> int:
+    """An instant as the tables hold it: microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The inverse of :func:`micros`."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def key_prefix(student_id: str) -> str:

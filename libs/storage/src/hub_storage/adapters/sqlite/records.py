@@ -1,22 +1,20 @@
 """The record store on SQLite: one read of a batch's keys, a comparison, one write of what changed."""
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from operator import attrgetter
 
 import apsw
-from hub_model.errors import InvalidInput
 from hub_model.records import DataType, Outcome, StoredRecord
 from hub_sqlite import SqliteDatabase
 
 from hub_storage.adapters.sqlite import record_tables
 from hub_storage.adapters.sqlite.json_text import to_text
-from hub_storage.adapters.sqlite.merging import RecordRow, content_of, micros, plan_merge
-from hub_storage.adapters.sqlite.record_tables import COLUMNS, find_set, key_prefix
+from hub_storage.adapters.sqlite.merging import RecordRow, content_of, plan_merge
+from hub_storage.adapters.sqlite.record_selection import record_selections
+from hub_storage.adapters.sqlite.record_tables import find_set, micros
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?")
 _CODES = {
     Outcome.INSERTED: "i",
     Outcome.UPDATED: "u",
@@ -47,23 +45,17 @@ class SqliteRecordStore(RecordStore):
     async def get(self, college_id: str, data_type: DataType, key: str) -> StoredRecord | None:
         def get(connection: apsw.Connection) -> RecordRow | None:
             set_id = find_set(connection, college_id, data_type)
-            row = connection.execute(
-                f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key = ?", (set_id, key)
-            ).fetchone()
+            row = connection.execute(record_tables.SELECT_ONE, (set_id, key)).fetchone()
             return RecordRow(*row) if row else None
 
         row = await self._database.read(get)
         return row.to_record() if row else None
 
     async def find(self, college_id: str, data_type: DataType, query: RecordQuery) -> Sequence[StoredRecord]:
-        _check_fields(query)
-
         def find(connection: apsw.Connection) -> list[RecordRow]:
-            set_id = find_set(connection, college_id, data_type)
-            if set_id is None:
-                return []
-            sql, values = _selection(connection, set_id, query)
-            return [RecordRow(*row) for row in connection.execute(sql, values)]
+            # What is wrong with a query is said also to a college that has no records.
+            set_id = find_set(connection, college_id, data_type) or 0
+            return _selected(connection, set_id, query)
 
         return [row.to_record() for row in await self._database.read(find)]
 
@@ -93,47 +85,16 @@ def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes, keys:
     return plan.outcomes
 
 
-def _check_fields(query: RecordQuery) -> None:
-    for field in query.fields:
-        if not _FIELD.fullmatch(field):
-            raise InvalidInput(f"{field[:64]!r} is not the name of a field")
+def _selected(connection: apsw.Connection, set_id: int, query: RecordQuery) -> list[RecordRow]:
+    few_changes = query.updated_since is not None and _are_few(connection, set_id, micros(query.updated_since))
+    rows = [
+        RecordRow(*row)
+        for selection in record_selections(set_id, query, few_changes=few_changes)
+        for row in connection.execute(f"{selection.sql} LIMIT ?", (*selection.values, query.limit))
+    ]
+    return sorted(rows, key=attrgetter("key"))[: query.limit]
 
 
-def _selection(connection: apsw.Connection, set_id: int, query: RecordQuery) -> tuple[str, tuple[Any, ...]]:
-    parts: list[tuple[str, tuple[Any, ...]]] = [("set_id = ?", (set_id,))]
-    if query.after is not None:
-        parts.append(("key > ?", (query.after,)))
-    if not query.include_deleted:
-        parts.append(("deleted = 0", ()))
-    if query.updated_since is not None:
-        parts.append(_since(connection, set_id, micros(query.updated_since)))
-    parts += [_equals(field, value) for field, value in query.fields.items()]
-    where = " AND ".join(sql for sql, _ in parts)
-    values = tuple(value for _, part in parts for value in part)
-    return f"SELECT {COLUMNS} FROM records WHERE {where} ORDER BY key LIMIT ?", (*values, query.limit)
-
-
-def _since(connection: apsw.Connection, set_id: int, since: int) -> tuple[str, tuple[Any, ...]]:
-    """The condition on ``updated_at``; the plus keeps SQLite from using its index where a walk by key is cheaper."""
-    changes = connection.execute(
-        "SELECT 1 FROM records WHERE set_id = ? AND updated_at >= ? LIMIT ?", (set_id, since, _FEW_CHANGES + 1)
-    )
-    few = sum(1 for _ in changes) <= _FEW_CHANGES
-    return ("updated_at >= ?" if few else "+updated_at >= ?"), (since,)
-
-
-def _equals(field: str, value: Any) -> tuple[str, tuple[Any, ...]]:
-    path = ".".join(f'"{part}"' for part in field.split("."))
-    extract = f"json_extract(data, '$.{path}')"
-    if value is None:
-        return f"{extract} IS NULL", ()
-    if field == "date" and isinstance(value, str):
-        return "date = ?", (value,)
-    if field == "studentId" and isinstance(value, str):
-        begin = key_prefix(value)
-        # Everything that begins so lies before the same beginning followed by the last character there is.
-        return (
-            f"(key >= ? AND key < ? AND {extract} = ? OR student_id = ?)",
-            (begin, begin + chr(0x10FFFF), value, value),
-        )
-    return f"{extract} = ?", (value,)
+def _are_few(connection: apsw.Connection, set_id: int, since: int) -> bool:
+    changes = connection.execute(record_tables.CHANGES, (set_id, since, _FEW_CHANGES + 1))
+    return sum(1 for _ in changes) <= _FEW_CHANGES

@@ -28,6 +28,14 @@ class Selection:
     values: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """A part of the order that one index serves: what holds in it, and by what it is ordered."""
+
+    conditions: list[Condition]
+    order: tuple[str, ...]
+
+
 def selections(spec: CollectionSpec, query: Query) -> Iterator[Selection]:
     """The statements whose rows, one after the other, answer the query.
 
@@ -36,12 +44,10 @@ def selections(spec: CollectionSpec, query: Query) -> Iterator[Selection]:
     """
     matching = list(conditions(spec, query.filter))
     direction = "DESC" if query.descending else "ASC"
-    order = f"id {direction}"
-    if query.sort is not None:
-        order = f"{_expression(spec, query.sort)} {direction}, {order}"
-    for beyond in _beyond(spec, query):
-        parts = [*matching, *beyond]
+    for stretch in _stretches(spec, query):
+        parts = [*matching, *stretch.conditions]
         where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
+        order = ", ".join(f"{expression} {direction}" for expression in stretch.order)
         yield Selection(
             f"SELECT id, version, document FROM {table_of(spec)}{where} ORDER BY {order}",
             tuple(value for part in parts for value in part.values),
@@ -74,30 +80,29 @@ def _one_of(expression: str, values: Sequence[Any]) -> Condition:
     return Condition(sql if len(present) == len(values) else f"({sql} OR {expression} IS NULL)", present)
 
 
-def _beyond(spec: CollectionSpec, query: Query) -> Iterator[list[Condition]]:
-    """The conditions that lead past ``query.after``; nulls come first, as in the order of an index."""
+def _stretches(spec: CollectionSpec, query: Query) -> Iterator[_Stretch]:
+    """The stretches of the order that lie past ``query.after``; nulls come first, as in an index."""
+    comparison = "<" if query.descending else ">"
+    expression = _expression(spec, query.sort) if query.sort is not None else "id"
+    whole = (expression, "id") if query.sort is not None else ("id",)
     if query.after is None:
-        yield []
+        yield _Stretch([], whole)
         return
     value, document_id = query.after
-    comparison = "<" if query.descending else ">"
     past_id = Condition(f"id {comparison} ?", (document_id,))
     if query.sort is None:
-        yield [past_id]
-        return
-    expression = _expression(spec, query.sort)
-    if value is None:
-        yield [Condition(f"{expression} IS NULL"), past_id]
+        yield _Stretch([past_id], whole)
+    elif value is None:
+        yield _Stretch([Condition(f"{expression} IS NULL"), past_id], ("id",))
         if not query.descending:
-            yield [Condition(f"{expression} IS NOT NULL")]
-        return
-    # The first condition repeats what the second implies, in the form that an index can be entered with.
-    yield [
-        Condition(f"{expression} {comparison}= ?", (value,)),
-        Condition(f"({expression} {comparison} ? OR id {comparison} ?)", (value, document_id)),
-    ]
-    if query.descending:
-        yield [Condition(f"{expression} IS NULL")]
+            yield _Stretch([Condition(f"{expression} IS NOT NULL")], whole)
+    else:
+        # The first condition repeats what the second implies, in the form that an index can be entered with.
+        at_least = Condition(f"{expression} {comparison}= ?", (value,))
+        past = Condition(f"({expression} {comparison} ? OR id {comparison} ?)", (value, document_id))
+        yield _Stretch([at_least, past], whole)
+        if query.descending and not isinstance(query.filter.get(query.sort), Range):
+            yield _Stretch([Condition(f"{expression} IS NULL")], ("id",))
 
 
 def _expression(spec: CollectionSpec, field: str) -> str:
