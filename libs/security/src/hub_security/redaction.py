@@ -5,6 +5,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -67,18 +68,19 @@ class Redactor:
         return {name: self._value(name, value, 0) for name, value in event.items()}
 
     def _value(self, name: str, value: Any, depth: int) -> Any:
-        if value is None or isinstance(value, bool):
+        kind = _kind_of(name)
+        if value is None or isinstance(value, bool) or (kind is not _Kind.SECRET and isinstance(value, int | float)):
             return value
-        if is_secret_name(name) or depth > _MAX_DEPTH:
+        if kind is _Kind.SECRET or depth > _MAX_DEPTH:
             return REDACTED
-        if isinstance(value, int | float):
-            return value
+        if isinstance(value, str):
+            return self.redact(value.split("?", 1)[0] if kind is _Kind.ADDRESS else value)
         if isinstance(value, Mapping):
             return {key: self._value(str(key), item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._value(*_named(name, item), depth + 1) for item in value]
         text = bytes(value).decode("utf-8", "backslashreplace") if isinstance(value, bytes | bytearray) else str(value)
-        return self.redact(text.split("?", 1)[0] if _folded(name) in _URL_NAMES else text)
+        return self._value(name, text, depth)
 
     def _replaced(self, text: str, hits: list[int]) -> str:
         pieces: list[str] = []
@@ -105,15 +107,23 @@ class Redactor:
                 self._forms.pop(form[:_WINDOW], None)
 
 
-@lru_cache(maxsize=1024)
+class _Kind(Enum):
+    PLAIN = auto()
+    SECRET = auto()
+    ADDRESS = auto()
+
+
 def is_secret_name(name: str) -> bool:
     """Whether a header or field of this name holds a secret, whatever its value."""
-    folded = _folded(name)
-    return folded in _SECRET_NAMES or folded.endswith(_SECRET_ENDINGS)
+    return _kind_of(name) is _Kind.SECRET
 
 
-def _folded(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
+@lru_cache(maxsize=1024)
+def _kind_of(name: str) -> _Kind:
+    folded = name.lower().replace("-", "").replace("_", "")
+    if folded in _SECRET_NAMES or folded.endswith(_SECRET_ENDINGS):
+        return _Kind.SECRET
+    return _Kind.ADDRESS if folded in _URL_NAMES else _Kind.PLAIN
 
 
 def _named(name: str, item: Any) -> tuple[str, Any]:
