@@ -69,6 +69,17 @@ async def test_of_many_beginnings_of_an_event_one_is_new(store: Store, now: date
     assert found.count(None) == 1
 
 
+async def test_several_receipts_begin_in_one_write_and_those_there_already_are_told(
+    store: Store, now: datetime
+) -> None:
+    receipts = Receipts(store)
+    await receipts.begin(a_receipt(now, "e2", fingerprint="first"))
+    found = await receipts.begin_all([a_receipt(now, f"e{n}") for n in range(1, 4)])
+    assert found == {"e2": a_receipt(now, "e2", fingerprint="first")}
+    assert (await receipts.begin_all([a_receipt(now, f"e{n}") for n in range(1, 4)])).keys() == {"e1", "e2", "e3"}
+    assert await receipts.begin_all([]) == {}
+
+
 async def test_accepting_an_unknown_receipt_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         await Receipts(store).accept("nowhere")

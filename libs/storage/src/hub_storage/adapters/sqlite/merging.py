@@ -60,7 +60,7 @@ class Plan:
 
 def content_of(writes: Iterable[RecordWrite]) -> bytes:
     """A digest of what a batch brings: two deliveries of one batch have the same."""
-    parts = [f"{write.key}{write.content_hash}{write.deleted:d}{micros(write.version)}" for write in writes]
+    parts = [f"{write.key}{write.content_hash}{write.deleted:d}" for write in writes]
     return blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
