@@ -7,15 +7,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from hub_model.messages import Message
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message as bytes: CloudEvents attributes and tracing in ``headers``, the data in ``body``."""
+    """A message as bytes: CloudEvents attributes and tracing in ``headers``, the data in ``body``.
+
+    ``message`` is what the bytes were written from, where that is still at hand: it saves reading them. An adapter
+    may deliver it to the process that published it; it is never stored, and the bytes alone say what the message is.
+    """
 
     routing_key: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     mandatory: bool = True
+    message: Message | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

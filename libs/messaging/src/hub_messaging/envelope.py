@@ -42,7 +42,13 @@ def encode(
         body=orjson.dumps(_data(message), default=_default, option=_OPTIONS),
         headers=headers,
         mandatory=message.mandatory,
+        message=message,
     )
+
+
+def message_of(envelope: Envelope) -> Message:
+    """The message itself where the envelope still carries it, else the one in its bytes; raises as ``decode`` does."""
+    return decode(envelope) if envelope.message is None else envelope.message
 
 
 def decode(envelope: Envelope) -> Message:

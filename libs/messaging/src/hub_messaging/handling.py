@@ -25,6 +25,9 @@ class Context:
 
 # A handler returns the messages to publish, or is an async generator that yields them as it goes. They are
 # published and confirmed before its own message is acknowledged.
+#
+# A handler never changes a message or anything in it, neither the one it gets nor one it has given: within a process
+# a message may be the very object that another handler gave, and other handlers may be reading it.
 Handler = Callable[[Any, Context], Awaitable[Sequence[Message]] | AsyncIterator[Message]]
 
 

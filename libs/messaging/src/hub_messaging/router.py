@@ -16,7 +16,7 @@ from hub_model.messages import Message
 
 from hub_messaging.broker import Broker, Consumer, Delivery, Subscription
 from hub_messaging.clock import Clock, utc_now
-from hub_messaging.envelope import decode, sent_at
+from hub_messaging.envelope import message_of, sent_at
 from hub_messaging.failures import log_failure
 from hub_messaging.handling import Context, Done, GiveUp, Handler, Middleware, Outcome, Received, Step, TryAgain
 from hub_messaging.middleware import RetryPolicy, deadline, failure_reporting, log_context, retry_policy
@@ -107,7 +107,7 @@ class Router:
         await _settle(delivery, await route.step(received))
 
     def _read(self, route: _Route, delivery: Delivery) -> Received:
-        message = decode(delivery.envelope)
+        message = message_of(delivery.envelope)
         if type(message) not in route.handlers:
             raise InvalidInput(f"no handler for {message.name} on this queue", code="unexpected_message")
         now = self._clock()

@@ -19,6 +19,7 @@ from hub_model.messages import MAX_MESSAGE_BYTES
 from hub_sqlite import SqliteDatabase
 
 from hub_messaging.adapters.sqlite import tables
+from hub_messaging.adapters.sqlite.carried import Carried
 from hub_messaging.adapters.sqlite.consumer import SqliteConsumer
 from hub_messaging.adapters.sqlite.delivery import Times
 from hub_messaging.adapters.sqlite.queues import Queue, Queues, check_same_kind
@@ -45,6 +46,7 @@ class SqliteBroker(Broker):
         self._steady = steady
         self._offset_s = 0.0
         self._queues = Queues()
+        self.carried = Carried()
         self._consumers: list[SqliteConsumer] = []
         self._is_open = False
 
@@ -62,11 +64,17 @@ class SqliteBroker(Broker):
             return
         counts = Counter(row.queue for row in rows)
         self._queues.reserve(counts)
+        # Before they are written, since they can be claimed in the very transaction that writes them.
+        self.carried.keep(row for row in rows if self._queues.is_consumed(row.queue))
         try:
             # Routed and handed to the writer without a pause between, so no queue can be dropped meanwhile.
             await self._database.write(partial(tables.insert, rows=rows, now=self._now()))
         except Exception:
             self._queues.release(counts)
+            self.carried.drop(rows)
+            raise
+        except asyncio.CancelledError:
+            self.carried.drop(rows)  # whether they were written will not be heard here
             raise
         finally:
             # Also when the publisher was cancelled: the write goes on without it.
@@ -87,6 +95,7 @@ class SqliteBroker(Broker):
             self._database,
             queue=queue,
             prefetch=subscription.prefetch,
+            carried=self.carried,
             on_delivery=on_delivery,
             times=Times(self._now, lambda: format_datetime(self._clock())),
             on_closed=self._after_closing,
@@ -126,7 +135,7 @@ class SqliteBroker(Broker):
         if not queues and envelope.mandatory:
             raise Unroutable(f"no queue is bound to {envelope.routing_key}")
         headers = orjson.dumps(dict(envelope.headers))
-        return [NewRow(queue.name, new_id(), envelope.routing_key, headers, envelope.body) for queue in queues]
+        return [NewRow(queue.name, new_id(), headers, envelope) for queue in queues]
 
     async def _declare(self, subscription: Subscription) -> Queue:
         queue = self._queues.get(subscription.queue)
@@ -158,6 +167,8 @@ class SqliteBroker(Broker):
         """Forget the consumer, and its queue with it unless that is durable."""
         self._consumers.remove(consumer)
         queue.consumers.remove(consumer)
+        if not queue.consumers:
+            self.carried.forget(queue.name)
         if queue.durable:
             return
         self._queues.remove(queue)

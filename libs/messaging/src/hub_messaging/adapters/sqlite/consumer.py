@@ -10,6 +10,7 @@ from hub_model.errors import Conflict, Unavailable
 from hub_sqlite import SqliteDatabase
 
 from hub_messaging.adapters.sqlite import tables
+from hub_messaging.adapters.sqlite.carried import Carried
 from hub_messaging.adapters.sqlite.delivery import SqliteDelivery, Times
 from hub_messaging.adapters.sqlite.queues import Queue
 from hub_messaging.adapters.sqlite.rows import Claim, GiveBack, Retry, Settlement
@@ -43,6 +44,7 @@ class SqliteConsumer(Consumer):
         *,
         queue: Queue,
         prefetch: int,
+        carried: Carried,
         on_delivery: OnDelivery,
         times: Times,
         on_closed: "Callable[[Queue, SqliteConsumer], Awaitable[None]]",
@@ -50,6 +52,7 @@ class SqliteConsumer(Consumer):
         self._database = database
         self._queue = queue
         self._prefetch = prefetch
+        self._carried = carried
         self._on_delivery = on_delivery
         self._times = times
         self._on_closed = on_closed
@@ -121,6 +124,7 @@ class SqliteConsumer(Consumer):
                         settlements=[item.settlement for item in pending],
                         queue=self._queue.name,
                         limit=limit,
+                        carried=self._carried,
                         now=self._times.now(),
                         died_at=self._times.date(),
                     )

@@ -4,11 +4,10 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import orjson
 from hub_model.errors import InvalidInput
 
 from hub_messaging.adapters.sqlite.rows import Ack, Bury, ClaimedRow, Retry, Settlement
-from hub_messaging.broker import Delivery, Envelope
+from hub_messaging.broker import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class SqliteDelivery(Delivery):
     def __init__(
         self, row: ClaimedRow, settle: "Callable[[SqliteDelivery, Settlement], Awaitable[None]]", times: Times
     ) -> None:
-        self.envelope = Envelope(row.routing_key, row.body, orjson.loads(row.headers))
+        self.envelope = row.envelope
         self.attempt = row.attempt
         self.copy_id = row.copy_id
         self.delivery_count = row.delivery_count

@@ -66,6 +66,10 @@ class Queues:
     def bound_to(self, routing_key: str) -> Sequence[Queue]:
         return self._bindings.get(routing_key, ())
 
+    def is_consumed(self, name: str) -> bool:
+        queue = self._queues.get(name)
+        return queue is not None and bool(queue.consumers)
+
     def reserve(self, counts: Counter[str]) -> None:
         """Make room for messages about to be written, in all queues or in none; raises QueueFull."""
         for name, count in counts.items():

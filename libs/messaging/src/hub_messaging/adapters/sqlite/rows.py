@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hub_messaging.broker import Envelope
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
@@ -20,9 +22,8 @@ class NewRow:
 
     queue: str
     copy_id: str
-    routing_key: str
     headers: bytes
-    body: bytes
+    envelope: Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,7 @@ class ClaimedRow:
 
     seq: int
     copy_id: str
-    routing_key: str
-    headers: bytes
-    body: bytes
+    envelope: Envelope
     attempt: int
     delivery_count: int
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apsw
+import orjson
 
+from hub_messaging.adapters.sqlite.carried import Carried
 from hub_messaging.adapters.sqlite.rows import (
     Ack,
     Bury,
@@ -22,6 +24,7 @@ from hub_messaging.adapters.sqlite.rows import (
     Retry,
     Settlement,
 )
+from hub_messaging.broker import Envelope
 
 # Crash loops: a message handed out this often without being settled is given up.
 DELIVERY_LIMIT = 20
@@ -118,21 +121,28 @@ def insert(connection: apsw.Connection, rows: Sequence[NewRow], now: float) -> N
     for row in rows:
         connection.execute(
             "INSERT INTO broker_messages (queue, copy_id, routing_key, available_at) VALUES (?, ?, ?, ?)",
-            (row.queue, row.copy_id, row.routing_key, now),
+            (row.queue, row.copy_id, row.envelope.routing_key, now),
         )
         connection.execute(
             "INSERT INTO broker_bodies (seq, headers, body) VALUES (?, ?, ?)",
-            (connection.last_insert_rowid(), row.headers, row.body),
+            (connection.last_insert_rowid(), row.headers, row.envelope.body),
         )
 
 
 def settle_and_claim(
-    connection: apsw.Connection, *, settlements: Sequence[Settlement], queue: str, limit: int, now: float, died_at: str
+    connection: apsw.Connection,
+    *,
+    settlements: Sequence[Settlement],
+    queue: str,
+    limit: int,
+    carried: Carried,
+    now: float,
+    died_at: str,
 ) -> Claim:
     """Settle first, so that what is given back can be claimed by the same call."""
     for settlement in settlements:
         _settle(connection, settlement)
-    return _claim(connection, queue, limit, now, died_at) if limit else Claim(())
+    return _claim(connection, queue, limit, carried, now=now, died_at=died_at) if limit else Claim(())
 
 
 def _settle(connection: apsw.Connection, settlement: Settlement) -> None:
@@ -154,7 +164,7 @@ def _settle(connection: apsw.Connection, settlement: Settlement) -> None:
             )
 
 
-def _claim(connection: apsw.Connection, queue: str, limit: int, now: float, died_at: str) -> Claim:
+def _claim(connection: apsw.Connection, queue: str, limit: int, carried: Carried, *, now: float, died_at: str) -> Claim:
     claimed = _rows(
         connection,
         "UPDATE broker_messages SET claimed = 1, delivery_count = delivery_count + 1 WHERE seq IN ("
@@ -168,14 +178,19 @@ def _claim(connection: apsw.Connection, queue: str, limit: int, now: float, died
         if delivery_count > DELIVERY_LIMIT:
             _bury(connection, seq, "delivery_limit", died_at)
             continue
-        [(headers, body)] = _rows(connection, "SELECT headers, body FROM broker_bodies WHERE seq = ?", (seq,))
-        rows.append(ClaimedRow(seq, copy_id, routing_key, headers, body, attempt, delivery_count))
+        envelope = carried.take(queue, copy_id) or _read(connection, seq, routing_key)
+        rows.append(ClaimedRow(seq, copy_id, envelope, attempt, delivery_count))
     next_at = None
     if len(claimed) < limit:
         [(next_at,)] = _rows(
             connection, "SELECT min(available_at) FROM broker_messages WHERE queue = ? AND claimed = 0", (queue,)
         )
     return Claim(rows, buried=len(claimed) - len(rows), next_at=next_at)
+
+
+def _read(connection: apsw.Connection, seq: int, routing_key: str) -> Envelope:
+    [(headers, body)] = _rows(connection, "SELECT headers, body FROM broker_bodies WHERE seq = ?", (seq,))
+    return Envelope(routing_key, body, orjson.loads(headers))
 
 
 def _bury(connection: apsw.Connection, seq: int, reason: str, died_at: str) -> None:
