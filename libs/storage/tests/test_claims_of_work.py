@@ -40,6 +40,14 @@ async def test_of_many_copies_of_a_step_at_once_one_goes_on(store: Store) -> Non
         assert granted.count(True) == 1
 
 
+async def test_a_step_that_comes_together_with_the_one_before_it_goes_on(store: Store) -> None:
+    chains = Chains(store)
+    for number in range(5):
+        claims = (chains.claim("c1", f"r{number}", STUDENTS, step=step, copy_id=f"step {step}") for step in (0, 1, 2))
+        assert (await asyncio.gather(*claims))[2] is True
+        assert not await chains.claim("c1", f"r{number}", STUDENTS, step=1, copy_id="step 1")
+
+
 def a_receipt(now: datetime, receipt_id: str = "e1", **fields: object) -> WebhookReceipt:
     values = {"fingerprint": "f", "status": ReceiptStatus.PENDING, "received_at": now, **fields}
     return WebhookReceipt.model_validate({"id": receipt_id, "college_id": "c1", "integration_id": "i1", **values})
@@ -149,7 +157,8 @@ async def test_of_many_requests_with_a_key_at_once_one_begins(store: Store, now:
         *(keys.begin("c1", "k", fingerprint="f", now=now) for _ in range(10)), return_exceptions=True
     )
     assert outcomes.count(None) == 1
-    assert all(isinstance(outcome, Conflict) for outcome in outcomes if outcome is not None)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
+    assert [refusal.code for refusal in refused] == ["idempotency_in_progress"] * 9
 
 
 async def test_colleges_do_not_share_keys(store: Store, now: datetime) -> None:

@@ -137,7 +137,7 @@ async def test_a_run_that_is_over_does_not_begin_again(
     run, _ = await begin("r1")
     await finish(integrations, runs, run, now)
     before = await integrations.get("c1", "i1")
-    again, is_unannounced = await begin("r1")
+    again, is_unannounced = await begin("r1", next_due_at=now + timedelta(days=9))
     assert (again.status, is_unannounced) == (RunStatus.CANCELLED, False)
     assert await integrations.get("c1", "i1") == before
     fresh, is_unannounced = await begin("r2")

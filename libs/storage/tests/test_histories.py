@@ -159,6 +159,10 @@ async def test_a_cursor_of_another_list_college_or_filter_is_refused(store: Stor
     ):
         with pytest.raises(InvalidInput, match="not a cursor of this list"):
             await call
+    assert cursor is not None
+    for damaged in (cursor + "!!!!", cursor[:4] + "\n\n\n\n" + cursor[4:], cursor[:-4]):
+        with pytest.raises(InvalidInput):
+            await logs.page("c1", "i1", cursor=damaged)
     assert len((await logs.page("c1", "i1", limit=9, cursor=cursor)).items) == 2
 
 

@@ -309,18 +309,18 @@ class RecordStoreContract:
     @pytest.mark.parametrize(
         ("fields", "expected"),
         [
-            ({"studentId": "1"}, ["a", "b", "d"]),
+            ({"studentId": "1"}, ["a", "b", "d", "f"]),
             ({"studentId": "10"}, ["c"]),
             ({"studentId": 1}, []),
             ({"studentId": None}, ["e"]),
             ({"date": "2026-07-20"}, ["a", "c"]),
             ({"studentId": "1", "date": "2026-07-20"}, ["a"]),
-            ({"date": None}, ["d"]),
+            ({"date": None}, ["d", "f"]),
             ({"marksObtained": 12.5}, ["a"]),
             ({"marksObtained": 0}, ["b"]),
             ({"absent": True}, ["c"]),
             ({"absent": False}, ["b"]),
-            ({"absent": None}, ["a", "d", "e"]),
+            ({"absent": None}, ["a", "d", "e", "f"]),
             ({"extensions.hostel": "H1"}, ["d"]),
             ({"nothingSuch": "x"}, []),
         ],
@@ -335,6 +335,7 @@ class RecordStoreContract:
             "c": ('["10","x"]', {"studentId": "10", "date": "2026-07-20", "absent": True}),
             "d": ('["x","1"]', {"studentId": "1", "date": None, "extensions": {"hostel": "H1"}}),
             "e": ('["1"]', {"facultyId": "1", "date": "2026-07-22"}),
+            "f": ('["0","1"]', {"studentId": "1"}),
         }
         writes = [RecordWrite(key, {**content, "tag": tag}, tag, at(1)) for tag, (key, content) in data.items()]
         await records.merge(batch(*writes))
