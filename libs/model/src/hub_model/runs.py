@@ -5,7 +5,7 @@
 
 Events may arrive in any order, twice, or after the end; the result is the same (a property test shuffles them).
 A stream ends when it is told how many batches were sent and all of them are written, or when it failed. Counts go
-on after the end, so a late batch is never missing from the total.
+on after the end, so a late batch is never missing from the total. A running stream may be waiting for its source.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from hub_model.errors import ErrorClass
 from hub_model.intervals import add_number, count_numbers
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType
+from hub_model.waiting import Waiting, joined
 
 
 class RunStatus(StrEnum):
@@ -67,6 +68,7 @@ class Stream(Value):
     complete: bool = False
     expected_records: int | None = None
     failure: Failure | None = None
+    waiting: Waiting | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -189,11 +191,29 @@ def fail(run: Run, event: SyncFailed) -> Run:
     return run
 
 
+def wait(run: Run, data_type: DataType, waiting: Waiting) -> Run:
+    """Note that a stream waits for its source. That is no progress; progress of the stream ends it."""
+    stream = run.streams.get(data_type)
+    if stream is None or run.status.is_final:
+        return run
+    waiting = joined(stream.waiting, waiting)
+    if waiting == stream.waiting or _has_gone_on(stream, waiting):
+        return run
+    return run.model_copy(update={"streams": {**run.streams, data_type: _waiting_as(stream, waiting)}})
+
+
 def cancel(run: Run, now: datetime) -> Run:
     """End a run whose integration was deleted or disabled; a finished run stays as it ended."""
     if run.status.is_final:
         return run
-    return run.model_copy(update={"status": RunStatus.CANCELLED, "finished_at": now, "progressed_at": now})
+    return run.model_copy(
+        update={
+            "status": RunStatus.CANCELLED,
+            "streams": {data_type: _waiting_as(stream, None) for data_type, stream in run.streams.items()},
+            "finished_at": now,
+            "progressed_at": now,
+        }
+    )
 
 
 def is_drift(counts: Counts) -> bool:
@@ -219,6 +239,8 @@ def _drift_failure(counts: Counts) -> Failure:
 def _with_stream(run: Run, stream: Stream, now: datetime) -> Run:
     """The run with this stream in place of its former self, and every status derived anew."""
     stream = stream.model_copy(update={"status": _stream_status(stream)})
+    if stream.waiting and _has_gone_on(stream, stream.waiting):
+        stream = _waiting_as(stream, None)
     streams = {**run.streams, stream.data_type: stream}
     update: dict[str, object] = {"streams": streams, "progressed_at": max(run.progressed_at, now)}
     if not run.status.is_final:
@@ -227,6 +249,17 @@ def _with_stream(run: Run, stream: Stream, now: datetime) -> Run:
         if status.is_final:
             update["finished_at"] = max(run.progressed_at, now)
     return run.model_copy(update=update)
+
+
+def _waiting_as(stream: Stream, waiting: Waiting | None) -> Stream:
+    return stream.model_copy(update={"waiting": waiting})
+
+
+def _has_gone_on(stream: Stream, waiting: Waiting) -> bool:
+    """Whether the stream has been further than the place where it waited, or has come to an end."""
+    if stream.status is not StreamStatus.RUNNING or stream.batches is not None or stream.failure is not None:
+        return True
+    return bool(stream.written) and stream.written[-1][1] >= waiting.sequence
 
 
 def _stream_status(stream: Stream) -> StreamStatus:
