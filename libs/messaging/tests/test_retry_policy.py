@@ -2,7 +2,7 @@
 
 import pytest
 from hub_messaging.handling import GiveUp, TryAgain
-from hub_messaging.middleware import RetryPolicy, decide
+from hub_messaging.middleware import RetryPolicy, decide, longest_delay_s
 from hub_model.errors import (
     ErrorClass,
     HubError,
@@ -90,6 +90,21 @@ def test_jitter_spreads_retries_by_a_fifth(error: Exception, attempt: int, jitte
     if isinstance(outcome, TryAgain):
         rung = POLICY.ladder_s[min(attempt, 6) - 1]
         assert 0.8 * rung <= outcome.delay_s <= 1.2 * rung
+
+
+@given(error_type=st.sampled_from([TransientError, Unavailable, RateLimited]), attempt=attempts, age_s=ages,
+       retry_after_s=waits, jitter=jitters)  # fmt: skip
+def test_no_retry_is_later_than_the_longest_delay_that_was_foretold(
+    error_type: type[TransientError], attempt: int, age_s: float, retry_after_s: float | None, jitter: float
+) -> None:
+    error = error_type("x", retry_after_s=retry_after_s)
+    outcome = decide_at(error, attempt=attempt, age_s=age_s, jitter=jitter)
+    if isinstance(outcome, TryAgain):
+        assert outcome.delay_s <= longest_delay_s(POLICY, error, attempt=attempt)
+
+
+def test_the_longest_delay_is_close_to_what_the_source_asked_for() -> None:
+    assert longest_delay_s(POLICY, RateLimited("x", retry_after_s=600), attempt=1) == pytest.approx(660)
 
 
 def test_eight_attempts_fit_into_a_day() -> None:

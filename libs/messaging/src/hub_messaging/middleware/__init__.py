@@ -3,6 +3,6 @@
 from hub_messaging.middleware.deadline import deadline
 from hub_messaging.middleware.failure_reporting import failure_reporting
 from hub_messaging.middleware.log_context import log_context
-from hub_messaging.middleware.retry_policy import RetryPolicy, decide, retry_policy
+from hub_messaging.middleware.retry_policy import RetryPolicy, decide, longest_delay_s, retry_policy
 
-__all__ = ["RetryPolicy", "deadline", "decide", "failure_reporting", "log_context", "retry_policy"]
+__all__ = ["RetryPolicy", "deadline", "decide", "failure_reporting", "log_context", "longest_delay_s", "retry_policy"]

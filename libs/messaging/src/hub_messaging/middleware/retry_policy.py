@@ -34,18 +34,17 @@ def decide(policy: RetryPolicy, error: Exception, *, attempt: int, age_s: float,
         if attempt >= policy.bug_attempts:
             return GiveUp("internal_error", error)
         return TryAgain(_spread(_rung(policy, attempt), jitter), error)
-    if isinstance(error, RateLimited):
-        low, high = policy.wait_s
-        wanted = min(max(age_s / 4, low), high) if error.retry_after_s is None else 0.0
-    elif attempt >= policy.max_attempts:
+    if attempt >= policy.max_attempts and not isinstance(error, RateLimited):
         return GiveUp(f"{error.code}: {attempt} attempts", error)
-    else:
-        wanted = _rung(policy, attempt)
-    asked = error.retry_after_s or 0.0
-    delay_s = max(_spread(wanted, jitter), asked * (1 + jitter / 10))
+    delay_s = _delay_s(policy, error, attempt=attempt, age_s=age_s, jitter=jitter)
     if age_s + delay_s > policy.max_age_s:
         return GiveUp(f"{error.code}: {age_s / 3600:.1f} hours", error)
     return TryAgain(delay_s, error, counted=not isinstance(error, RateLimited))
+
+
+def longest_delay_s(policy: RetryPolicy, error: TransientError, *, attempt: int) -> float:
+    """The most that ``decide`` lets a message wait after this error, at any age and jitter."""
+    return _delay_s(policy, error, attempt=attempt, age_s=policy.max_age_s, jitter=1.0)
 
 
 def retry_policy(policy: RetryPolicy, *, jitter: Callable[[], float] = random.random) -> Middleware:
@@ -76,6 +75,17 @@ class _CrashLoop(PermanentError):
             f"handed out {count} times without an end",
             public="An internal error stopped this sync; the operators have been told.",
         )
+
+
+def _delay_s(policy: RetryPolicy, error: TransientError, *, attempt: int, age_s: float, jitter: float) -> float:
+    if not isinstance(error, RateLimited):
+        wanted = _rung(policy, attempt)
+    elif error.retry_after_s is None:
+        low, high = policy.wait_s
+        wanted = min(max(age_s / 4, low), high)
+    else:
+        wanted = 0.0
+    return max(_spread(wanted, jitter), (error.retry_after_s or 0.0) * (1 + jitter / 10))
 
 
 def _rung(policy: RetryPolicy, attempt: int) -> float:
