@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hub_messaging.envelope import decode
 from hub_messaging.handling import Context
 from hub_messaging.publisher import Publisher
 from hub_messaging.testing import wait_until
-from hub_model.errors import InvalidInput, RateLimited, Unavailable
+from hub_model.errors import InvalidInput, RateLimited, TransientError, Unavailable
 from hub_model.integrations import Integration
 from hub_model.messages import (
     BatchFetched,
@@ -34,6 +34,7 @@ from hub_model.messages import (
 )
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus, fail, new_run
+from hub_model.waiting import Waiting
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.repositories import SPECS, Chains, Integrations, Runs
@@ -324,6 +325,68 @@ async def test_a_source_in_trouble_makes_the_message_be_tried_again(
         await given(page(), "copy", fetching)
     college.serve_rows(ROWS[:10])
     assert isinstance((await given(page(), "copy", fetching))[-1], StreamFinished)
+
+
+async def _waiting(hub: Hub) -> Waiting | None:
+    return (await hub.runs.get("college-1", "run-1")).streams[DataType.STUDENTS].waiting
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(429, "rate_limited"), (503, "rate_limited"), (500, "source_unavailable")]
+)
+async def test_a_stream_that_waits_for_its_source_says_so_and_until_when(
+    hub: Hub, fetching: Fetching, college: Any, make_integration: Callable[..., Integration], status: int, code: str
+) -> None:
+    headers = {} if status == 500 else {"Retry_After": "7200"}
+    college.answer = lambda asked: college.json({}, status, **headers)
+    await hub.begin(make_integration())
+    with pytest.raises(TransientError):
+        await given(page(), "copy", fetching)
+    waiting = await _waiting(hub)
+    assert waiting is not None
+    assert waiting.code == code
+    assert "source" in waiting.public
+    assert waiting.until is not None
+    waits_s = (waiting.until - waiting.since).total_seconds()
+    # No sooner than the source asked for, and no sooner than the message can come back.
+    assert waits_s == pytest.approx(7200 * 1.1 if headers else 5 * 1.2)
+
+
+async def test_a_parked_chain_keeps_saying_that_it_waits(
+    hub: Hub, fetching: Fetching, college: Any, make_integration: Callable[..., Integration]
+) -> None:
+    pages = {"1": lambda: college.json({"data": ROWS[:100]}), "2": lambda: college.json({}, 429, Retry_After="7200")}
+    college.answer = lambda asked: pages[asked.query["page"]]()
+    endpoint = {"path": "/students", "pagination": {"type": "page"}}
+    await hub.begin(make_integration(endpoints={"students": endpoint}))
+    batch, parked = await given(page(), "copy-a", fetching)
+    assert isinstance(batch, BatchFetched)
+    assert await _waiting(hub) is None
+    with pytest.raises(RateLimited):
+        await given(parked, "copy-b", fetching)
+    first = await _waiting(hub)
+    assert first is not None
+    assert (first.sequence, first.code) == (1, "rate_limited")
+    with pytest.raises(RateLimited):
+        await given(parked, "copy-b", fetching)
+    again = await _waiting(hub)
+    assert again is not None
+    assert again.since == first.since
+
+
+async def test_a_store_that_fails_does_not_hide_why_the_stream_waits(
+    hub: Hub, fetching: Fetching, college: Any, make_integration: Callable[..., Integration]
+) -> None:
+    class FailingRuns(Runs):
+        async def change(self, *_: Any) -> Run:
+            raise Unavailable("the store is down", code="store_down")
+
+    college.answer = lambda asked: college.json({}, 429, Retry_After="7200")
+    await hub.begin(make_integration())
+    with pytest.raises(RateLimited) as caught:
+        await given(page(), "copy", replace(fetching, runs=FailingRuns(hub.store)))
+    assert caught.value.retry_after_s == 7200
+    assert await _waiting(hub) is None
 
 
 async def test_a_finished_run_is_not_started_again(

@@ -12,6 +12,7 @@ from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError, Una
 
 MIN_WAIT_S = 1.0
 MAX_WAIT_S = 6 * 3600.0
+ASKED_TO_WAIT = "The source limits how often it may be asked; the sync goes on when it allows."
 
 _TRANSIENT = frozenset([408, 423, 425])
 _RATE_WORDS = ("rate limit", "ratelimit", "too many requests", "throttl", "quota exceeded")
@@ -30,7 +31,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str
         return RateLimited(
             f"{what}: too many requests",
             retry_after_s=wait_s,
-            public="The source limits how often it may be asked; the sync goes on when it allows.",
+            public=ASKED_TO_WAIT,
         )
     if status in _TRANSIENT or status >= 500:
         return Unavailable(

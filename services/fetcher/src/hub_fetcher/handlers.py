@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 from hub_messaging.handling import Context
-from hub_model.errors import ErrorClass, PermanentError, RateLimited, SourceError
+from hub_messaging.middleware import RetryPolicy, longest_delay_s
+from hub_model.errors import ErrorClass, HubError, PermanentError, RateLimited, SourceError, TransientError
 from hub_model.integrations import Integration
 from hub_model.messages import (
     Message,
@@ -19,11 +20,13 @@ from hub_model.messages import (
     SyncRequested,
     Trigger,
 )
-from hub_model.runs import Run, RunStatus, cancel, start
+from hub_model.runs import Run, RunStatus, cancel, start, wait
+from hub_model.waiting import Waiting
 from hub_storage.repositories import Chains, Integrations, Runs
 from hub_storage.repositories.handover import end_run
 
 from hub_fetcher.auth import secret_params
+from hub_fetcher.classify import ASKED_TO_WAIT
 from hub_fetcher.probe import check_connection
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
@@ -44,6 +47,7 @@ class Fetching:
     limits: Limits
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
     probe_deadline_s: float = 18.0
 
 
@@ -94,12 +98,15 @@ async def fetch_pages(message: PageRequested, context: Context, *, hub: Fetching
     except PermanentError as error:
         yield failed(message, error, batches=message.sequence, now=hub.clock())
         return
-    if wait_s := walk.wait_s(hub.clock()):
-        raise RateLimited(f"{source.plan.label} asked us to wait", retry_after_s=wait_s)
-    stretch = fetch_stretch(walk, source.read, hub.limits, monotonic=hub.monotonic)
-    async with aclosing(stretch) as messages:
-        async for fetched in messages:
-            yield fetched
+    try:
+        _check_pause(walk, source, hub)
+        stretch = fetch_stretch(walk, source.read, hub.limits, monotonic=hub.monotonic)
+        async with aclosing(stretch) as messages:
+            async for fetched in messages:
+                yield fetched
+    except TransientError as error:
+        await _note_wait(message, context, error, hub)
+        raise
     log.info("stretch.fetched", data_type=message.data_type, step=message.step, **walk.summary())
 
 
@@ -134,6 +141,28 @@ def _open_walk(message: PageRequested, integration: Integration, hub: Fetching) 
     source = hub.sources.open(integration, endpoint)
     walk = Walk(message, endpoint, source.plan, clock=hub.clock, secret_params=secret_params(integration))
     return walk, source
+
+
+def _check_pause(walk: Walk, source: Source, hub: Fetching) -> None:
+    """Raise RateLimited while the source still wants to be left alone."""
+    if wait_s := walk.wait_s(hub.clock()):
+        raise RateLimited(f"{source.plan.label} asked us to wait", retry_after_s=wait_s, public=ASKED_TO_WAIT)
+
+
+async def _note_wait(message: PageRequested, context: Context, error: TransientError, hub: Fetching) -> None:
+    """Tell the run that this stream waits, so that it does not count as stalled; why it waits matters more."""
+    now = hub.clock()
+    waiting = Waiting(
+        since=now,
+        until=now + timedelta(seconds=longest_delay_s(hub.policy, error, attempt=context.attempt)),
+        sequence=message.sequence,
+        code=error.code,
+        public=error.public,
+    )
+    try:
+        await hub.runs.change(message.college_id, message.run_id, lambda run: wait(run, message.data_type, waiting))
+    except HubError as unstored:
+        log.warning("wait.not_stored", data_type=message.data_type, error_code=unstored.code)
 
 
 def _is_over(run: Run, message: PageRequested) -> bool:

@@ -72,7 +72,7 @@ def build_service(
 
 def build_router(hub: Fetching, broker: Broker, *, stretches: int) -> Router:
     """The three queues of the fetcher."""
-    router = Router(broker, service=NAME, clock=hub.clock)
+    router = Router(broker, service=NAME, clock=hub.clock, policy=hub.policy)
     router.add(
         Subscription("fetcher.syncs", ["sync.requested"]),
         {SyncRequested: partial(start_sync, hub=hub)},
