@@ -6,8 +6,10 @@ import pytest
 from hub_model import runs
 from hub_model.errors import ErrorClass
 from hub_model.messages import SyncFailed, SyncFinished, Trigger
+from hub_model.records import DataType
 from hub_model.runs import RunStatus
 from hub_model.slots import due_after
+from hub_model.waiting import Waiting
 from hub_storage.repositories.runs import SPEC
 
 
@@ -94,6 +96,39 @@ async def test_a_run_with_progress_is_never_failed(world, claimed) -> None:
         await world.runs.change(
             claimed.college_id, "r1", lambda run: run.model_copy(update={"progressed_at": world.now})
         )
+    assert not world.others()
+
+
+async def park(world, integration, *, hours: float) -> None:
+    """What the fetcher stores when the source asks it to wait."""
+    waiting = Waiting(since=world.now, until=world.now + timedelta(hours=hours), code="rate_limited", public="x")
+    await world.runs.change(integration.college_id, "r1", lambda run: runs.wait(run, DataType.MARKS, waiting))
+
+
+async def test_a_run_parked_by_a_rate_limit_is_not_failed_as_stalled(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await park(world, claimed, hours=6)
+    await tick_for(world, minutes=6 * 60 + 29, step_s=300)
+    assert not world.others()
+    await tick_for(world, minutes=15, step_s=300)
+    assert isinstance(world.others()[0], SyncFailed)
+
+
+async def test_a_run_that_waits_again_and_again_is_not_failed_as_stalled(world, claimed) -> None:
+    """The ladder's attempts: each finds the source in the same state."""
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    for _ in range(5):
+        await park(world, claimed, hours=2)
+        await tick_for(world, minutes=125, step_s=300)
+    assert not world.others()
+
+
+async def test_a_restart_during_a_wait_does_not_end_the_run(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await park(world, claimed, hours=6)
+    world.pass_time(hours=3)
+    world.scheduler = world.new_scheduler()
+    await tick_for(world, minutes=180, step_s=300)
     assert not world.others()
 
 

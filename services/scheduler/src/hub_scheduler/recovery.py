@@ -54,7 +54,7 @@ class Recovery:
         if due is not None and due <= now:
             await self._skip_overlap(integration, run_id, due, now)
         run = await self._backend.runs.find(integration.college_id, run_id)
-        match self._sightings.repair_of(run_id, run, self._monotonic()):
+        match self._sightings.repair_of(run_id, run, self._monotonic(), now):
             case Repair.REPEAT:
                 await self._repeat(integration, run_id, run, now)
             case Repair.END if run is not None:

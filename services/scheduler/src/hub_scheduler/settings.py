@@ -23,5 +23,5 @@ class SchedulerSettings(RuntimeSettings):
         default=1800.0,
         ge=60,
         le=86_400,
-        description="Seconds a sync may go without any progress before it is ended as stalled.",
+        description="Seconds without progress before a sync is ended as stalled; waits for the source do not count.",
     )

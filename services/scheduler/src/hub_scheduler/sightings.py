@@ -1,16 +1,21 @@
 """What to do about an active run that looks the same each time. Pure.
 
 Time is measured on the process's own monotonic clock: a run is not called stalled because the wall clock jumped, the
-machine slept, or every service was down together with this one.
+machine slept, or every service was down together with this one. The wall clock is asked once for each new look of a
+run, and only for how much of a wait for the source is left.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from hub_model.runs import Run, RunStatus
+from hub_model.waiting import Waiting
 
 _LONGEST_PAUSE_S = 3600.0
+# A message lives for 24 hours at most: nobody comes back to a stream that has waited for longer.
+_LONGEST_WAIT_S = 25 * 3600.0
 
 
 class Repair(StrEnum):
@@ -27,6 +32,7 @@ class _Sighting:
     since_s: float
     act_at_s: float
     pause_s: float
+    stall_after_s: float
 
 
 class Sightings:
@@ -37,14 +43,18 @@ class Sightings:
         self._stall_after_s = stall_after_s
         self._sightings: dict[str, _Sighting] = {}
 
-    def repair_of(self, run_id: str, run: Run | None, now_s: float) -> Repair | None:
-        """What to do now about this active run, claimed longer ago than the grace; None: let it be."""
+    def repair_of(self, run_id: str, run: Run | None, now_s: float, now: datetime) -> Repair | None:
+        """What to do now about this active run, claimed longer ago than the grace; None: let it be.
+
+        ``now_s`` is the monotonic clock, ``now`` the wall clock.
+        """
         sighting = self._sightings.get(run_id)
         if sighting is None or sighting.run != run:
             # Seen for the first time, it has waited long enough; if it has just moved, it may move again.
             act_at_s = now_s if sighting is None else now_s + self._grace_s
-            sighting = self._sightings[run_id] = _Sighting(run, now_s, act_at_s, self._grace_s)
-        repair = self._due_repair(run, now_s - sighting.since_s)
+            stall_after_s = self._stall_after_s + self._wait_left_s(run, now)
+            sighting = self._sightings[run_id] = _Sighting(run, now_s, act_at_s, self._grace_s, stall_after_s)
+        repair = _due_repair(run, is_stalled=now_s - sighting.since_s >= sighting.stall_after_s)
         if repair is None or now_s < sighting.act_at_s:
             return None
         sighting.act_at_s = now_s + sighting.pause_s
@@ -56,9 +66,25 @@ class Sightings:
         for run_id in self._sightings.keys() - set(run_ids):
             del self._sightings[run_id]
 
-    def _due_repair(self, run: Run | None, idle_s: float) -> Repair | None:
-        if run is not None and run.status.is_final:
-            return Repair.END
-        if run is not None and idle_s >= self._stall_after_s:
-            return Repair.FAIL
-        return Repair.REPEAT if run is None or run.status is RunStatus.QUEUED else None
+    def _wait_left_s(self, run: Run | None, now: datetime) -> float:
+        """How much longer the run's streams wait for their source: the longest of them counts."""
+        streams = run.streams.values() if run else ()
+        longest_s = _LONGEST_WAIT_S - self._stall_after_s
+        return max((_left_s(stream.waiting, now, longest_s) for stream in streams if stream.waiting), default=0.0)
+
+
+def _left_s(waiting: Waiting, now: datetime, longest_s: float) -> float:
+    if waiting.until is None:
+        return 0.0
+    wait_s = min((waiting.until - waiting.since).total_seconds(), longest_s)
+    # A clock that is behind the one that wrote ``since`` must not make the wait longer than it is.
+    waited_s = max(0.0, (now - waiting.since).total_seconds())
+    return max(0.0, wait_s - waited_s)
+
+
+def _due_repair(run: Run | None, *, is_stalled: bool) -> Repair | None:
+    if run is not None and run.status.is_final:
+        return Repair.END
+    if run is not None and is_stalled:
+        return Repair.FAIL
+    return Repair.REPEAT if run is None or run.status is RunStatus.QUEUED else None
