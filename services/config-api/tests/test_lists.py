@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hub_model.base import format_datetime
 from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.logs import LogEntry, LogLevel, RejectedRecord
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType, RecordWrite
-from hub_model.runs import fail, new_run
+from hub_model.runs import fail, new_run, wait
+from hub_model.waiting import Waiting
 from hub_storage.records import MergeBatch
 from hub_storage.repositories import Logs, Rejects, Runs
 
@@ -111,6 +113,34 @@ async def test_runs_are_newest_first_and_show_no_operators_details(hub: Any) -> 
     }
     assert runs[0]["streams"]["marks"]["status"] == "failed"
     assert "canary" not in str(runs)
+
+
+async def test_a_run_says_which_of_its_streams_waits_for_the_source_and_until_when(hub: Any) -> None:
+    made = await hub.create()
+    run = new_run(
+        run_id="run-that-waits",
+        college_id=hub.college_id,
+        integration_id=made["id"],
+        trigger=Trigger.INTERVAL,
+        data_types=(DataType.MARKS, DataType.STUDENTS),
+        now=hub.clock(),
+    )
+    waiting = Waiting(
+        since=hub.clock(),
+        until=hub.clock() + timedelta(hours=6),
+        sequence=3,
+        code="rate_limited",
+        public="The source limits how often it may be asked.",
+    )
+    await Runs(hub.store).add(wait(run, DataType.MARKS, waiting))
+    streams = (await hub.get(f"/api/integrations/{made['id']}/runs/{run.id}"))["streams"]
+    assert streams["marks"]["waiting"] == {
+        "since": format_datetime(waiting.since),
+        "until": format_datetime(waiting.since + timedelta(hours=6)),
+        "code": "rate_limited",
+        "message": "The source limits how often it may be asked.",
+    }
+    assert streams["students"]["waiting"] is None
 
 
 async def test_rejects_show_the_raw_record_and_every_reason(hub: Any) -> None:

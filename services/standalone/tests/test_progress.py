@@ -1,10 +1,12 @@
 import io
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 from hub_standalone.client import HubClient
-from hub_standalone.progress import ProgressView, describe_counts
+from hub_standalone.progress import ProgressView, describe_counts, describe_wait
 from rich.console import Console
 
 COUNTS = dict.fromkeys(
@@ -12,8 +14,21 @@ COUNTS = dict.fromkeys(
 )
 
 
-def stream(status: str, *, expected: int | None = 100, failure: Any = None, **counts: int) -> dict[str, Any]:
-    return {"status": status, "counts": COUNTS | counts, "expectedRecords": expected, "failure": failure}
+def stream(
+    status: str, *, expected: int | None = 100, failure: Any = None, waiting: Any = None, **counts: int
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "counts": COUNTS | counts,
+        "expectedRecords": expected,
+        "failure": failure,
+        "waiting": waiting,
+    }
+
+
+def wait(code: str = "rate_limited", until: str | None = "2026-03-01T14:05:30.000000Z") -> dict[str, Any]:
+    message = "The source does not answer; the hub tries again."
+    return {"since": "2026-03-01T12:05:30.000000Z", "until": until, "code": code, "message": message}
 
 
 async def watched(steps: list[tuple[str, dict[str, Any]]], *, terminal: bool) -> str:
@@ -75,3 +90,43 @@ def test_a_failed_stream_says_why() -> None:
 
 def test_a_stream_that_brought_nothing_says_so() -> None:
     assert describe_counts(stream("succeeded")) == "nothing new"
+
+
+@pytest.fixture
+def _in_kolkata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+SLOW = "waiting for the source until 19:35 (asked us to slow down)"
+
+
+@pytest.mark.usefixtures("_in_kolkata")
+def test_a_wait_is_told_in_words_and_in_the_time_of_the_place() -> None:
+    assert describe_wait(wait()) == SLOW
+    assert describe_wait(wait(until=None)) == "waiting for the source (asked us to slow down)"
+    assert describe_wait(wait("source_timeout")) == (
+        "waiting for the source until 19:35: The source does not answer; the hub tries again."
+    )
+
+
+@pytest.mark.usefixtures("_in_kolkata")
+async def test_a_stream_that_waits_is_said_to_once_where_there_are_no_bars() -> None:
+    waiting = ("running", {"marks": stream("running", waiting=wait())})
+    shown = await watched([waiting, waiting, ("succeeded", {"marks": stream("succeeded", inserted=2)})], terminal=False)
+    assert shown == f"  ERP: marks is {SLOW}\n  ERP: marks succeeded: 2 inserted\n"
+
+
+@pytest.mark.usefixtures("_in_kolkata")
+async def test_a_bar_says_that_its_stream_waits_and_no_longer_when_it_goes_on() -> None:
+    steps = [
+        ("running", {"marks": stream("running", waiting=wait())}),
+        ("running", {"marks": stream("running", fetched=40)}),
+        ("succeeded", {"marks": stream("succeeded", inserted=99)}),
+    ]
+    shown = await watched(steps, terminal=True)
+    assert "waiting for the source until 19:35" in shown
+    assert "waiting" not in shown[shown.index("40/100") - 100 : shown.index("40/100")]

@@ -1,6 +1,7 @@
 """A run as people watch it: a bar per stream while it runs, on a terminal, and a line in words when it has ended."""
 
 import asyncio
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +31,7 @@ class ProgressView:
         )
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._ended: set[tuple[str, str]] = set()
+        self._said: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -58,11 +60,24 @@ class ProgressView:
         if key not in self._tasks:
             self._tasks[key] = self._bars.add_task(label, total=None)
         if stream["status"] == "running":
-            self._bars.update(self._tasks[key], completed=stream["counts"]["fetched"], total=stream["expectedRecords"])
+            wait = describe_wait(stream["waiting"]) if stream.get("waiting") else ""
+            self._bars.update(
+                self._tasks[key],
+                description=f"{label}, {wait}" if wait else label,
+                completed=stream["counts"]["fetched"],
+                total=stream["expectedRecords"],
+            )
+            self._say(label, key, wait)
             return
         self._ended.add(key)
         self._bars.remove_task(self._tasks[key])
         self._console.print(f"  {label} {stream['status']}: {describe_counts(stream)}", markup=False)
+
+    def _say(self, label: str, key: tuple[str, str], wait: str) -> None:
+        """Where no bar says it, a line does, once for each wait."""
+        if wait and self._said.get(key) != wait and not self._console.is_terminal:
+            self._console.print(f"  {label} is {wait}", markup=False)
+        self._said[key] = wait
 
 
 def describe_counts(stream: Json) -> str:
@@ -70,3 +85,11 @@ def describe_counts(stream: Json) -> str:
     counts, failure = stream["counts"], stream["failure"]
     words = ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts[fate]) or "nothing new"
     return f"{words}; {failure['message']}" if failure else words
+
+
+def describe_wait(waiting: Json) -> str:
+    """Why nothing moves, and until when on the clock of whoever reads it."""
+    until = waiting["until"]
+    at = f" until {datetime.fromisoformat(until).astimezone():%H:%M}" if until else ""
+    why = " (asked us to slow down)" if waiting["code"] == "rate_limited" else f": {waiting['message']}"
+    return f"waiting for the source{at}{why}"

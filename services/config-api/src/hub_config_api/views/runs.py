@@ -7,6 +7,7 @@ from hub_model.logs import LogEntry, LogLevel
 from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import Failure, Run, RunStatus, Stream, StreamStatus
+from hub_model.waiting import Waiting
 
 
 class SyncView(Value):
@@ -24,6 +25,15 @@ class FailureView(Value):
     message: str
 
 
+class WaitingView(Value):
+    """A pause because the source asked for one or is in trouble. ``until``: then at the latest it is asked again."""
+
+    since: Instant
+    until: Instant | None
+    code: str
+    message: str
+
+
 class StreamView(Value):
     """The progress of one data type. ``batches`` is unknown until every page was fetched."""
 
@@ -34,6 +44,7 @@ class StreamView(Value):
     complete: bool
     expected_records: int | None
     failure: FailureView | None
+    waiting: WaitingView | None
     warnings: list[str]
 
 
@@ -104,6 +115,7 @@ def _stream_view(stream: Stream) -> StreamView:
         complete=stream.complete,
         expected_records=stream.expected_records,
         failure=_failure_view(stream.failure),
+        waiting=_waiting_view(stream.waiting),
         warnings=list(stream.warnings),
     )
 
@@ -112,3 +124,9 @@ def _failure_view(failure: Failure | None) -> FailureView | None:
     if failure is None:
         return None
     return FailureView(error_class=failure.error_class, code=failure.code, stage=failure.stage, message=failure.public)
+
+
+def _waiting_view(waiting: Waiting | None) -> WaitingView | None:
+    if waiting is None:
+        return None
+    return WaitingView(since=waiting.since, until=waiting.until, code=waiting.code, message=waiting.public)
