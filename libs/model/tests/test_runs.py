@@ -148,7 +148,11 @@ def test_a_wait_is_no_progress_and_no_start() -> None:
     assert [getattr(waiting, name) for name in unmoved] == [getattr(queued, name) for name in unmoved]
 
 
-@pytest.mark.parametrize("event", [written(1), written(2), finished(), failed(), failed(None, None)])
+@pytest.mark.parametrize(
+    "event",
+    [written(1), written(2), finished(), failed(), failed(None, None)],
+    ids=["batch", "later batch", "finish", "failure", "failed run"],
+)
 def test_progress_of_a_stream_ends_its_wait(event: Event) -> None:
     run = after(waits(pause(1)), waits(pause(1), MARKS))
     assert run.streams[STUDENTS].waiting
