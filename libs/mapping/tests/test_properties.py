@@ -8,11 +8,13 @@ from zoneinfo import ZoneInfo
 
 import orjson
 from hub_mapping import compile_mapping
-from hub_mapping.kinds import reader
+from hub_mapping.filling import Filler
+from hub_mapping.kinds import Read, reader
 from hub_mapping.schemas import SCHEMAS, Field, Kind
+from hub_mapping.shapes import Shapes
 from hub_mapping.transforms import TRANSFORMS
 from hub_mapping.vocabularies import Unmapped
-from hub_model.errors import InvalidInput
+from hub_model.errors import InvalidInput, Issue
 from hub_model.mappings import Mapping, Rule
 from hub_model.records import DataType
 from hypothesis import given, settings
@@ -208,3 +210,30 @@ def test_no_transform_raises_anything_but_invalid_input(
             value = TRANSFORMS[word].build(arguments, ZONE)(value, record)
         except InvalidInput:
             return
+
+
+plain_texts = st.text(st.characters(codec="ascii"), max_size=12) | st.sampled_from(
+    ["", " ", " a ", "\0", "a\0", "a\u0301", "\u00a0", "x" * 256, "x" * 257, "\x1f a", "007", "A@B.EDU"]
+)
+
+
+@given(st.sampled_from([field for fields in SCHEMAS.values() for field in fields.values()]), plain_texts)
+def test_for_plain_text_the_reader_of_a_field_gives_the_same(field: Field, text: str) -> None:
+    read: Read = reader(field, ZONE)
+
+    def read_or_refuse(value: object) -> object:
+        try:
+            return read(value)
+        except InvalidInput as error:
+            return error.code
+
+    issues: list[Issue] = []
+    filler = Filler({field.name: field}, (), Shapes({field.name: read}, {field.name: field}, everything=False))
+    taken = filler.fill({field.name: text}, issues)
+    value = read_or_refuse(text)
+    if issues:
+        assert [issue.code for issue in issues] == [value]
+    elif type(value) is Unmapped:
+        assert taken["extensions"] == {f"{field.name}Raw": value.raw}
+    else:
+        assert taken == {field.name: value}

@@ -60,7 +60,7 @@ class CompiledMapping:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._shapes = Shapes(plan.defaults, everything=plan.everything)
+        self._shapes = Shapes(plan.defaults, plan.fields, everything=plan.everything)
         self._filler = Filler(plan.fields, plan.rules, self._shapes)
         self._key_of = key_of(plan.key_parts)
         self._key_fields = tuple(name for part in plan.key_parts for name in part)
@@ -93,7 +93,7 @@ class CompiledMapping:
         used = {path for rule in self._plan.rules for path in rule.paths}
         for record in sample:
             if isinstance(record, dict):
-                used |= {raw for _name, raw, _read in self._shapes.copies(record)}
+                used |= {raw for _name, raw, _read, _length in self._shapes.copies(record)}
         return unmapped_paths(sample, used)
 
     def _map(self, raw: object, observed: str, issues: list[Issue]) -> Canonical | None:

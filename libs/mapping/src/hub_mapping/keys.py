@@ -53,4 +53,6 @@ def key_of(parts: Sequence[tuple[str, ...]]) -> KeyOf:
 
 def content_hash(payload: bytes, *, deleted: bool) -> str:
     """128 bits over the data as JSON with sorted names. A delete differs from the record it deletes."""
-    return blake2b(payload, digest_size=16, person=b"deleted" if deleted else b"").hexdigest()
+    if deleted:
+        return blake2b(payload, digest_size=16, person=b"deleted").hexdigest()
+    return blake2b(payload, digest_size=16).hexdigest()

@@ -41,6 +41,14 @@ def reader(field: Field, zone: ZoneInfo) -> Read:
     return readers[field.kind]()
 
 
+def plain_length(field: Field) -> int:
+    """Up to which length text is taken as it is, trimmed, if it is ASCII without NUL; -1: it always has to be read.
+
+    Invariant: for such text the reader of the field gives the same.
+    """
+    return field.max_length if field.kind in (Kind.TEXT, Kind.ID) else -1
+
+
 def _text_reader(limit: int) -> Read:
     def read(value: object) -> str | None:
         if type(value) is str:

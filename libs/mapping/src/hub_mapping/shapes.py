@@ -10,10 +10,11 @@ from hub_model.errors import InvalidInput
 
 from hub_mapping.flaws import flaw
 from hub_mapping.json_values import check_json, check_name
-from hub_mapping.kinds import Read
+from hub_mapping.kinds import Read, plain_length
+from hub_mapping.schemas import Field
 
-# canonical field, raw field, reader
-Copy = tuple[str, str, Read]
+# canonical field, raw field, reader, and up to which length plain text need not be read
+Copy = tuple[str, str, Read, int]
 
 _MAX_SHAPES = 64
 _MAX_NAMES = 256
@@ -22,8 +23,9 @@ _MAX_NAMES = 256
 class Shapes:
     """The fields to copy, by shape. With ``everything``, names that match no field are copied under themselves."""
 
-    def __init__(self, readers: Mapping[str, Read], *, everything: bool) -> None:
+    def __init__(self, readers: Mapping[str, Read], fields: Mapping[str, Field], *, everything: bool) -> None:
         self._readers = readers
+        self._fields = fields
         self._everything = everything
         self._known: dict[tuple[str, ...], tuple[Copy, ...]] = {}
 
@@ -47,9 +49,9 @@ class Shapes:
         for field, read in self._readers.items():
             raw = field if field in exact else alike.get(plain_name(field))
             if raw is not None:
-                copies.append((field, raw, read))
+                copies.append((field, raw, read, plain_length(self._fields[field])))
         if self._everything:
-            used = {raw for _field, raw, _read in copies}
+            used = {raw for _field, raw, _read, _length in copies}
             copies += [_as_it_is(name) for name in shape if name not in used]
         return tuple(copies)
 
@@ -69,5 +71,5 @@ def _as_it_is(name: str) -> Copy:
         def refuse(_value: object) -> object:
             raise flaw(code, message)
 
-        return "", name, refuse
-    return name, name, check_json
+        return "", name, refuse, -1
+    return name, name, check_json, -1
