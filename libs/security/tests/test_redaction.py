@@ -154,6 +154,20 @@ def test_nested_values_exceptions_and_models_are_searched() -> None:
     assert REDACTED in repr(event(redactor, loop=loop))
 
 
+def test_a_text_that_was_clean_is_searched_again_for_a_new_secret() -> None:
+    redactor = Redactor()
+    assert redactor.redact("the word canary-word") == "the word canary-word"
+    redactor.add("canary-word")
+    assert redactor.redact("the word canary-word") == f"the word {REDACTED}"
+
+
+def test_what_is_known_to_be_clean_is_bounded() -> None:
+    redactor = Redactor()
+    for number in range(10_000):
+        redactor.redact(f"line {number}")
+    assert len(redactor._clean) <= 4_096
+
+
 def test_the_oldest_of_very_many_secrets_is_forgotten_and_a_used_one_stays() -> None:
     redactor = Redactor()
     redactor.add("first-secret")

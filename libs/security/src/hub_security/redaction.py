@@ -16,6 +16,8 @@ MIN_SECRET_CHARS = 6
 _WINDOW = 4
 _MAX_SECRETS = 10_000
 _MAX_DEPTH = 8
+_MAX_CLEAN = 4_096
+_MAX_CLEAN_CHARS = 128
 _SECRET_NAMES = frozenset(["authorization", "proxyauthorization", "cookie", "setcookie", "xapikey"])
 _SECRET_ENDINGS = ("apikey", "password", "passwd", "secret", "signature", "token", "privatekey")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s?#@]+@")
@@ -35,6 +37,9 @@ class Redactor:
         # The first characters of each form lead to the forms, longest first: searching costs the same for ten
         # secrets and for ten thousand.
         self._forms: dict[str, tuple[str, ...]] = {}
+        # Short texts that were searched and hold nothing. A new secret makes a new set, so that a search that is
+        # under way in another thread notes its outcome in the old one.
+        self._clean: set[str] = set()
 
     def add(self, secret: str) -> None:
         """Look for this secret from now on; the longest unused of very many is forgotten."""
@@ -48,18 +53,30 @@ class Redactor:
         for form in forms:
             known = {*self._forms.get(form[:_WINDOW], ()), form}
             self._forms[form[:_WINDOW]] = tuple(sorted(known, key=len, reverse=True))
+        self._clean = set()
         while len(self._secrets) > _MAX_SECRETS:
             _, forgotten = self._secrets.popitem(last=False)
             self._forget(forgotten)
 
     def redact(self, text: str) -> str:
         """The text without known secrets, credentials in URLs, and query strings."""
+        # This runs for every field of every line, and most of them say the same again and again.
+        clean = self._clean
+        if text in clean:
+            return text
+        redacted = self._redact(text)
+        if redacted == text and len(text) <= _MAX_CLEAN_CHARS:
+            if len(clean) >= _MAX_CLEAN:
+                clean.clear()
+            clean.add(text)
+        return redacted
+
+    def _redact(self, text: str) -> str:
         if "@" in text:
             text = _CREDENTIALS.sub(f"{REDACTED}@", text)
         if "?" in text:
             text = _QUERY.sub(rf"\1?{REDACTED}", text)
         forms = self._forms
-        # One look at every window first: nearly all text holds no secret, and this runs for every field logged.
         hits = [start for start in range(len(text) - _WINDOW + 1) if text[start : start + _WINDOW] in forms]
         return self._replaced(text, hits) if hits else text
 
@@ -69,12 +86,12 @@ class Redactor:
 
     def _value(self, name: str, value: Any, depth: int) -> Any:
         kind = _kind_of(name)
-        if value is None or isinstance(value, bool) or (kind is not _Kind.SECRET and isinstance(value, int | float)):
-            return value
         if kind is _Kind.SECRET or depth > _MAX_DEPTH:
-            return REDACTED
+            return value if value is None or isinstance(value, bool) else REDACTED
         if isinstance(value, str):
             return self.redact(value.split("?", 1)[0] if kind is _Kind.ADDRESS else value)
+        if value is None or isinstance(value, int | float):
+            return value
         if isinstance(value, Mapping):
             return {key: self._value(str(key), item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):

@@ -9,23 +9,34 @@ R = TypeVar("R")
 
 
 class Batcher(Generic[T, R]):
-    """Runs ``work`` on what has gathered; what comes meanwhile waits for the next round.
+    """Runs ``work`` on what has gathered, in at most ``max_rounds`` rounds at once; the rest gathers for the next.
 
     ``work`` returns one result per item, in order. What it raises is raised to everyone of its round.
     """
 
-    def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, max_items: int = 64) -> None:
+    def __init__(
+        self,
+        work: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        max_items: int = 64,
+        max_rounds: int = 2,
+    ) -> None:
         self._work = work
         self._max_items = max_items
+        self._max_rounds = max_rounds
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
-        self._rounds: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0
 
     async def do(self, item: T) -> R:
         """The item's result. A caller that is cancelled does not stop the round."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._rounds is None:
-            self._rounds = asyncio.create_task(self._run_rounds())
+        if self._running < self._max_rounds:
+            self._running += 1
+            task = asyncio.create_task(self._run_rounds())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
     async def _run_rounds(self) -> None:
@@ -34,7 +45,8 @@ class Batcher(Generic[T, R]):
                 batch, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
                 await self._run_round(batch)
         finally:
-            self._rounds = None
+            # Here and not when the task is done: an item that comes between the two would wait for ever.
+            self._running -= 1
 
     async def _run_round(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

@@ -9,12 +9,11 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hub_messaging.broker import Broker, Envelope
 from hub_messaging.envelope import encode
-from hub_messaging.publisher import new_traceparent
 from hub_model.errors import Conflict, Unavailable, Unroutable
 from hub_model.ids import derived_id
 from hub_model.logs import ReceiptStatus, WebhookReceipt
@@ -51,11 +50,19 @@ class Taken:
 
 @dataclass(slots=True)
 class _Seen:
+    """An event this process has taken, or is taking. ``settled`` is there once a copy waits for the first."""
+
     run_id: str
     fingerprint: str
     received_at: datetime
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
     is_accepted: bool = False
+    settled: asyncio.Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    receipt: WebhookReceipt
+    envelopes: Sequence[Envelope]
 
 
 class Intake:
@@ -68,8 +75,7 @@ class Intake:
         self._receipts = receipts
         self._broker = broker
         self._on_accepted = on_accepted
-        self._begin = Batcher(self._begin_all)
-        self._publish_all = Batcher(self._publish_envelopes)
+        self._arrivals = Batcher(self._store_round)
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
     async def take(self, endpoint: Endpoint, event: Event, now: datetime) -> Taken:
@@ -89,7 +95,8 @@ class Intake:
             taken = await self._store(endpoint, event, run_id, seen)
             seen.run_id, seen.is_accepted = taken.run_id, True
         finally:
-            seen.settled.set()
+            if seen.settled is not None:
+                seen.settled.set()
             if not seen.is_accepted:
                 self._seen.pop(run_id, None)
         return taken
@@ -98,39 +105,75 @@ class Intake:
         """The answer to a copy of an event that this process has taken, or is taking."""
         if seen.fingerprint != fingerprint:
             raise _used_for_another_body()
-        await seen.settled.wait()
+        if not seen.is_accepted:
+            seen.settled = seen.settled or asyncio.Event()
+            await seen.settled.wait()
         if not seen.is_accepted:
             raise Unavailable("the event's first copy could not be stored")
         return Taken(seen.run_id, is_duplicate=True)
 
     async def _store(self, endpoint: Endpoint, event: Event, run_id: str, seen: _Seen) -> Taken:
-        receipt = WebhookReceipt(
-            id=run_id,
-            college_id=endpoint.college_id,
-            integration_id=endpoint.integration_id,
-            fingerprint=seen.fingerprint,
-            status=ReceiptStatus.PENDING,
-            received_at=seen.received_at,
-        )
-        stored = await self._begin.do(receipt)
-        if stored is not None:
-            if stored.fingerprint != seen.fingerprint:
-                raise _used_for_another_body()
-            age = seen.received_at - stored.received_at
-            if event.key is None and age >= SAME_BODY_WINDOW:
-                # The same body again after a while is another event: what it says was true twice.
-                again = derived_id(run_id, int(age / SAME_BODY_WINDOW))
-                return await self._store(endpoint, event, again, seen)
-            if stored.status is ReceiptStatus.ACCEPTED:
-                return Taken(run_id, is_duplicate=True)
-        received_at = stored.received_at if stored is not None else seen.received_at
-        await self._publish(endpoint, event, run_id, received_at, now=seen.received_at)
+        arrival = _arrival(endpoint, event, run_id, seen)
+        stored = await self._arrivals.do(arrival)
+        if stored is None:
+            self._on_accepted(run_id)
+            return Taken(run_id, is_duplicate=False)
+        if stored.fingerprint != seen.fingerprint:
+            raise _used_for_another_body()
+        age = seen.received_at - stored.received_at
+        if event.key is None and age >= SAME_BODY_WINDOW:
+            # The same body again after a while is another event: what it says was true twice.
+            return await self._store(endpoint, event, derived_id(run_id, int(age / SAME_BODY_WINDOW)), seen)
+        if stored.status is ReceiptStatus.ACCEPTED:
+            return Taken(run_id, is_duplicate=True)
+        # Nobody was told that the first copy is safe. Published with its time, it cannot overtake what came since.
+        await self._publish(_envelopes(endpoint, event, run_id, stored.received_at, now=seen.received_at))
+        self._on_accepted(run_id)
         return Taken(run_id, is_duplicate=False)
 
-    async def _publish(
-        self, endpoint: Endpoint, event: Event, run_id: str, received_at: datetime, *, now: datetime
-    ) -> None:
-        messages = [
+    async def _store_round(self, arrivals: Sequence[_Arrival]) -> Sequence[WebhookReceipt | None]:
+        """Begin the receipts and publish what is new; return the receipts that were there already."""
+        stored = await self._receipts.begin_all([arrival.receipt for arrival in arrivals])
+        fresh = [envelope for item in arrivals if item.receipt.id not in stored for envelope in item.envelopes]
+        await self._publish(fresh)
+        return [stored.get(arrival.receipt.id) for arrival in arrivals]
+
+    async def _publish(self, envelopes: Sequence[Envelope]) -> None:
+        if not envelopes:
+            return
+        try:
+            await self._broker.publish(envelopes)
+        except Unroutable as error:
+            raise Unavailable("nobody takes webhook events yet: no queue is bound to batch.fetched") from error
+
+    def _remember(self, seen: _Seen) -> _Seen:
+        self._seen[seen.run_id] = seen
+        self._seen.move_to_end(seen.run_id)
+        if len(self._seen) > _MAX_REMEMBERED:
+            self._seen.popitem(last=False)
+        return seen
+
+
+def _arrival(endpoint: Endpoint, event: Event, run_id: str, seen: _Seen) -> _Arrival:
+    receipt = WebhookReceipt(
+        id=run_id,
+        college_id=endpoint.college_id,
+        integration_id=endpoint.integration_id,
+        fingerprint=seen.fingerprint,
+        status=ReceiptStatus.PENDING,
+        received_at=seen.received_at,
+    )
+    return _Arrival(receipt, _envelopes(endpoint, event, run_id, seen.received_at, now=seen.received_at))
+
+
+def _envelopes(
+    endpoint: Endpoint, event: Event, run_id: str, received_at: datetime, *, now: datetime
+) -> Sequence[Envelope]:
+    # The event's own id makes the trace, so that a message sent twice is seen as one.
+    trace_id = run_id.replace("-", "")
+    traceparent = f"00-{trace_id}-{trace_id[:16]}-01"
+    return [
+        encode(
             BatchFetched(
                 college_id=endpoint.college_id,
                 integration_id=endpoint.integration_id,
@@ -140,32 +183,13 @@ class Intake:
                 origin=Origin.WEBHOOK,
                 observed_at=received_at,
                 records=batch,
-            )
-            for sequence, batch in enumerate(event.batches)
-        ]
-        traceparent = new_traceparent()
-        await self._publish_all.do(
-            [encode(message, source=SOURCE, now=now, traceparent=traceparent) for message in messages]
+            ),
+            source=SOURCE,
+            now=now,
+            traceparent=traceparent,
         )
-        self._on_accepted(run_id)
-
-    async def _begin_all(self, receipts: Sequence[WebhookReceipt]) -> Sequence[WebhookReceipt | None]:
-        stored = await self._receipts.begin_all(receipts)
-        return [stored.get(receipt.id) for receipt in receipts]
-
-    async def _publish_envelopes(self, groups: Sequence[Sequence[Envelope]]) -> Sequence[None]:
-        try:
-            await self._broker.publish([envelope for group in groups for envelope in group])
-        except Unroutable as error:
-            raise Unavailable("nobody takes webhook events yet: no queue is bound to batch.fetched") from error
-        return [None] * len(groups)
-
-    def _remember(self, seen: _Seen) -> _Seen:
-        self._seen[seen.run_id] = seen
-        self._seen.move_to_end(seen.run_id)
-        if len(self._seen) > _MAX_REMEMBERED:
-            self._seen.popitem(last=False)
-        return seen
+        for sequence, batch in enumerate(event.batches)
+    ]
 
 
 def _used_for_another_body() -> Conflict:

@@ -15,13 +15,13 @@ from hub_storage.store import Store
 from hub_webhook_gateway.api import create_app
 from hub_webhook_gateway.background import Acceptor, Background
 from hub_webhook_gateway.endpoints import Endpoints
-from hub_webhook_gateway.intake import Intake
+from hub_webhook_gateway.intake import SOURCE, Intake
 from hub_webhook_gateway.limits import TokenBuckets
 from hub_webhook_gateway.receiving import WebhookReceiver
 from hub_webhook_gateway.refusals import Refusals
 from hub_webhook_gateway.settings import GatewaySettings
 
-NAME = "webhook-gateway"
+NAME = SOURCE
 
 
 def build_service(
@@ -53,7 +53,12 @@ def build_service(
         body_deadline_s=settings.webhook_body_deadline_s,
         trusted_proxies=[ip_network(text) for text in settings.trusted_proxies],
     )
-    return Service(name=NAME, start=_start, stop=background.finish, app=create_app(receiver), ready=store.ping)
+
+    async def stop(grace_s: float) -> bool:
+        acceptor.hurry()
+        return await background.finish(grace_s)
+
+    return Service(name=NAME, start=_start, stop=stop, app=create_app(receiver), ready=store.ping)
 
 
 async def _start() -> None:
