@@ -41,6 +41,7 @@ def bare_app(secret: bytes, broker: Broker | None) -> Any:
 
 async def serve(app: Any) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print(listener.getsockname()[1], flush=True)
     config = uvicorn.Config(app, http="httptools", loop="asyncio", log_level="warning", lifespan="off")
     await uvicorn.Server(config).serve([listener])

@@ -51,6 +51,19 @@ async def test_a_request_in_flight_is_answered_before_the_server_stops() -> None
         assert (await answer).text == "done"
 
 
+async def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    app = SlowApp()
+    async with serving(app) as (server, client):
+        answer = asyncio.create_task(client.get("/"))
+        await app.entered.wait()
+        [connection] = server._server.server_state.connections
+        assert connection.transport is not None
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        app.go.set()
+        assert (await answer).text == "done"
+
+
 async def test_a_request_that_outlasts_the_grace_is_cut_and_said_so() -> None:
     app = SlowApp()
     async with serving(app) as (server, client):
