@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from hub_model.base import Input, Instant, Value
 from hub_model.endpoints import Endpoint
@@ -99,8 +99,8 @@ class WebhookSettings(Input):
 class IntegrationDraft(Input):
     """What a principal writes: the body of create and update. Secrets go in here and never come out."""
 
-    name: str = Field(min_length=1, max_length=120)
-    type: str = Field(min_length=1, max_length=64)
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+    type: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
     base_url: str = Field(max_length=2048)
     auth_type: AuthType
     api_key: Secret | None = None
@@ -267,7 +267,7 @@ def check_url(url: str) -> str:
         raise ValueError("write a full address that begins with https:// (or http://) and names a host")
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         raise ValueError("leave user and password out of the URL; they go in their own fields")
-    if parts.fragment or parts.query:
+    if "?" in url or "#" in url:
         raise ValueError("leave '?' and '#' out of the base URL; parameters belong to the endpoints")
     if port == 0 or not parts.hostname.isascii():
         raise ValueError("write the host in ASCII (punycode) and a port between 1 and 65535")

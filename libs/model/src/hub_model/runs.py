@@ -3,7 +3,8 @@
     queued ──start──▶ running ──every stream ended──▶ succeeded | partial | failed
       └──────────────────┴──────cancel──────────────▶ cancelled
 
-Events may arrive in any order, twice, or after the end; the result is the same (a property test shuffles them).
+Events may arrive in any order, twice, or after the end; the result is the same (a property test shuffles them),
+but for its moments, and for which of several failures of a stream is told: the one that was heard of first.
 A stream ends when it is told how many batches were sent and all of them are written, or when it failed. Counts go
 on after the end, so a late batch is never missing from the total. A running stream may be waiting for its source.
 """
@@ -56,7 +57,8 @@ class Stream(Value):
     """The progress of one data type within a run.
 
     ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
-    sent, once the fetcher has said so. ``complete``: the walk saw every page.
+    sent, once the fetcher has said so. ``complete``: the walk saw every page. ``expected_records`` is the largest
+    total the source has told.
     """
 
     data_type: DataType
@@ -140,10 +142,11 @@ def record_batch(run: Run, event: BatchWritten) -> Run:
     written = add_number(stream.written, event.sequence)
     if written == stream.written:
         return run
+    told = [total for total in (stream.expected_records, event.expected_records) if total is not None]
     update: dict[str, object] = {
         "written": written,
         "counts": stream.counts + event.counts,
-        "expected_records": event.expected_records or stream.expected_records,
+        "expected_records": max(told, default=None),
     }
     if is_drift(event.counts):
         update |= {"status": StreamStatus.FAILED, "failure": stream.failure or _drift_failure(event.counts)}
@@ -243,10 +246,11 @@ def _with_stream(run: Run, stream: Stream, now: datetime) -> Run:
         stream = _waiting_as(stream, None)
     streams = {**run.streams, stream.data_type: stream}
     update: dict[str, object] = {"streams": streams, "progressed_at": max(run.progressed_at, now)}
-    if not run.status.is_final:
+    if run.status is not RunStatus.CANCELLED:
+        # Also after the end: a run that failed and whose late batches arrive yet has brought something.
         update["status"] = status = _run_status(streams)
         update["started_at"] = run.started_at or now
-        if status.is_final:
+        if status.is_final and run.finished_at is None:
             update["finished_at"] = max(run.progressed_at, now)
     return run.model_copy(update=update)
 
