@@ -269,9 +269,31 @@ def test_an_empty_page_in_the_middle_does_not_end_a_walk_whose_last_page_is_know
     assert walked.rows == list(range(20))
 
 
+def test_an_empty_page_in_the_middle_does_not_end_a_walk_whose_total_promises_more() -> None:
+    pages = {1: some(0, 10, 99), 2: [], 3: some(10, 10, 99)}
+    walked = walk({"type": "page"}, lambda query: ({"data": pages[int(query["page"])], "total": 20}, None))
+    assert (walked.rows, walked.end) == (list(range(20)), End())
+
+
+@pytest.mark.parametrize("spec", [{"type": "page", "pageSize": 10}, {"type": "offset", "pageSize": 10}])
+def test_rows_that_vanish_while_they_are_read_make_a_walk_incomplete(spec: dict[str, Any]) -> None:
+    """With every request the first row goes, so each later page begins one row too far."""
+    remaining = [{"id": number} for number in range(31)]
+
+    def api(query: dict[str, str]) -> tuple[Any, None]:
+        remaining.pop(0)
+        start = int(query["offset"]) if "offset" in query else (int(query["page"]) - 1) * 10
+        return {"data": remaining[start : start + 10], "total": len(remaining)}, None
+
+    walked = walk(spec, api)
+    assert not {11, 22} & set(walked.rows)
+    assert not walked.end.complete
+    assert "fell from 30 to" in walked.end.warnings[0]
+
+
 def test_fewer_rows_than_the_total_are_a_warning_and_not_complete() -> None:
-    pages = {1: some(0, 10, 99), 2: []}
-    walked = walk({"type": "page"}, lambda query: ({"data": pages[int(query["page"])], "total": 25}, None))
+    pages = {1: some(0, 10, 99)}
+    walked = walk({"type": "page"}, lambda query: ({"data": pages.get(int(query["page"]), []), "total": 25}, None))
     assert not walked.end.complete
     assert walked.end.warnings == ("The source said that there are 25 records and sent 10.",)
 

@@ -57,6 +57,8 @@ def test_a_present_and_empty_array_is_no_error(body: Any) -> None:
         ({"data": {"id": 1}}, "data", "records_missing"),
         ({}, None, "records_missing"),
         ({"id": 1, "name": "x"}, None, "records_missing"),
+        ({"data": None, "tags": []}, None, "records_null"),
+        ({"students": None, "permissions": []}, None, "records_null"),
         ("text", None, "records_missing"),
         (7, None, "records_missing"),
         ({"a": ROWS, "b": ROWS}, None, "records_ambiguous"),
@@ -91,6 +93,10 @@ def test_the_error_lists_the_arrays_that_could_be_meant() -> None:
         ({"Error": "true", "Msg": "no records", "PunchData": []}, ErrorClass.DATA),
         ({"error": {"code": 5}, "data": ROWS}, ErrorClass.DATA),
         ({"data": [], "errors": [{"message": "user not authorized"}]}, ErrorClass.AUTH),
+        ({"status": 500, "message": "database is down", "data": []}, ErrorClass.DATA),
+        ({"statusCode": "503", "data": []}, ErrorClass.DATA),
+        ({"code": 401, "message": "Unauthorized", "data": []}, ErrorClass.AUTH),
+        ({"response": {"success": False, "message": "token expired", "data": []}}, ErrorClass.AUTH),
         ({"exception": "moodle_exception", "errorcode": "invalidtoken", "message": "Invalid token"}, ErrorClass.AUTH),
         ({"exc_type": "PermissionError", "exception": "frappe.exceptions.PermissionError: no"}, ErrorClass.AUTH),
         (
@@ -121,6 +127,7 @@ def test_a_body_that_reports_an_error_under_status_200_is_never_zero_records(bod
         {"success": 1},
         {"exception": None},
         {"code": 0, "msg": ""},
+        {"code": 450, "msg": "a number of the source's own"},
     ],
 )
 def test_a_body_that_reports_no_error_is_read(extra: dict[str, Any]) -> None:

@@ -82,7 +82,9 @@ def with_total(position: Position, facts: PageFacts) -> Position:
     else:
         sign = find_total(facts.body, facts.records)
         total = as_count(sign.value) if sign else None
-    return position if total is None else position.model_copy(update={"total": total})
+    if total is None:
+        return position
+    return position.model_copy(update={"total": total, "first_total": position.first_total or total})
 
 
 def foresee(position: Position, limit: int) -> list[Position]:
@@ -96,8 +98,14 @@ def foresee(position: Position, limit: int) -> list[Position]:
 
 
 def end(position: Position, facts: PageFacts) -> End:
-    """The end of the walk, held against the source's own total."""
-    total, read = position.total, facts.records_read
+    """The end of the walk, held against the source's own total.
+
+    Where records vanish in front of a numbered page, the rest move up, and some are passed over unseen.
+    """
+    total, read, first = position.total, facts.records_read, position.first_total
+    if isinstance(position.place, int) and total is not None and first is not None and total < first:
+        words = f"The source's own count fell from {first} to {total} while it was read, so some may have been missed."
+        return End(complete=False, warnings=(f"{words} {read} were read; the next sync reads them all again.",))
     if total is None or total == read:
         return End()
     return End(complete=read > total, warnings=(f"The source said that there are {total} records and sent {read}.",))
@@ -111,6 +119,8 @@ def _next_page(spec: PagePagination, position: Position, facts: PageFacts, has_m
     last = _last_page(spec, facts)
     if last is not None:
         return end(position, facts) if page >= last else _onward(position, page + 1, further=last - page - 1)
+    if not facts.records and _is_gap(position, facts, has_more):
+        return position.model_copy(update={"place": page + 1, "empty_pages": position.empty_pages + 1, "further": 0})
     if _is_over(position, facts, has_more):
         return end(position, facts)
     if not facts.records:
@@ -125,6 +135,15 @@ def _next_offset(position: Position, facts: PageFacts, has_more: bool | None) ->
         raise pagination_stalled()
     offset = int(position.place or 0) + facts.records
     return _onward(position, offset, stride=facts.records, further=_further(position, facts))
+
+
+def _is_gap(position: Position, facts: PageFacts, has_more: bool | None) -> bool:
+    """Whether an empty page may be a hole: the total promises more, no flag denies it, and holes were few so far.
+
+    Unlike a flag that says so page by page, a total may just be wrong; then the walk ends, with a warning.
+    """
+    promised = position.total is not None and position.total > facts.records_read > 0
+    return promised and has_more is None and position.empty_pages < MAX_EMPTY_PAGES
 
 
 def _is_over(position: Position, facts: PageFacts, has_more: bool | None) -> bool:

@@ -10,18 +10,19 @@ from hub_model.endpoints import Pagination
 class Position(Value):
     """The next request and what must be remembered to judge its response.
 
-    ``pagination`` is None until a first response has decided it; from then on it is fixed, as is ``records_path``
-    ("" is the body itself). ``place`` is the page number, offset, cursor or URL of the next request; None is the
-    plain request. ``total`` is the source's own count, where it gave one. ``seen`` and ``fingerprint`` belong to the
-    loop guards. ``resume_at``: the source asked us to wait until then. ``source`` tells whether the endpoint is still
-    the one the walk began with. Probably ``further`` more requests follow the next one, ``stride`` apart, with pages of
-    ``page_bytes``: for asking ahead, never for deciding.
+    ``pagination`` is None until a first response has decided it; from then on it is fixed, as is ``records_path`` (""
+    is the body itself). ``place`` is the page number, offset, cursor or URL of the next request; None is the plain
+    request. ``total`` is the source's own count, where it gave one, and ``first_total`` the first it gave. ``seen`` and
+    ``fingerprint`` belong to the loop guards. ``resume_at``: the source asked us to wait until then. ``source`` tells
+    whether the endpoint is still the one the walk began with. Probably ``further`` more requests follow the next one,
+    ``stride`` apart, with pages of ``page_bytes``: for asking ahead, never for deciding.
     """
 
     pagination: Pagination | None = None
     records_path: str | None = None
     place: int | str | None = None
     total: int | None = None
+    first_total: int | None = None
     empty_pages: int = 0
     seen: tuple[int, ...] = ()
     fingerprint: str = ""

@@ -11,7 +11,7 @@ from hub_model.errors import ErrorClass, SourceError
 from hub_model.records import DataType
 
 from hub_fetcher.paths import MISSING, dig
-from hub_fetcher.signs import as_flag, normal_name
+from hub_fetcher.signs import as_count, as_flag, normal_name
 
 _RECORD_KEYS = frozenset(
     ["data", "records", "results", "result", "items", "rows", "value", "values", "list", "content", "entries"]
@@ -42,6 +42,7 @@ _ERROR_KEYS = frozenset(
 )
 _FAILED = frozenset(["error", "fail", "failed", "failure", "false"])
 _SUCCESS_KEYS = ("success", "ok", "issuccess")
+_STATUS_KEYS = ("status", "statuscode", "code", "httpstatus", "responsecode")
 _NOTHING = frozenset(["", "0", "false", "none", "null", "no", "ok", "success"])
 _AUTH_WORDS = re.compile(
     r"token|unauthori[sz]ed|not authori[sz]ed|unauthenticated|credential|log ?in|api ?key|permission|forbidden"
@@ -62,8 +63,15 @@ def find_records(body: Any, data_type: DataType, path: str | None) -> tuple[str,
     except SourceError:
         _refuse_reported(body)
         raise
-    _refuse_reported(body, has_records=bool(records))
+    for level in _levels(body, found):
+        _refuse_reported(level, has_records=bool(records))
     return found, records
+
+
+def _levels(body: Any, path: str) -> list[Any]:
+    """The body and the object that holds the records: each may say that the request failed."""
+    holder = path.rpartition(".")[0]
+    return [body, dig(body, holder)] if holder else [body]
 
 
 def _guess(body: Any, data_type: DataType) -> str:
@@ -73,6 +81,9 @@ def _guess(body: Any, data_type: DataType) -> str:
     arrays = array_paths(body)
     usual = [path for path in arrays if normal_name(path.rpartition(".")[2]) in _RECORD_KEYS | {data_type.value}]
     others = [path for path in arrays if normal_name(path.rpartition(".")[2]) not in _SIDE_KEYS]
+    # Null where the records usually are: a list of another name beside it is not the records.
+    if not usual and (null := next((name for name in _usual_names(body, data_type) if body[name] is None), None)):
+        return null
     for choice in ([path for path in usual if "." not in path], usual, others):
         if len(choice) == 1:
             return choice[0]
@@ -85,7 +96,12 @@ def _guess(body: Any, data_type: DataType) -> str:
                 f"of: {', '.join(choice[:8])}.",
             )
     # A usual name that holds something else, null above all, is worth naming.
-    return next((name for name in body if normal_name(name) in _RECORD_KEYS), "") if isinstance(body, dict) else ""
+    return next(iter(_usual_names(body, data_type)), "")
+
+
+def _usual_names(body: Any, data_type: DataType) -> list[str]:
+    usual = _RECORD_KEYS | {data_type.value}
+    return [name for name in body if normal_name(name) in usual] if isinstance(body, dict) else []
 
 
 def array_paths(body: Any) -> list[str]:
@@ -129,6 +145,7 @@ def _refuse_reported(body: Any, *, has_records: bool = False) -> None:
         or str(fields.get("status", "")).strip().lower() in _FAILED
         or any(_is_something(fields.get(name)) for name in ("error", "exception", "exc"))
         or (not has_records and _is_something(fields.get("errors")))
+        or (not has_records and any(_is_http_error(fields.get(name)) for name in _STATUS_KEYS))
         or _info_set_failed(fields.get("statusinfoset"))
     )
     if failed:
@@ -137,6 +154,11 @@ def _refuse_reported(body: Any, *, has_records: bool = False) -> None:
 
 def _is_something(value: Any) -> bool:
     return bool(value) and str(value).strip().lower() not in _NOTHING
+
+
+def _is_http_error(value: Any) -> bool:
+    code = as_count(value)
+    return code is not None and 400 <= code < 600
 
 
 def _info_set_failed(infos: Any) -> bool:
