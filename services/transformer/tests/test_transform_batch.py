@@ -55,6 +55,15 @@ async def test_an_edited_mapping_is_seen_after_a_few_seconds_and_named_by_its_ve
     assert (transformed.mapping_version, transformed.records[0]["data"]["studentId"]) == (2, "N1")
 
 
+async def test_a_sync_that_begins_after_an_edit_never_uses_the_mapping_from_before_it(world) -> None:
+    await world.connect(attendance=ROLL)
+    batch = world.batch({**SEED_EXAMPLE, "roll": "R1", "reg_no": "N1"})
+    await world.transform(batch)
+    await world.edit(version=2, attendance=REG_NO)
+    next_sync = batch.model_copy(update={"run_id": "the-next-run"})
+    assert (await world.transform(next_sync)).records[0]["data"]["studentId"] == "N1"
+
+
 async def test_a_new_time_zone_is_seen_though_no_endpoint_changed(world) -> None:
     await world.connect(attendance="/attendance")
     batch = world.batch({**SEED_EXAMPLE, "checkInAt": "2024-01-15T09:30:00"})

@@ -47,13 +47,16 @@ class VersionedMapping:
 
 
 class Mappings:
-    """Finds the mapping of a batch. An edit is seen after ``ttl_s`` at the latest."""
+    """Finds the mapping of a batch. An edit is seen after ``ttl_s`` at the latest.
+
+    Invariant: a sync that begins after an edit never uses the mapping from before it.
+    """
 
     def __init__(self, integrations: Integrations, *, clock: Callable[[], datetime], ttl_s: float, size: int) -> None:
         self._integrations = integrations
         self._clock = clock
         self._ttl = timedelta(seconds=ttl_s)
-        self._seen: Bounded[tuple[str, str], tuple[datetime, Integration]] = Bounded(size)
+        self._seen: Bounded[tuple[str, str, str], tuple[datetime, Integration]] = Bounded(size)
         self._compiled: Bounded[tuple[str, int, str, str], CompiledMapping] = Bounded(size)
 
     async def find(self, batch: BatchFetched) -> VersionedMapping:
@@ -72,12 +75,14 @@ class Mappings:
         return VersionedMapping(compiled, integration.mapping_version)
 
     async def _integration(self, batch: BatchFetched) -> Integration:
-        key = (batch.college_id, batch.integration_id)
+        # Every pushed event is a run of its own: those share one look.
+        run_id = "" if batch.origin is Origin.WEBHOOK else batch.run_id
+        key = (batch.college_id, batch.integration_id, run_id)
         now = self._clock()
         seen = self._seen.get(key)
         if seen is not None and now - seen[0] < self._ttl:
             return seen[1]
-        integration = await self._integrations.find(*key)
+        integration = await self._integrations.find(batch.college_id, batch.integration_id)
         if integration is None:
             raise PermanentError(
                 f"integration {batch.integration_id} is gone; its fetched records are not stored",
