@@ -288,6 +288,7 @@ def test_a_failed_run_whose_late_batches_arrive_yet_has_brought_something() -> N
         (1, 2, False),
         (4, 5, False),
         (5, 5, True),
+        (5, 24, True),
         (5, 25, False),
         (6, 25, True),
         (100, 500, False),
