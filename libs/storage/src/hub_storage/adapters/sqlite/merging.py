@@ -17,12 +17,10 @@ from hub_model.base import format_datetime
 from hub_model.records import Outcome, RecordWrite, StoredRecord
 
 from hub_storage.adapters.sqlite.json_text import to_text, to_value
-from hub_storage.adapters.sqlite.record_tables import indexed_date, indexed_student, instant, micros
+from hub_storage.adapters.sqlite.record_tables import NewRow, indexed_date, indexed_student, instant, micros
 from hub_storage.records import MergeBatch
 
 Entry = list[Any]
-# set_id, key, data, sources, deleted, created_at, updated_at, student_id, date
-NewRow = tuple[int, str, str, str, int, int, int, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +62,31 @@ def content_of(writes: Iterable[RecordWrite]) -> bytes:
     return blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def plan_merge(batch: MergeBatch, set_id: int, stored: Mapping[str, RecordRow]) -> Plan:
-    """Decide on every write of the batch; each key occurs in it once."""
+def settle(writes: Iterable[RecordWrite], entries: Mapping[str, Entry | None]) -> dict[str, Outcome]:
+    """The outcomes, by key, that follow from what the integration wrote last: nothing is to be written for these."""
+    settled: dict[str, Outcome] = {}
+    for write in writes:
+        if known := entries.get(write.key):
+            if known[1] > micros(write.version):
+                settled[write.key] = Outcome.STALE
+            elif known[0] == write.content_hash and known[5] == write.deleted:
+                settled[write.key] = Outcome.UNCHANGED
+    return settled
+
+
+def plan_merge(batch: MergeBatch, settled: Mapping[str, Outcome], stored: Mapping[str, RecordRow]) -> Plan:
+    """Decide on every write of the batch, beyond those that are settled; each key occurs in it once."""
     at = micros(batch.merged_at)
     outcomes: list[Outcome] = []
     rows: list[NewRow] = []
     growth = 0
     for write in batch.writes:
-        outcome, row = _decide(batch, set_id, write, stored.get(write.key), at)
+        if outcome := settled.get(write.key):
+            outcomes.append(outcome)
+            continue
+        outcome, row = _decide(batch, write, stored.get(write.key), at)
         outcomes.append(outcome)
-        if row is not None:
-            rows.append(row)
+        rows.append(row)
         if outcome is Outcome.INSERTED:
             growth += 1
         elif outcome is Outcome.DELETED:
@@ -82,29 +94,21 @@ def plan_merge(batch: MergeBatch, set_id: int, stored: Mapping[str, RecordRow]) 
     return Plan(outcomes, rows, growth)
 
 
-def _decide(
-    batch: MergeBatch, set_id: int, write: RecordWrite, row: RecordRow | None, at: int
-) -> tuple[Outcome, NewRow | None]:
-    version = micros(write.version)
-    entry = [write.content_hash, version, write.source_id, batch.run_id, at, int(write.deleted)]
+def _decide(batch: MergeBatch, write: RecordWrite, row: RecordRow | None, at: int) -> tuple[Outcome, NewRow]:
+    entry = [write.content_hash, micros(write.version), write.source_id, batch.run_id, at, int(write.deleted)]
     if row is None:
         # A delete of what never was leaves a tombstone too: an older write may still be on its way.
         sources = {batch.integration_id: entry}
         outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
-        return outcome, _new_row(set_id, write, write.data, sources, (at, at))
+        return outcome, _new_row(write, write.data, sources, (at, at))
     sources = to_value(row.sources)
-    if known := sources.get(batch.integration_id):
-        if known[1] > version:
-            return Outcome.STALE, None
-        if known[0] == write.content_hash and known[5] == entry[5]:
-            return Outcome.UNCHANGED, None
     sources[batch.integration_id] = entry
     data = to_value(row.data)
     if not write.deleted:
         data.update(write.data)
     outcome = _outcome(write, row, data)
     updated_at = row.updated_at if outcome is Outcome.UNCHANGED else max(row.updated_at, at)
-    return outcome, _new_row(set_id, write, data, sources, (row.created_at, updated_at))
+    return outcome, _new_row(write, data, sources, (row.created_at, updated_at))
 
 
 def _outcome(write: RecordWrite, row: RecordRow, data: dict[str, Any]) -> Outcome:
@@ -116,11 +120,9 @@ def _outcome(write: RecordWrite, row: RecordRow, data: dict[str, Any]) -> Outcom
     return Outcome.UNCHANGED if to_text(data) == row.data else Outcome.UPDATED
 
 
-def _new_row(
-    set_id: int, write: RecordWrite, data: dict[str, Any], sources: dict[str, Entry], times: tuple[int, int]
-) -> NewRow:
+def _new_row(write: RecordWrite, data: dict[str, Any], sources: dict[str, Entry], times: tuple[int, int]) -> NewRow:
     student_id, date = indexed_student(write.key, data), indexed_date(data)
-    return set_id, write.key, to_text(data), to_text(sources), int(write.deleted), *times, student_id, date
+    return write.key, data, sources, int(write.deleted), *times, student_id, date
 
 
 def _described(entry: Sequence[Any]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ Columns of their own exist for what people filter by. ``student_id`` is null whe
 of students, attendance and marks do: there the key's index finds the student, and a second index would only cost.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import apsw
 from hub_model.records import DataType
 
-from hub_storage.adapters.sqlite.json_text import to_text
+from hub_storage.adapters.sqlite.json_text import to_text, to_value
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,13 +43,21 @@ _TABLES = """
 _FIND_SET = "SELECT id FROM record_sets WHERE college_id = ? AND data_type = ?"
 _ADD_SET = "INSERT INTO record_sets (college_id, data_type) VALUES (?, ?)"
 
+# key, data, sources, deleted, created_at, updated_at, student_id, date
+NewRow = tuple[str, dict[str, Any], dict[str, list[Any]], int, int, int, str | None, str | None]
+
 COLUMNS = "key, data, sources, deleted, created_at, updated_at"
 SELECT_ONE = f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key = ?"
-SELECT_KEYS = f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key IN (SELECT value FROM json_each(?))"
+# What a merge does, it does for the whole batch in one step, with JSON in and JSON out. Between the steps of a
+# statement its thread needs Python's lock again; row by row, a busy event loop would hold up every single row.
+_OF_KEYS = "FROM records WHERE set_id = ? AND key IN (SELECT value FROM json_each(?))"
+_SELECT_ENTRIES = f"SELECT json_group_object(key, sources -> ?) {_OF_KEYS}"
+_SELECT_ROWS = f"SELECT json_group_array(json_array({COLUMNS})) {_OF_KEYS}"
 CHANGES = "SELECT 1 FROM records WHERE set_id = ? AND updated_at >= ? LIMIT ?"
-UPSERT = """
+_UPSERT = """
     INSERT INTO records (set_id, key, data, sources, deleted, created_at, updated_at, student_id, date)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    SELECT ?, value ->> 0, value -> 1, value -> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
+    FROM jsonb_each(?) WHERE true
     ON CONFLICT (set_id, key) DO UPDATE SET
         data = excluded.data, sources = excluded.sources, deleted = excluded.deleted,
         updated_at = excluded.updated_at, student_id = excluded.student_id, date = excluded.date
@@ -95,6 +104,29 @@ def instant(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def find_entries(connection: apsw.Connection, set_id: int, keys: Sequence[str], integration_id: str) -> dict[str, Any]:
+    """By key of the records that are stored, the integration's entry in ``sources``, or None."""
+    path = f"$.{to_text(integration_id)}"
+    entries: dict[str, Any] = _value(connection, _SELECT_ENTRIES, (path, set_id, to_text(keys)))
+    return entries
+
+
+def find_rows(connection: apsw.Connection, set_id: int, keys: Sequence[str]) -> list[list[Any]]:
+    """The ``COLUMNS`` of the records that are stored."""
+    rows: list[list[Any]] = _value(connection, _SELECT_ROWS, (set_id, to_text(keys)))
+    return rows
+
+
+def upsert_rows(connection: apsw.Connection, set_id: int, rows: Sequence[NewRow]) -> None:
+    """Add or overwrite whole rows. Raises InvalidInput, and stores nothing, if one is not plain JSON."""
+    connection.execute(_UPSERT, (set_id, to_text(rows)))
+
+
+def _value(connection: apsw.Connection, sql: str, values: tuple[object, ...]) -> Any:
+    [(text,)] = connection.execute(sql, values).fetchall()
+    return to_value(str(text))
+
+
 def key_prefix(student_id: str) -> str:
     """How a key that begins with this student begins."""
     return to_text([student_id])[:-1]
@@ -103,7 +135,7 @@ def key_prefix(student_id: str) -> str:
 def indexed_student(key: str, data: dict[str, Any]) -> str | None:
     """What the column ``student_id`` holds of a record."""
     student_id = data.get("studentId")
-    if not isinstance(student_id, str) or key.startswith(key_prefix(student_id)):
+    if not isinstance(student_id, str) or key == f'["{student_id}"]' or key.startswith(key_prefix(student_id)):
         return None
     return student_id
 

@@ -1,6 +1,6 @@
 """The record store on SQLite: one read of a batch's keys, a comparison, one write of what changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from operator import attrgetter
 
@@ -9,8 +9,7 @@ from hub_model.records import DataType, Outcome, StoredRecord
 from hub_sqlite import SqliteDatabase
 
 from hub_storage.adapters.sqlite import record_tables
-from hub_storage.adapters.sqlite.json_text import to_text
-from hub_storage.adapters.sqlite.merging import RecordRow, content_of, plan_merge
+from hub_storage.adapters.sqlite.merging import RecordRow, content_of, plan_merge, settle
 from hub_storage.adapters.sqlite.record_selection import record_selections
 from hub_storage.adapters.sqlite.record_tables import find_set, micros
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
@@ -39,8 +38,7 @@ class SqliteRecordStore(RecordStore):
         if not batch.writes:
             return []
         content = content_of(batch.writes)
-        keys = to_text([write.key for write in batch.writes])
-        return await self._database.write(lambda connection: _merge(connection, batch, content, keys))
+        return await self._database.write(lambda connection: _merge(connection, batch, content))
 
     async def get(self, college_id: str, data_type: DataType, key: str) -> StoredRecord | None:
         def get(connection: apsw.Connection) -> RecordRow | None:
@@ -67,15 +65,17 @@ class SqliteRecordStore(RecordStore):
         return await self._database.read(count)
 
 
-def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes, keys: str) -> list[Outcome]:
+def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes) -> list[Outcome]:
     set_id = record_tables.ensure_set(connection, batch.college_id, batch.data_type)
     merged = connection.execute(record_tables.FIND_BATCH, (set_id, batch.id)).fetchone()
     if merged is not None and merged[0] == content:
         return [_OUTCOMES[code] for code in merged[1]]
-    rows = connection.execute(record_tables.SELECT_KEYS, (set_id, keys))
-    plan = plan_merge(batch, set_id, {row[0]: RecordRow(*row) for row in rows})
+    keys = [write.key for write in batch.writes]
+    entries = record_tables.find_entries(connection, set_id, keys, batch.integration_id)
+    settled = settle(batch.writes, entries)
+    plan = plan_merge(batch, settled, _stored(connection, set_id, entries.keys() - settled.keys()))
     if plan.rows:
-        connection.executemany(record_tables.UPSERT, plan.rows)
+        record_tables.upsert_rows(connection, set_id, plan.rows)
         if plan.growth:
             connection.execute(record_tables.COUNT_LIVE, (plan.growth, set_id))
         codes = "".join(_CODES[outcome] for outcome in plan.outcomes)
@@ -83,6 +83,11 @@ def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes, keys:
         connection.execute(record_tables.DROP_BATCHES, (now - _REMEMBERED_FOR_US,))
         connection.execute(record_tables.ADD_BATCH, (set_id, batch.id, content, codes, now))
     return plan.outcomes
+
+
+def _stored(connection: apsw.Connection, set_id: int, keys: Collection[str]) -> dict[str, RecordRow]:
+    rows = record_tables.find_rows(connection, set_id, list(keys)) if keys else []
+    return {row[0]: RecordRow(*row) for row in rows}
 
 
 def _selected(connection: apsw.Connection, set_id: int, query: RecordQuery) -> list[RecordRow]:
