@@ -158,7 +158,13 @@ def test_ids_are_text_exactly_as_the_source_writes_them() -> None:
     assert student_id(101.0) == "101"
     assert student_id(9007199254740993) == "9007199254740993"
     assert student_id("Jose\u0301") == "Jos\u00e9"
-    for raw, code in [(1.5, "not_an_id"), (True, "wrong_type"), (1e20, "inexact"), ({"a": 1}, "wrong_type")]:
+    for raw, code in [
+        (1.5, "not_an_id"),
+        (True, "wrong_type"),
+        (1e20, "inexact"),
+        (float(2**53 + 1), "inexact"),
+        ({"a": 1}, "wrong_type"),
+    ]:
         assert issues_of(DataType.STUDENTS, {"studentId": raw, "name": "A"}) == {"/studentId": code}
 
 

@@ -91,6 +91,7 @@ def test_a_decimal_has_one_canonical_form(value: object, number: float) -> None:
         ("0.1234567890123456789", "inexact"),
         (1e300, "inexact"),
         (9007199254740994.0, "inexact"),
+        (float(2**53 + 1), "inexact"),
         ("85,5", "not_a_number"),
         ("85%", "not_a_number"),
         ("AB", "not_a_number"),

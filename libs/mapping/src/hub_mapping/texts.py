@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from hub_mapping.flaws import flaw, unexpected
 
-# Whole floats beyond this have lost digits already, before they came here.
-MAX_EXACT_FLOAT = 2**53
+# Whole floats beyond this may have lost digits already, before they came here: 2**53 itself is what 2**53 + 1 becomes.
+MAX_EXACT_FLOAT = 2**53 - 1
 _MAX_DIGITS = 64
 
 
