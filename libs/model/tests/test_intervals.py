@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hub_model.intervals import add_number, count_numbers
+from hub_model.intervals import add_number, has_all_below
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,14 @@ def test_intervals_hold_what_a_set_holds(added: list[int]) -> None:
         assert (intervals is before) == (number in oracle), "the same object when it was there already"
         oracle.add(number)
     assert {n for low, high in intervals for n in range(low, high + 1)} == oracle
-    assert count_numbers(intervals) == len(oracle)
+
+
+@given(numbers, st.integers(-1, 45))
+def test_all_below_a_limit_means_every_one_of_them(added: list[int], limit: int) -> None:
+    intervals: tuple[tuple[int, int], ...] = ()
+    for number in added:
+        intervals = add_number(intervals, number)
+    assert has_all_below(intervals, limit) == set(added).issuperset(range(limit))
 
 
 @given(numbers)

@@ -163,7 +163,7 @@ def test_a_run_ends_when_every_stream_has_and_each_meets_its_fate(
         assert run.status is RunStatus.SUCCEEDED
         assert run.failure is None
     else:
-        brought = StreamStatus.SUCCEEDED in fates or run.counts.fetched > 0
+        brought = StreamStatus.SUCCEEDED in fates or run.counts.fetched > run.counts.rejected
         assert run.status is (RunStatus.PARTIAL if brought else RunStatus.FAILED)
         assert run.failure is not None
     assert run.finished_at is not None
@@ -258,6 +258,18 @@ def test_a_run_that_brought_nothing_and_failed_has_failed() -> None:
     assert run.status is RunStatus.FAILED
     assert run.failure is not None
     assert (run.failure.code, run.failure.error_class) == ("not_found", ErrorClass.CONFIG)
+
+
+def test_a_run_of_which_every_record_was_rejected_has_brought_nothing() -> None:
+    run = applied(queued(STUDENTS), written(0, Counts(fetched=40, rejected=40)), finished(1))
+    assert run.status is RunStatus.FAILED
+
+
+def test_batches_beyond_the_last_do_not_stand_in_for_those_that_are_missing() -> None:
+    """A stretch was fetched twice, and the source had shrunk in between."""
+    run = applied(queued(STUDENTS), written(2), written(3), finished(2))
+    assert run.status is RunStatus.RUNNING
+    assert applied(run, written(0), written(1)).status is RunStatus.SUCCEEDED
 
 
 def test_the_first_failure_of_a_stream_is_kept() -> None:

@@ -24,6 +24,6 @@ def add_number(intervals: Intervals, number: int) -> Intervals:
     return (*intervals[:start], (low, high), *intervals[end:])
 
 
-def count_numbers(intervals: Intervals) -> int:
-    """How many integers the intervals hold."""
-    return sum(high - low + 1 for low, high in intervals)
+def has_all_below(intervals: Intervals, limit: int) -> bool:
+    """Whether the intervals hold 0 and every integer after it below ``limit``."""
+    return limit <= 0 or (bool(intervals) and intervals[0][0] <= 0 and intervals[0][1] >= limit - 1)

@@ -18,7 +18,7 @@ from pydantic import Field
 from hub_model.base import Instant, Value
 from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
-from hub_model.intervals import add_number, count_numbers
+from hub_model.intervals import add_number, has_all_below
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType
 from hub_model.waiting import Waiting, joined
@@ -269,7 +269,8 @@ def _has_gone_on(stream: Stream, waiting: Waiting) -> bool:
 def _stream_status(stream: Stream) -> StreamStatus:
     if stream.status is not StreamStatus.RUNNING:
         return stream.status
-    if stream.batches is None or count_numbers(stream.written) < stream.batches:
+    # A stretch fetched again, from a source that had shrunk, leaves batches beyond the last: they do not count.
+    if stream.batches is None or not has_all_below(stream.written, stream.batches):
         return StreamStatus.RUNNING
     return StreamStatus.FAILED if stream.failure else StreamStatus.SUCCEEDED
 
@@ -280,5 +281,5 @@ def _run_status(streams: Mapping[DataType, Stream]) -> RunStatus:
         return RunStatus.RUNNING
     if StreamStatus.FAILED not in statuses:
         return RunStatus.SUCCEEDED
-    written = any(stream.counts.fetched for stream in streams.values())
+    written = any(stream.counts.fetched > stream.counts.rejected for stream in streams.values())
     return RunStatus.PARTIAL if StreamStatus.SUCCEEDED in statuses or written else RunStatus.FAILED
