@@ -135,6 +135,15 @@ def test_a_partial_run_names_what_is_not_complete() -> None:
     assert (line.event, line.level) == ("sync.partial", LogLevel.WARNING)
 
 
+def test_a_run_whose_walk_did_not_see_everything_does_not_call_itself_complete() -> None:
+    run = ended_run(
+        written(MARKS, inserted=1), finished(MARKS, complete=False, warnings=("3 are missing.",)), data_types=(MARKS,)
+    )
+    line = log_lines.run_ended(run, paused=False)
+    assert line.message == "Sync finished: 1 record read: 1 new. Not complete: Marks."
+    assert line.level is LogLevel.WARNING
+
+
 def test_a_failed_run_says_why_and_that_the_schedule_pauses() -> None:
     run = ended_run(failed(None), data_types=(ATTENDANCE, MARKS))
     line = log_lines.run_ended(run, paused=True)

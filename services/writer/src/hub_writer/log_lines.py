@@ -58,10 +58,11 @@ def run_ended(run: Run, *, paused: bool) -> LogEntry:
     It is dated just after the lines of its streams, so that lists show it on top.
     """
     title, level = _RUN_ENDS[run.status]
-    failed = [label(stream.data_type) for stream in run.streams.values() if stream.status is StreamStatus.FAILED]
     parts = [f"{title}: {describe(run.counts)}."]
-    if run.status is RunStatus.PARTIAL:
-        parts.append(f"Not complete: {', '.join(failed)}.")
+    unread = [label(stream.data_type) for stream in run.streams.values() if not stream.complete or stream.failure]
+    if unread and run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
+        parts.append(f"Not complete: {', '.join(unread)}.")
+        level = LogLevel.WARNING
     if run.failure and run.status is not RunStatus.CANCELLED:
         parts.append(run.failure.public)
     if paused:
