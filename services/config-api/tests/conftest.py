@@ -232,7 +232,7 @@ async def open_hub(folder: Path, **settings: Any) -> AsyncIterator[Hub]:
         await store.close()
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def logs() -> Iterator[io.BytesIO]:
     """Everything that is logged, as in production."""
     stream = io.BytesIO()
