@@ -17,11 +17,13 @@ class Work:
         self.rounds: list[list[int]] = []
         self.under_way = 0
         self.most_under_way = 0
+        self.entered = asyncio.Event()
         self.free = asyncio.Event()
         self.free.set()
 
     async def __call__(self, items: Sequence[int]) -> Sequence[int]:
         self.rounds.append(list(items))
+        self.entered.set()
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
@@ -38,8 +40,7 @@ async def test_what_comes_meanwhile_goes_together_in_the_next_round() -> None:
     work.free.clear()
     batcher = Batcher(work, max_items=4, max_rounds=1)
     first = asyncio.create_task(batcher.do(1))
-    while not work.rounds:
-        await asyncio.sleep(0)
+    await work.entered.wait()
     rest = [asyncio.create_task(batcher.do(number)) for number in range(2, 8)]
     await asyncio.sleep(0)
     work.free.set()
@@ -87,8 +88,7 @@ async def test_a_caller_that_goes_away_does_not_disturb_the_round() -> None:
     work.free.clear()
     batcher = Batcher(work, max_rounds=1)
     tasks = [asyncio.create_task(batcher.do(number)) for number in (1, 2)]
-    while not work.rounds:
-        await asyncio.sleep(0)
+    await work.entered.wait()
     tasks[0].cancel()
     work.free.set()
     assert await tasks[1] == 4
