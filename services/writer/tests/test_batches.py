@@ -39,7 +39,7 @@ def test_a_record_keeps_everything_it_carries() -> None:
     message = batch([record(), record('["S2"]', sourceId="77", deleted=True)])
     merge = merge_of(message, NOW)
     first, second = merge.writes
-    assert (merge.id, merge.merged_at) == (message.message_id, NOW)
+    assert (merge.id, merge.merged_at, merge.observed_at) == (message.message_id, NOW, SEEN)
     assert (first.key, first.data, first.content_hash, first.version) == ('["S1"]', {"name": "A"}, "h", SEEN)
     assert (first.source_id, first.deleted) == (None, False)
     assert (second.source_id, second.deleted) == ("77", True)

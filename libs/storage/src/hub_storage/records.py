@@ -11,7 +11,10 @@ from hub_model.records import DataType, Outcome, RecordWrite, StoredRecord
 
 @dataclass(frozen=True, slots=True)
 class MergeBatch:
-    """Records of one batch. ``id`` is the same for every delivery of the batch; no key occurs twice in ``writes``."""
+    """Records of one batch. ``id`` is the same for every delivery of the batch; no key occurs twice in ``writes``.
+
+    ``observed_at`` is when the data was seen. A write of that very version has no time from its source.
+    """
 
     id: str
     college_id: str
@@ -20,6 +23,7 @@ class MergeBatch:
     run_id: str
     writes: Sequence[RecordWrite]
     merged_at: datetime
+    observed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class RecordStore(ABC):
 
         For each record the store compares what this integration last wrote, its entry in ``sources``:
 
-        - a newer version is there: STALE;
+        - a newer version is there: STALE. A time of the source's is not held against an earlier time of observation:
+          of those two, the data that was seen later is newer;
         - the same content is there: UNCHANGED, and nothing is written, not even the newer version. A version is
           therefore the one at which the integration's content last changed;
         - ``deleted``: the record becomes a tombstone, which keeps its data and keeps older writes out. DELETED, or

@@ -25,6 +25,7 @@ def merge_of(batch: BatchTransformed, now: datetime) -> MergeBatch:
         run_id=batch.run_id,
         writes=[_write(batch, index, versions) for index in range(len(batch.records))],
         merged_at=now,
+        observed_at=batch.observed_at,
     )
 
 

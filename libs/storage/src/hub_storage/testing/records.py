@@ -114,6 +114,21 @@ class RecordStoreContract:
         record = await stored(records, "1")
         assert (record.data["name"], record.deleted) == ("newer", False)
 
+    async def test_times_that_a_source_begins_to_tell_are_not_held_against_the_time_its_data_was_seen(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 10, name="seen"), observed=10))
+        told = batch(write("1", 3, name="told"), id="2", observed=20)
+        assert await records.merge(told) == [UPDATED]
+        older = batch(write("1", 2, name="older"), id="3", observed=30)
+        assert await records.merge(older) == [STALE]
+
+    async def test_data_that_was_seen_before_what_is_stored_is_older_whatever_time_the_source_tells(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 10, name="pushed"), observed=10))
+        assert await records.merge(batch(write("1", 3, name="polled"), id="2", observed=9)) == [STALE]
+
     async def test_versions_differ_by_microseconds(self, records: RecordStore) -> None:
         moment = at(5)
         earlier = replace(write("1", name="earlier"), version=moment - timedelta(microseconds=1))
@@ -507,6 +522,7 @@ def batch(
     integration: str = "erp",
     run: str = "run",
     now: float = 10,
+    observed: float | None = None,
 ) -> MergeBatch:
     return MergeBatch(
         id=id,
@@ -516,6 +532,7 @@ def batch(
         run_id=run,
         writes=writes,
         merged_at=at(now),
+        observed_at=None if observed is None else at(observed),
     )
 
 

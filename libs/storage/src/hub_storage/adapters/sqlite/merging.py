@@ -1,8 +1,8 @@
 """What becomes of each record of a batch: pure rules over what is stored and what comes in.
 
 The store keeps, per record and integration, what the integration last wrote: an *entry*, in ``sources``. An entry
-is compact, since there is one on every record: ``[hash, version, source id, run id, at, deleted]`` with instants as
-microseconds.
+is compact, since there is one on every record: ``[hash, version, source id, run id, at, deleted, observed]`` with
+instants as microseconds. ``observed``: the version is the time the data was seen, for want of one from the source.
 
 Unchanged content never writes, not even its newer version. So a version is the one at which an integration's
 content last changed, and what counts as older is older than that.
@@ -62,16 +62,26 @@ def content_of(writes: Iterable[RecordWrite]) -> bytes:
     return blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def settle(writes: Iterable[RecordWrite], entries: Mapping[str, Entry | None]) -> dict[str, Outcome]:
+def settle(batch: MergeBatch, entries: Mapping[str, Entry | None]) -> dict[str, Outcome]:
     """The outcomes, by key, that follow from what the integration wrote last: nothing is to be written for these."""
     settled: dict[str, Outcome] = {}
-    for write in writes:
+    for write in batch.writes:
         if known := entries.get(write.key):
-            if known[1] > micros(write.version):
+            if known[1] > micros(write.version) and not _is_seen_later(batch, write, known):
                 settled[write.key] = Outcome.STALE
             elif known[0] == write.content_hash and known[5] == write.deleted:
                 settled[write.key] = Outcome.UNCHANGED
     return settled
+
+
+def _is_seen_later(batch: MergeBatch, write: RecordWrite, known: Entry) -> bool:
+    """Whether the source's time of a write stands against a time of our own that the write was seen after.
+
+    The two cannot be compared: a source that has just begun to tell its times tells of times long before we looked.
+    """
+    if batch.observed_at is None or write.version == batch.observed_at:
+        return False
+    return bool(known[6]) and bool(known[1] < micros(batch.observed_at))
 
 
 def plan_merge(batch: MergeBatch, settled: Mapping[str, Outcome], stored: Mapping[str, RecordRow]) -> Plan:
@@ -95,7 +105,9 @@ def plan_merge(batch: MergeBatch, settled: Mapping[str, Outcome], stored: Mappin
 
 
 def _decide(batch: MergeBatch, write: RecordWrite, row: RecordRow | None, at: int) -> tuple[Outcome, NewRow]:
-    entry = [write.content_hash, micros(write.version), write.source_id, batch.run_id, at, int(write.deleted)]
+    is_observed = write.version == batch.observed_at
+    version, deleted = micros(write.version), int(write.deleted)
+    entry = [write.content_hash, version, write.source_id, batch.run_id, at, deleted, int(is_observed)]
     if row is None:
         # A delete of what never was leaves a tombstone too: an older write may still be on its way.
         sources = {batch.integration_id: entry}

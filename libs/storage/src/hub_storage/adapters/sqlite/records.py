@@ -72,7 +72,7 @@ def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes) -> li
         return [_OUTCOMES[code] for code in merged[1]]
     keys = [write.key for write in batch.writes]
     entries = record_tables.find_entries(connection, set_id, keys, batch.integration_id)
-    settled = settle(batch.writes, entries)
+    settled = settle(batch, entries)
     plan = plan_merge(batch, settled, _stored(connection, set_id, entries.keys() - settled.keys()))
     if plan.rows:
         record_tables.upsert_rows(connection, set_id, plan.rows)
