@@ -165,3 +165,13 @@ def test_a_url_names_a_file(url: str, path: str) -> None:
 def test_other_urls_are_refused_with_the_form_to_write(url: str) -> None:
     with pytest.raises(InvalidInput, match="three slashes"):
         sqlite_path(url)
+
+
+async def test_a_file_that_cannot_be_is_named_in_full(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match=r"file/hub\.db cannot be opened"):
+        async with SqliteDatabase(tmp_path / "file" / "hub.db"):
+            pass
+    with pytest.raises(Unavailable, match=str(tmp_path)):
+        async with SqliteDatabase(tmp_path):
+            pass

@@ -86,3 +86,19 @@ def test_an_address_that_is_none_is_said_to_be_none(hub: Hub) -> None:
     outcome = hub("integrations", "list", "--token", "t", "--url", "localhost")
     assert outcome.code == 1
     assert "not the address of a hub" in outcome.err
+
+
+@pytest.mark.parametrize("token", ["caf\u00e9", "two\nlines"])
+def test_what_cannot_be_a_token_is_said_not_to_be_one(hub: Hub, token: str) -> None:
+    outcome = hub("integrations", "list", "--token", token, "--url", "http://127.0.0.1:9")
+    assert outcome.code == 1
+    assert "not a token" in outcome.err
+
+
+def test_a_lost_key_file_is_named_before_anything_starts(hub: Hub) -> None:
+    hub("keys")
+    Path(".hub/keys/fetcher.json").unlink()
+    outcome = hub("run")
+    assert outcome.code == 1
+    assert "fetcher.json" in outcome.err
+    assert "put it back" in outcome.err

@@ -5,7 +5,7 @@ import pytest
 from hub_model.errors import InvalidInput
 from hub_runtime.settings import RuntimeSettings
 from hub_standalone.keys import create_keys, read_token_secret
-from hub_standalone.local import LocalSettings, load_settings
+from hub_standalone.local import LocalSettings, load_settings, misspelt_variables
 from hub_standalone.settings import StandaloneSettings
 
 
@@ -95,6 +95,45 @@ def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatc
         load_settings(StandaloneSettings)
     told = str(refused.value) + "".join(issue.pointer for issue in refused.value.issues)
     assert name in told or name.removeprefix("HUB_").lower() in told
+
+
+@pytest.mark.parametrize("name", ["HUB_BROKER_URL", "HUB_STORE_URL"])
+def test_another_backend_is_refused_rather_than_ignored(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "amqp://rabbit.example.edu")
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(StandaloneSettings)
+    assert [name in issue.message for issue in refused.value.issues] == [True]
+
+
+def test_a_wrong_port_is_the_only_thing_complained_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_HTTP_PORT", "80000")
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(StandaloneSettings)
+    assert [issue.pointer for issue in refused.value.issues] == ["HUB_HTTP_PORT"]
+
+
+def test_without_a_token_secret_the_message_says_how_to_make_one(keys: Path) -> None:
+    (keys / "token-secret").unlink()
+    with pytest.raises(InvalidInput) as refused:
+        load_settings(StandaloneSettings)
+    assert "hub keys" in refused.value.issues[0].message
+
+
+def test_an_env_file_that_is_not_text_is_refused_in_words() -> None:
+    Path(".env").write_bytes(b"\xff\xfe=1\n")
+    with pytest.raises(InvalidInput, match=r"\.env cannot be read"):
+        load_settings(StandaloneSettings)
+
+
+def test_a_misspelt_variable_is_found_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HUB_URL", "HUB_TOKEN", "HUB_COLLEGE", "HUB_HTTP_HOST"):
+        monkeypatch.setenv(name, "known")
+    monkeypatch.setenv("HUB_HTTP_PROT", "9001")
+    Path(".env").write_text("HUB_SOMETHING_ELSE_ENTIRELY=1\n")
+    assert misspelt_variables(StandaloneSettings) == {
+        "HUB_HTTP_PROT": "HUB_HTTP_PORT",
+        "HUB_SOMETHING_ELSE_ENTIRELY": "",
+    }
 
 
 def test_services_that_share_a_setting_mean_the_same_by_it() -> None:

@@ -67,7 +67,10 @@ def generate_keys(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     names = ["public.json", *(f"{recipient}.json" for recipient in RECIPIENTS)]
     if existing := [name for name in names if (folder / name).exists()]:
-        raise Conflict(f"{folder} already holds {', '.join(existing)}; keys are never overwritten")
+        raise Conflict(
+            f"{folder} already holds {', '.join(existing)}; keys are never overwritten. "
+            "Put the missing files back, or move these away: what was sealed to them must then be set again."
+        )
     public: dict[str, Any] = {}
     for recipient in RECIPIENTS:
         key_id, private_raw, public_raw = _new_key(recipient)

@@ -63,8 +63,11 @@ class SqliteDatabase:
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except OSError as error:
+            raise InvalidInput(f"{self._path} cannot be opened: {error.strerror}") from error
         try:
             self._loop = asyncio.get_running_loop()
             connection = await asyncio.to_thread(self._connect)
@@ -128,7 +131,7 @@ class SqliteDatabase:
             if not read_only:
                 connection.execute(_PRAGMAS).fetchall()  # a script stops at a row that nobody takes
         except apsw.Error as error:
-            raise _translated(error, self._path.name) from error
+            raise _translated(error, str(self._path)) from error
         return connection
 
     def _write_forever(self, connection: apsw.Connection) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -92,6 +93,8 @@ class HubClient:
 async def open_client(url: str, token: str) -> AsyncIterator[HubClient]:
     """A client for the hub at ``url``, acting as the bearer of ``token``."""
     headers = {"authorization": f"Bearer {token}"}
+    if not token.isascii() or not token.isprintable():
+        raise InvalidInput("That is not a token: it has characters no token has. Print one with `hub token`.")
     try:
         http = httpx2.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
     except httpx2.InvalidURL as error:
@@ -122,8 +125,11 @@ def _api_error(response: httpx2.Response) -> ApiError:
     issues = [Issue(item["pointer"], item["code"], item["message"]) for item in problem.get("errors", ())]
     title = problem.get("title") or f"The hub answered {response.status_code}"
     detail = problem.get("detail")
+    message = title if detail in (None, title) else f"{title}{'' if title.endswith('?') else ':'} {detail}"
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        message += " Print one with `hub token`, where the hub's own keys and settings are."
     return ApiError(
-        f"{title}: {detail}" if detail else title,
+        message,
         status=response.status_code,
         code=problem.get("code"),
         issues=issues,

@@ -10,6 +10,7 @@ import hub_scheduler.main
 import hub_transformer.main
 import hub_webhook_gateway.main
 import hub_writer.main
+import structlog
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker
 from hub_messaging.clock import Clock, utc_now
@@ -25,8 +26,10 @@ from hub_storage.store import Store
 from starlette.types import ASGIApp
 
 from hub_standalone.front import front_page
-from hub_standalone.local import local_url
+from hub_standalone.local import local_url, misspelt_variables
 from hub_standalone.settings import StandaloneSettings
+
+log = structlog.get_logger(__name__)
 
 NAME = "standalone"
 
@@ -120,6 +123,8 @@ async def run_system(settings: StandaloneSettings) -> int:
     """Run until SIGTERM or SIGINT; return the exit code of the process."""
     redactor = Redactor()
     configure_logging(service=NAME, level=settings.log_level, processors=[redactor])
+    for name, meant in misspelt_variables(StandaloneSettings).items():
+        log.warning("settings.unknown", variable=name, did_you_mean=meant or None)
     async with open_adapters(settings) as (broker, store):
         system = build_system(settings, broker=broker, store=store, redactor=redactor)
         return await run_until_signal(

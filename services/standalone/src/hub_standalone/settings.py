@@ -1,7 +1,7 @@
 """Every service's settings in one class, with the defaults of a process that keeps to one folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from hub_config_api.settings import ConfigApiSettings
 from hub_fetcher.settings import FetcherSettings
@@ -39,8 +39,18 @@ class StandaloneSettings(
             "fetcher_keys_file": folder / "fetcher.json",
             "gateway_keys_file": folder / "gateway.json",
         }
-        if str(values.get("http_port", 0)) != "0":  # with 0 it is known only once it listens
-            local["public_url"] = local_url(values.get("http_host", "127.0.0.1"), values["http_port"])
+        port = str(values.get("http_port", 0))
+        if port.isdecimal() and 0 < int(port) <= 65_535:  # with 0 it is known only once it listens
+            local["public_url"] = local_url(values.get("http_host", "127.0.0.1"), port)
         if values.get("jwks_url") is None:
             local["token_secret"] = read_token_secret(folder)
+            if not (local["token_secret"] or values.get("token_secret")):
+                raise ValueError(f"there is no token secret in {folder}: `hub keys` creates one for development")
         return {**local, **values}
+
+    @model_validator(mode="after")
+    def _one_file(self) -> Self:
+        for name in ("broker_url", "store_url"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"HUB_{name.upper()} is for services that run apart; here HUB_DATABASE names the file")
+        return self

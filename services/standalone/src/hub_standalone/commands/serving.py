@@ -19,8 +19,15 @@ def run() -> None:
     from hub_standalone.settings import StandaloneSettings
 
     settings = load_settings(StandaloneSettings)
-    if not settings.public_keys_file.exists():
-        raise InvalidInput(f"There is no {settings.public_keys_file}: `hub keys` creates keys for development.")
+    files = [
+        settings.public_keys_file,
+        *([] if settings.fetcher_keys else [settings.fetcher_keys_file]),
+        *([] if settings.gateway_keys else [settings.gateway_keys_file]),
+    ]
+    if missing := [str(file) for file in files if not file.exists()]:
+        raise InvalidInput(
+            f"There is no {', '.join(missing)}: put it back, or `hub keys` creates keys for development."
+        )
     sys.exit(process.run(lambda: run_system(settings)))
 
 
