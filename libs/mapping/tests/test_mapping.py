@@ -433,3 +433,32 @@ def test_shapes_beyond_the_remembered_ones_map_alike() -> None:
     batch = mapping.map_batch(rows, observed_at=OBSERVED)
     assert (len(batch.records), batch.duplicates) == (1, 199)
     assert batch.records[0]["data"] == SEED_EXAMPLE
+
+
+RULES = [
+    {"to": "studentId", "from": "roll"},
+    {"to": "phone", "from": ["contact.mobile", "mobile"]},
+    {"to": "section", "from": "sec", "default": "A"},
+    {"to": "externalIds.erp", "from": "erp"},
+]
+
+
+def test_a_partial_record_leaves_alone_what_it_does_not_mention() -> None:
+    mapping = compiled(DataType.STUDENTS, rules=RULES)
+    push = {"roll": "7", "name": "Asha"}
+    (pushed,) = mapping.map_batch([push], observed_at=OBSERVED, is_partial=True).records
+    assert pushed["data"] == {"studentId": "7", "name": "Asha"}
+    (polled,) = mapping.map_batch([push], observed_at=OBSERVED).records
+    assert polled["data"] == {"studentId": "7", "name": "Asha", "phone": None, "section": "A", "externalIds": {}}
+
+
+@pytest.mark.parametrize("said", [{"mobile": None}, {"contact": {"mobile": ""}}])
+def test_a_partial_record_clears_what_it_says_null_of(said: dict[str, object]) -> None:
+    mapping = compiled(DataType.STUDENTS, rules=RULES)
+    (pushed,) = mapping.map_batch([{"roll": "7", "name": "A", **said}], observed_at=OBSERVED, is_partial=True).records
+    assert pushed["data"] == {"studentId": "7", "name": "A", "phone": None}
+
+
+def test_a_partial_record_without_a_required_field_is_rejected_with_the_reason() -> None:
+    batch = compiled(DataType.STUDENTS, rules=RULES).map_batch([{"name": "A"}], observed_at=OBSERVED, is_partial=True)
+    assert [issue["pointer"] for issue in batch.rejects[0].issues] == ["/studentId"]

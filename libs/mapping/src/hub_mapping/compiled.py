@@ -67,18 +67,19 @@ class CompiledMapping:
         self._identify = IDENTITY.get(plan.data_type)
         self._complete = COMPLETION.get(plan.data_type)
 
-    def map_batch(self, records: Sequence[object], *, observed_at: datetime) -> MappedBatch:
+    def map_batch(self, records: Sequence[object], *, observed_at: datetime, is_partial: bool = False) -> MappedBatch:
         """Map every record. Never raises, whatever JSON they are.
 
         Of several records with one key the newest is kept, of equally new ones the last. ``observed_at`` is the
-        version of a record whose source gives none, and no version is later than it.
+        version of a record whose source gives none, and no version is later than it. ``is_partial``: the records
+        may hold only what has changed, as pushed ones do, so what they do not mention stays as it is stored.
         """
         observed = format_datetime(observed_at)
         kept: dict[str, Canonical] = {}
         rejects: list[Reject] = []
         for index, raw in enumerate(records):
             issues: list[Issue] = []
-            mapped = self._map(raw, observed, issues)
+            mapped = self._map(raw, observed, issues, is_partial=is_partial)
             if mapped is None:
                 rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
                 continue
@@ -96,12 +97,12 @@ class CompiledMapping:
                 used |= {raw for _name, raw, _read, _length in self._shapes.copies(record)}
         return unmapped_paths(sample, used)
 
-    def _map(self, raw: object, observed: str, issues: list[Issue]) -> Canonical | None:
+    def _map(self, raw: object, observed: str, issues: list[Issue], *, is_partial: bool) -> Canonical | None:
         """The canonical record, or None and everything that is wrong with it."""
         if type(raw) is not dict:
             issues.append(Issue("", "not_an_object", f"A record is an object; this one is {kind_of(raw)}."))
             return None
-        data = self._filler.fill(raw, issues)
+        data = self._filler.fill(raw, issues, is_partial=is_partial)
         source_id, updated_at = data.pop(SOURCE_ID, None), data.pop(SOURCE_UPDATED_AT, None)
         deleted = data.pop(DELETED, False) or data.get(RECORD_STATUS) == "deleted"
         if deleted:

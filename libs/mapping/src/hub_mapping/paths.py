@@ -9,10 +9,12 @@ from hub_mapping.flaws import flaw
 
 Record = Mapping[str, object]
 Pick = Callable[[Record], object]
+Presence = Callable[[Record], bool]
 
 MAX_PATH_LENGTH = 256
 MAX_SEGMENTS = 16
 _MAX_INDEX_DIGITS = 6
+_MISSING = object()
 
 # For each segment: the literal names that may start there, longest first, with the segment that follows each.
 _Steps = tuple[tuple[tuple[str, int], ...], ...]
@@ -47,6 +49,14 @@ def compile_paths(paths: Sequence[str]) -> Pick:
     return first
 
 
+def compile_presence(paths: Sequence[str]) -> Presence:
+    """Whether a record says anything at one of the paths, be it null. Without paths: always."""
+    if not paths:
+        return lambda _record: True
+    ways = [_steps(path.split(".")) for path in paths]
+    return lambda record: any(_follow(record, steps, missing=_MISSING) is not _MISSING for steps in ways)
+
+
 def check_path(path: str) -> None:
     """Raise InvalidInput, saying what to write instead, unless the path can be compiled."""
     if not path.strip():
@@ -64,7 +74,7 @@ def _steps(segments: Sequence[str]) -> _Steps:
     )
 
 
-def _follow(value: object, steps: _Steps) -> object:
+def _follow(value: object, steps: _Steps, *, missing: object = None) -> object:
     place = 0
     while place < len(steps):
         if type(value) is dict:
@@ -73,14 +83,14 @@ def _follow(value: object, steps: _Steps) -> object:
                     value, place = value[name], end
                     break
             else:
-                return None
+                return missing
         elif type(value) is list:
             index = steps[place][-1][0]
             if not (index.isascii() and index.isdigit() and len(index) <= _MAX_INDEX_DIGITS):
-                return None
+                return missing
             if int(index) >= len(value):
-                return None
+                return missing
             value, place = value[int(index)], place + 1
         else:
-            return None
+            return missing
     return value

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import structlog
 from hub_messaging.handling import Context
 from hub_model.messages import BatchFetched, BatchTransformed, Message
+from hub_model.records import Origin
 
 from hub_transformer.fitting import fit_rejects
 from hub_transformer.mappings import Mappings
@@ -19,7 +20,9 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
     Raises PermanentError if there is no mapping to use, so that the run fails visibly and nothing is stored.
     """
     mapping = await mappings.find(batch)
-    mapped = mapping.compiled.map_batch(batch.records, observed_at=batch.observed_at)
+    mapped = mapping.compiled.map_batch(
+        batch.records, observed_at=batch.observed_at, is_partial=batch.origin is Origin.WEBHOOK
+    )
     log.debug(
         "batch.transformed",
         data_type=batch.data_type,
