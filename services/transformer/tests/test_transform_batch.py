@@ -100,6 +100,15 @@ async def test_pushed_records_need_no_endpoint(world) -> None:
     assert transformed.records[0]["data"] == SEED_EXAMPLE
 
 
+async def test_a_pushed_record_leaves_alone_what_it_does_not_mention(world) -> None:
+    rule = {"to": "remarks", "from": "note"}
+    await world.connect(attendance={"path": "/attendance", "mapping": {"rules": [rule]}})
+    pushed = await world.transform(world.batch(SEED_EXAMPLE, origin=Origin.WEBHOOK))
+    polled = await world.transform(world.batch(SEED_EXAMPLE))
+    assert pushed.records[0]["data"] == SEED_EXAMPLE
+    assert polled.records[0]["data"] == {**SEED_EXAMPLE, "remarks": None}
+
+
 async def test_a_mapping_that_cannot_be_used_asks_for_a_person(world) -> None:
     await world.connect(custom={"path": "/books"})
     with pytest.raises(InvalidInput) as refused:

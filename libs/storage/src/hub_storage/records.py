@@ -59,8 +59,8 @@ class RecordStore(ABC):
 
         - a newer version is there: STALE. A time of the source's is not held against an earlier time of observation:
           of those two, the data that was seen later is newer;
-        - the same content is there: UNCHANGED, and nothing is written, not even the newer version. A version is
-          therefore the one at which the integration's content last changed;
+        - the same content is there: UNCHANGED, and nothing is written, except a newer time that the source itself
+          tells. A time of observation is therefore the one at which the integration's content last changed;
         - ``deleted``: the record becomes a tombstone, which keeps its data and keeps older writes out. DELETED, or
           UNCHANGED if it is one already or never was;
         - otherwise the fields of ``data`` are set. INSERTED if there was no record or a tombstone, UPDATED, or

@@ -123,6 +123,15 @@ class RecordStoreContract:
         older = batch(write("1", 2, name="older"), id="3", observed=30)
         assert await records.merge(older) == [STALE]
 
+    async def test_unchanged_content_under_a_newer_time_of_the_source_keeps_out_what_is_between(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(write("1", 1, name="A"), observed=10))
+        await records.merge(batch(write("1", name="Z"), id="other", integration="lms"))
+        assert await records.merge(batch(write("1", 3, name="A"), id="2", observed=20)) == [UNCHANGED]
+        assert (await stored(records, "1")).data["name"] == "Z", "what the other integration wrote since stays"
+        assert await records.merge(batch(write("1", 2, name="B"), id="late", observed=30)) == [STALE]
+
     async def test_data_that_was_seen_before_what_is_stored_is_older_whatever_time_the_source_tells(
         self, records: RecordStore
     ) -> None:

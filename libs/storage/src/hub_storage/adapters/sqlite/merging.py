@@ -4,8 +4,9 @@ The store keeps, per record and integration, what the integration last wrote: an
 is compact, since there is one on every record: ``[hash, version, source id, run id, at, deleted, observed]`` with
 instants as microseconds. ``observed``: the version is the time the data was seen, for want of one from the source.
 
-Unchanged content never writes, not even its newer version. So a version is the one at which an integration's
-content last changed, and what counts as older is older than that.
+Unchanged content writes nothing, unless the source itself tells a newer time for it: then only that time is kept,
+so that what the source wrote before it stays out. A time of our own (the source tells none) is the one at which
+the content last changed, and what counts as older is older than that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,9 +70,19 @@ def settle(batch: MergeBatch, entries: Mapping[str, Entry | None]) -> dict[str, 
         if known := entries.get(write.key):
             if known[1] > micros(write.version) and not _is_seen_later(batch, write, known):
                 settled[write.key] = Outcome.STALE
-            elif known[0] == write.content_hash and known[5] == write.deleted:
+            elif _is_same(write, known) and not _tells_newer(batch, write, known):
                 settled[write.key] = Outcome.UNCHANGED
     return settled
+
+
+def _is_same(write: RecordWrite, known: Entry) -> bool:
+    return bool(known[0] == write.content_hash and known[5] == write.deleted)
+
+
+def _tells_newer(batch: MergeBatch, write: RecordWrite, known: Entry) -> bool:
+    """Whether the source itself says that the content was confirmed later; a time of our own says no such thing."""
+    is_told = batch.observed_at is not None and write.version != batch.observed_at
+    return is_told and bool(known[1] < micros(write.version))
 
 
 def _is_seen_later(batch: MergeBatch, write: RecordWrite, known: Entry) -> bool:
@@ -114,9 +125,11 @@ def _decide(batch: MergeBatch, write: RecordWrite, row: RecordRow | None, at: in
         outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
         return outcome, _new_row(write, write.data, sources, (at, at))
     sources = to_value(row.sources)
+    known = sources.get(batch.integration_id)
     sources[batch.integration_id] = entry
     data = to_value(row.data)
-    if not write.deleted:
+    # The same content under a newer time moves the time alone: another integration may have set a field since.
+    if not write.deleted and not (known and _is_same(write, known)):
         data.update(write.data)
     outcome = _outcome(write, row, data)
     updated_at = row.updated_at if outcome is Outcome.UNCHANGED else max(row.updated_at, at)
