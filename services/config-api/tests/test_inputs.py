@@ -91,6 +91,21 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("webhook", {"secret": "********"}, "/webhook/secret", "placeholder"),
     ("authType", "oauth", "", "tokenUrl"),
     ("apiKey", "x" * 20_000, "/apiKey", "16384"),
+    ("name", "a\0b", "/name", "control characters"),
+    ("type", "a\x1bb", "/type", "control characters"),
+    ("username", "a\nb", "/username", "control characters"),
+    ("apiKey", "canary\0", "/apiKey", "control characters"),
+    ("apiKey", "canary\r\nX-A: b", "/apiKey", "line breaks"),
+    ("password", "canary\0", "/password", "control characters"),
+    ("apiKey", "   ", "/apiKey", "blank"),
+    ("oauth", {"tokenUrl": "https://a.edu/t", "clientId": "a\0"}, "/oauth/clientId", "control characters"),
+    ("oauth", {"tokenUrl": "https://a.edu/t", "clientId": "a", "scopes": ["b", "c\n"]}, "/oauth/scopes/1", "control"),
+    (
+        "oauth",
+        {"tokenUrl": "https://a.edu/t", "clientId": "a", "clientSecret": "canary\n1"},
+        "/oauth/clientSecret",
+        "line breaks",
+    ),
 ]
 
 
@@ -141,6 +156,32 @@ async def test_malformed_json_is_a_bad_request(hub: Any, body: bytes) -> None:
 
 
 JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_name_that_occurs_twice_is_a_bad_request_and_changes_nothing(hub: Any, nested: bool) -> None:
+    made = await hub.create()
+    target = f"/api/integrations/{made['id']}"
+    body = orjson.dumps(hub.draft)
+    where, name = (b'"endpoints":{', b"marks") if nested else (b"{", b"syncInterval")
+    twice = body.replace(where, where + b'"' + name + b'":"/a","' + name + b'":"/b",', 1)
+    toggle = b'{"enabled":false,"enabled":true}'
+    asked = [("POST", "/api/integrations", twice), ("PUT", target, twice), ("PATCH", f"{target}/toggle", toggle)]
+    for method, path, content in asked:
+        response = await hub.call(method, path, headers=JSON, content=content)
+        assert (response.status_code, response.json()["type"]) == (400, "/problems/malformed-json"), response.text
+        assert "twice" in response.json()["detail"]
+    [only] = (await hub.get("/api/integrations"))["items"]
+    assert only["revision"] == 1
+
+
+async def test_a_name_in_an_indian_script_keeps_its_joiners(hub: Any) -> None:
+    name = "\u0936\u094d\u200d\u0930\u0940"
+    assert (await hub.create(name=name))["name"] == name
+
+
+async def test_a_credential_may_end_in_the_line_break_it_was_pasted_with(hub: Any) -> None:
+    await hub.create(apiKey="your-bearer-token-0042\n")
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"5", b""])

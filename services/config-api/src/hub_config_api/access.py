@@ -1,5 +1,7 @@
 """Who may come in: a valid token, then the role, then the college. Refusals are audited in the caller's college."""
 
+import contextlib
+import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -8,7 +10,7 @@ import structlog
 from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from hub_model.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from hub_model.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from hub_security.roles import Principal, require_manager
 from starlette.exceptions import HTTPException
 
@@ -22,10 +24,19 @@ TOKEN_REQUIRED = Security(_bearer)
 
 
 class JsonRequest(Request):
-    """A request whose body is strict JSON: no NaN, no lone surrogates, no unbounded nesting."""
+    """A request whose body is strict JSON: no NaN, no lone surrogates, no unbounded nesting, no name twice."""
 
     async def json(self) -> Any:
         return orjson.loads(await self.body())
+
+    async def check_names(self) -> None:
+        """Raise InvalidInput if an object has a name twice: which of the two counts differs between parsers."""
+        try:
+            # What is no JSON at all is told by ``json()``.
+            with contextlib.suppress(ValueError):
+                json.loads(await self.body(), object_pairs_hook=_check_unique)
+        except RecursionError:
+            raise InvalidInput("The body is nested too deeply.", code="malformed_json") from None
 
 
 class ManagedRoute(APIRoute):
@@ -43,7 +54,10 @@ class ManagedRoute(APIRoute):
                 require_manager(principal)
                 self._check_content_type(request)
                 with structlog.contextvars.bound_contextvars(**_log_ids(caller, request)):
-                    response = await handle(JsonRequest(request.scope, request.receive))
+                    json_request = JsonRequest(request.scope, request.receive)
+                    if self.body_field is not None:
+                        await json_request.check_names()
+                    response = await handle(json_request)
             except (Forbidden, NotFound, Conflict) as error:
                 target = request.path_params.get("integrationId")
                 await record_refusal(backend, caller, action=self.unique_id, target=target, code=error.code)
@@ -93,3 +107,11 @@ def _caller(principal: Principal, request: Request) -> Caller:
 def _log_ids(caller: Caller, request: Request) -> dict[str, str]:
     ids = {"college_id": caller.college_id, "integration_id": request.path_params.get("integrationId")}
     return {name: value for name, value in ids.items() if value is not None}
+
+
+def _check_unique(pairs: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise InvalidInput(f"The body has {name[:64]!r} twice in one object; keep one.", code="malformed_json")
+        names.add(name)

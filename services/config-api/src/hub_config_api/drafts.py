@@ -14,6 +14,7 @@ from hub_security.redaction import is_secret_name
 
 from hub_config_api.destinations import Destinations
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # not isprintable(): names in Indian scripts need joiners
 _SECRET_PARAMS = re.compile(r"(?:api|access|auth)[_-]?(?:key|token)|wstoken|client[_-]?secret|secret|password", re.I)
 
 
@@ -21,6 +22,8 @@ def check_draft(draft: IntegrationDraft, destinations: Destinations) -> None:
     """Raise InvalidInput with an issue for everything that is wrong, so that it can be mended in one go."""
     issues = [
         *destinations.issues(draft),
+        *_text_issues(draft),
+        *_credential_issues(draft),
         *_placement_issues(draft.api_key_placement),
         *_header_issues("/headers", draft.headers),
     ]
@@ -30,6 +33,31 @@ def check_draft(draft: IntegrationDraft, destinations: Destinations) -> None:
     if issues:
         fields = ", ".join(dict.fromkeys(issue.pointer for issue in issues))
         raise InvalidInput(f"Mend {fields} and send it again.", issues)
+
+
+def _text_issues(draft: IntegrationDraft) -> Iterator[Issue]:
+    texts = {"/name": draft.name, "/type": draft.type, "/username": draft.username or ""}
+    if draft.oauth is not None:
+        texts["/oauth/clientId"] = draft.oauth.client_id
+        texts |= {pointer_to(["oauth", "scopes", index]): scope for index, scope in enumerate(draft.oauth.scopes)}
+    for pointer, text in texts.items():
+        if _CONTROL.search(text):
+            yield Issue(pointer, "value_error", "Leave out line breaks and control characters.")
+
+
+def _credential_issues(draft: IntegrationDraft) -> Iterator[Issue]:
+    """The fetcher's own rule, told before the credential is sealed: later only a failed sync could tell."""
+    credentials = {
+        "/apiKey": draft.api_key,
+        "/password": draft.password,
+        "/oauth/clientSecret": draft.oauth.client_secret if draft.oauth else None,
+    }
+    for pointer, secret in credentials.items():
+        value = secret.get_secret_value().strip() if secret else "absent"
+        if not value or not value.isprintable():
+            yield Issue(
+                pointer, "value_error", "A credential has no line breaks or control characters, and is not blank."
+            )
 
 
 def _placement_issues(placement: ApiKeyPlacement) -> Iterator[Issue]:
