@@ -134,6 +134,16 @@ async def test_health_follows_the_services() -> None:
         assert (await client.get("/health/live")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+async def test_an_operations_route_refuses_another_method_with_a_problem(path: str) -> None:
+    app = process_app({}, readiness=Readiness([]), registry=new_registry())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client:
+        response = await client.post(path)
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["type"] == "/problems/method-not-allowed"
+
+
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
 async def test_a_client_that_sends_too_much_still_sees_the_answer(announced: bool) -> None:
     """A connection that is closed on unread bytes is reset, and the answer on it is lost."""

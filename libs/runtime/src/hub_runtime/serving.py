@@ -35,7 +35,11 @@ def process_app(
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         for route in operations:
             match, child = route.matches(scope)
-            if match is not Match.NONE:
+            if match is Match.PARTIAL:
+                error = HTTPException(405, headers={"allow": ", ".join(sorted(route.methods or ()))})
+                await problem_response(error, scope)(scope, receive, send)
+                return
+            if match is Match.FULL:
                 scope.update(child)
                 scope["route"] = route
                 await route.handle(scope, receive, send)
