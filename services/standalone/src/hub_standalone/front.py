@@ -1,7 +1,9 @@
 """The page at ``/``: what this is, and where the rest is."""
 
+from hub_runtime.http import problem_response
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 _LINKS = {
@@ -16,6 +18,9 @@ _LINKS = {
 
 async def front_page(scope: Scope, receive: Receive, send: Send) -> None:
     """An ASGI app; it answers GET and HEAD, and needs no token because it says nothing about a college."""
-    allowed = Request(scope).method in ("GET", "HEAD")
-    response = JSONResponse(_LINKS) if allowed else JSONResponse(None, 405, {"allow": "GET, HEAD"})
+    response: Response = JSONResponse(_LINKS)
+    if scope["path"] != "/":  # it is also asked for what begins with two slashes
+        response = problem_response(HTTPException(404), scope)
+    elif Request(scope).method not in ("GET", "HEAD"):
+        response = problem_response(HTTPException(405, headers={"allow": "GET, HEAD"}), scope)
     await response(scope, receive, send)
