@@ -96,7 +96,9 @@ def webhooks(rounds: int) -> dict[str, list[float]]:
             with server("bare_webhook.py", "secret", f"{folder}/bare.db") as port:
                 load("bare + publish", f"http://127.0.0.1:{port}/hook", "secret")
             with running_hub(Path(folder)) as hub:
-                made = hub.create(baseUrl="http://127.0.0.1:59999", endpoints={"attendance": "/attendance"})
+                made = hub.create(
+                    baseUrl="http://127.0.0.1:59999", endpoints={"attendance": "/attendance"}, enabled=True
+                )
                 load(
                     "gateway",
                     f"{hub.http.base_url}/api/webhooks/integrations/{made['id']}".replace("//api", "/api"),
