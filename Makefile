@@ -37,7 +37,7 @@ lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
 
-docs: $(INSTALLED) ## what is generated from code: the configuration table, .env.example
+docs: $(INSTALLED) ## what is generated from code: the configuration table, .env.example, openapi.json
 	@$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED) ## the figures, all from one run

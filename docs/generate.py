@@ -1,6 +1,6 @@
-"""Writes what is derived from code: the configuration table in README.md and .env.example.
+"""Writes what is derived from code: the configuration table in README.md, .env.example and openapi.json.
 
-``generate.py --check`` changes nothing and fails when either is out of date. One setting may serve several
+``generate.py --check`` changes nothing and fails when any is out of date. One setting may serve several
 services; it is listed once, with the services that read it.
 """
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hub_config_api import openapi
 from hub_config_api.settings import ConfigApiSettings
 from hub_fetcher.settings import FetcherSettings
 from hub_runtime.settings import RuntimeSettings
@@ -83,6 +84,7 @@ def main(*, check: bool) -> int:
     outputs = {
         ROOT / "README.md": f"{before}{BEGIN}\n{table()}\n{END}{after}",
         ROOT / ".env.example": example(),
+        ROOT / "services/config-api/openapi.json": openapi.document(),
     }
     stale = [path for path, text in outputs.items() if not path.exists() or path.read_text() != text]
     if check and stale:

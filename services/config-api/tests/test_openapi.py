@@ -18,7 +18,7 @@ COMMITTED = Path(__file__).parents[1] / "openapi.json"
 
 
 def test_the_committed_document_is_the_one_the_service_has() -> None:
-    assert COMMITTED.read_text() == document(), "run: python -m hub_config_api.openapi > openapi.json"
+    assert COMMITTED.read_text() == document(), "run: make docs"
 
 
 OPERATIONS = [

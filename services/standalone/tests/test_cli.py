@@ -102,3 +102,15 @@ def test_a_lost_key_file_is_named_before_anything_starts(hub: Hub) -> None:
     assert outcome.code == 1
     assert "fetcher.json" in outcome.err
     assert "put it back" in outcome.err
+
+
+def test_a_token_that_the_hub_would_refuse_for_its_length_is_not_made(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub("keys")
+    long = ("token", "--role", "Admin", "--college", "c", "--hours", "2")
+    outcome = hub(*long)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "HUB_TOKEN_MAX_LIFETIME_S=7200" in outcome.err
+    monkeypatch.setenv("HUB_TOKEN_MAX_LIFETIME_S", "7200")
+    assert hub(*long).code == 0

@@ -24,12 +24,12 @@ class RuntimeSettings(BaseSettings):
     broker_url: str = Field(
         default="sqlite:///hub.db",
         repr=False,
-        description="Where messages wait: sqlite:///FILE or amqp://USER:PASSWORD@HOST/VHOST.",
+        description="Where messages wait, for a service that runs apart: sqlite:///FILE.",
     )
     store_url: str = Field(
         default="sqlite:///hub.db",
         repr=False,
-        description="Where documents live: sqlite:///FILE or mongodb://HOST/DATABASE.",
+        description="Where documents live, for a service that runs apart: sqlite:///FILE.",
     )
     http_host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on; 0.0.0.0 for all.")
     http_port: int = Field(

@@ -123,5 +123,5 @@ class Collection(ABC):
         """The matching documents in order. Raises InvalidInput for a field that no index declares."""
 
     @abstractmethod
-    async def count(self, filter: Filter) -> int:  # noqa: A002
+    async def count(self, filter: Filter) -> int:  # noqa: A002 - the word that stores use
         """How many documents match."""

@@ -29,6 +29,7 @@ class LocalSettings(RuntimeSettings):
         default=DEFAULT_KEYS_FOLDER, description="Folder of the development keys; `hub keys` creates them."
     )
     token_secret: SecretStr | None = None
+    token_max_lifetime_s: int = 3600
 
     def signing_secret(self) -> str | None:
         """HUB_TOKEN_SECRET, or else the development secret; None when there is neither."""

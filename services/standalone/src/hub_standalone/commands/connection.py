@@ -44,6 +44,11 @@ def make_token(settings: LocalSettings, *, role: Role, college: str, hours: floa
     secret = settings.signing_secret()
     if secret is None:
         raise InvalidInput("There is no secret to sign a token with: run `hub keys`, or set HUB_TOKEN.")
+    if hours * 3600 > settings.token_max_lifetime_s:
+        raise InvalidInput(
+            f"The hub lets tokens live {settings.token_max_lifetime_s} s at most; "
+            f"set HUB_TOKEN_MAX_LIFETIME_S={round(hours * 3600)} where it runs and here, or ask for fewer --hours."
+        )
     return mint_token(
         secret,
         subject=f"{role.value.lower()}@{college}",
