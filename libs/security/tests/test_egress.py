@@ -226,6 +226,25 @@ def test_check_url_accepts_ordinary_addresses(url: str) -> None:
     check_url(url)
 
 
+@pytest.mark.parametrize(
+    "port",
+    [
+        *(1, 21, 22, 23, 25, 53, 79, 81, 110, 143, 389, 442, 444, 445, 1023, 65536, 70000),
+        *(1433, 1521, 3306, 5432, 5984, 6379, 7000, 7001, 9042, 9200, 9300, 11211, 27017, 27018, 27019),
+        *(4369, 5671, 5672, 9092, 15672, 25672),
+        *(2049, 2375, 2376, 2379, 2380, 3389, 5900, 6443, 8500, 10250, 10255),
+    ],
+)
+def test_ports_of_other_protocols_are_refused(port: int) -> None:
+    with pytest.raises(SourceError):
+        PortPolicy().check(port)
+
+
+@pytest.mark.parametrize("port", [80, 443, 1024, 3000, 8000, 8069, 8080, 8443, 65535])
+def test_ports_of_web_servers_are_accepted(port: int) -> None:
+    PortPolicy().check(port)
+
+
 def test_an_operator_may_allow_a_port() -> None:
     check_url("http://good.example:81/", PortPolicy(frozenset([81])))
     with pytest.raises(SourceError):
@@ -242,6 +261,7 @@ def test_an_operator_may_allow_a_port() -> None:
         ["2606:4700::1111", "10.0.0.1"],
         ["::ffff:127.0.0.1"],
         ["fe80::1%eth0"],
+        ["2606:4700::1111%eth0"],
         ["8.8.8.8"] * 65,
     ],
 )

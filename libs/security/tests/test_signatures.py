@@ -325,6 +325,32 @@ def test_a_fresh_secret_serves_its_scheme(scheme: WebhookScheme) -> None:
     first, second = new_secret(scheme), new_secret(scheme)
     assert first != second
     check_secret(scheme, first)
+    if scheme is WebhookScheme.STANDARD:
+        assert len(base64.b64decode(first.removeprefix("whsec_"))) == 32
+        assert first.startswith("whsec_")
+    else:
+        assert len(bytes.fromhex(first)) == 32
+
+
+@pytest.mark.parametrize("size", [16, 256])
+def test_a_legacy_secret_may_have_sixteen_to_256_characters(size: int) -> None:
+    check_secret(WebhookScheme.LEGACY, "x" * size)
+
+
+@pytest.mark.parametrize(("size", "accepted"), [(23, False), (24, True), (64, True), (65, False)])
+def test_a_standard_key_has_24_to_64_bytes(size: int, accepted: bool) -> None:
+    secret = "whsec_" + base64.b64encode(bytes(size)).decode()
+    if accepted:
+        check_secret(WebhookScheme.STANDARD, secret)
+    else:
+        with pytest.raises(InvalidInput):
+            check_secret(WebhookScheme.STANDARD, secret)
+
+
+def test_a_signature_header_has_at_most_2048_characters() -> None:
+    filling = "x" * (2048 - len(GOOD) - 1)
+    assert verify_standard([SECRET], headers(signature=f"{filling} {GOOD}"), BODY, NOW)
+    refuses(headers(signature=f"{filling}x {GOOD}"))
 
 
 @pytest.mark.parametrize(
@@ -333,6 +359,7 @@ def test_a_fresh_secret_serves_its_scheme(scheme: WebhookScheme) -> None:
         (WebhookScheme.STANDARD, "legacy-secret-key-of-some-length"),
         (WebhookScheme.STANDARD, "whsec_c2hvcnQ="),
         (WebhookScheme.LEGACY, "short"),
+        (WebhookScheme.LEGACY, "x" * 15),
         (WebhookScheme.LEGACY, "line\nbreaks are not printable"),
         (WebhookScheme.LEGACY, "x" * 257),
     ],

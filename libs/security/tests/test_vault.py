@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from hub_model.errors import InvalidInput, SecretUnreadable
 from hub_model.integrations import SealedSecret
 from hub_security.keys import (
@@ -19,7 +20,7 @@ from hub_security.keys import (
     make_current,
     parse_private_keys,
 )
-from hub_security.vault import MAX_SECRET_BYTES, SecretBinding, SecretOpener, SecretSealer, hint_of, recipient_of
+from hub_security.vault import MAX_SECRET_BYTES, SecretBinding, SecretOpener, SecretSealer, _info, hint_of, recipient_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,16 +157,28 @@ def test_after_a_rotation_old_and_new_secrets_open(tmp_path: Path) -> None:
     refuses(stale_opener, fresh)
 
 
-def test_a_key_that_cannot_open_its_canary_stops_the_start(folder: Path) -> None:
-    class BrokenKey:
-        def public_key(self) -> object:
-            keys = load_public_keys(folder / "public.json")
-            return keys.keys["fetcher"][keys.current["fetcher"]]
+@pytest.mark.parametrize("padded", [b"no mark at all..", b"mark\x80and more..", b"", b"\xff\xfe\x80" + bytes(13)])
+def test_a_plaintext_that_is_not_padded_text_does_not_open(folder: Path, opener: SecretOpener, padded: bytes) -> None:
+    public = load_public_keys(folder / "public.json")
+    key_id = public.current["fetcher"]
+    sealed = SealedSecret(key_id=key_id, ciphertext="", version=1, origin=ORIGIN, set_at=NOW)
+    suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+    info = _info(BINDING, version=1, origin=ORIGIN, key_id=key_id)
+    ciphertext = base64.b64encode(suite.encrypt(padded, public.keys["fetcher"][key_id], info=info)).decode()
+    refuses(opener, sealed.model_copy(update={"ciphertext": ciphertext}))
 
-    private = load_private_keys(folder / "gateway.json")
-    broken: Any = {next(iter(private.keys)): BrokenKey()}
-    with pytest.raises((SecretUnreadable, TypeError)):
-        SecretOpener(replace(private, keys=broken))
+
+def test_every_key_proves_itself_at_the_start(folder: Path) -> None:
+    private = load_private_keys(folder / "fetcher.json")
+    no_key: Any = object()
+    with pytest.raises(AttributeError):
+        SecretOpener(replace(private, keys={**private.keys, "fetcher-0": no_key}))
+
+
+@pytest.mark.parametrize("size", [1, MAX_SECRET_BYTES])
+def test_secrets_up_to_sixteen_kibibytes_are_sealed(sealer: SecretSealer, opener: SecretOpener, size: int) -> None:
+    assert opener.open(seal(sealer, "x" * size), BINDING) == "x" * size
+    assert MAX_SECRET_BYTES == 16_384
 
 
 def test_opened_secrets_are_told_to_the_redactor(folder: Path, sealer: SecretSealer) -> None:
@@ -173,7 +186,7 @@ def test_opened_secrets_are_told_to_the_redactor(folder: Path, sealer: SecretSea
     opener = SecretOpener(load_private_keys(folder / "fetcher.json"), on_open=told.append)
     opener.open(seal(sealer), BINDING)
     refuses(opener, seal(sealer).model_copy(update={"version": 9}))
-    assert told == [CANARY]
+    assert told == [CANARY]  # and nothing of the self-test
 
 
 def test_the_stored_format_of_version_one_still_opens() -> None:

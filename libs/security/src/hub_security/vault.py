@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -83,11 +83,12 @@ class SecretOpener:
 
     def __init__(self, private_keys: PrivateKeys, *, on_open: Callable[[str], None] | None = None) -> None:
         self._keys = private_keys
-        self._on_open = on_open
+        self._on_open: Callable[[str], None] | None = None
         for key_id, key in private_keys.keys.items():
-            info = _info(SecretBinding("canary", "canary", "canary"), version=1, origin="", key_id=key_id)
-            if _open(_seal("canary", key.public_key(), info), key, info) != "canary":
-                raise SecretUnreadable(f"the key {key_id} does not open what is sealed to it")
+            info = _info(_CANARY, version=1, origin="", key_id=key_id)
+            ciphertext = base64.b64encode(_seal("canary", key.public_key(), info)).decode()
+            self.open(SealedSecret(key_id=key_id, ciphertext=ciphertext, version=1, origin="", set_at=_EPOCH), _CANARY)
+        self._on_open = on_open
 
     def open(self, sealed: SealedSecret, binding: SecretBinding) -> str:
         """The secret; SecretUnreadable if anything about it, its place or its key is wrong."""
@@ -111,6 +112,8 @@ class SecretOpener:
         return value
 
 
+_CANARY = SecretBinding("canary", "canary", "canary")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _PUBLIC = "A stored credential cannot be read any more. Enter it again."
 
 
