@@ -164,18 +164,24 @@ def translated(error: Exception, label: str) -> HubError:
             "name). Its operator has to renew it, or the base URL is wrong.",
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) and "the name " in str(error):
-        return _unanswered(f"{label}: the host's name could not be resolved", "name_unresolved")
+        return _unanswered(
+            f"{label}: the host's name could not be resolved",
+            "name_unresolved",
+            advice="The name of the source's host is not known. Check the spelling of the base URL",
+        )
     if isinstance(error, httpx2.TimeoutException):
         return _unanswered(f"{label} did not answer in time", "source_timeout")
     if isinstance(error, httpx2.ConnectError):
-        return _unanswered(f"{label}: no connection", "source_unreachable")
+        return _unanswered(
+            f"{label}: no connection",
+            "source_unreachable",
+            advice="Nothing answers at the source's address. Check the base URL, its port and the firewall",
+        )
     return _unanswered(f"{label}: the connection broke ({type(error).__name__})", "source_unavailable")
 
 
-def _unanswered(what: str, code: str) -> Unavailable:
-    return Unavailable(
-        what, code=code, public="The source could not be reached or did not answer in time; the hub tries again."
-    )
+def _unanswered(what: str, code: str, *, advice: str = "The source did not answer, or not in time") -> Unavailable:
+    return Unavailable(what, code=code, public=f"{advice}; a sync tries again by itself.")
 
 
 def _is_tls(error: BaseException | None) -> bool:

@@ -45,7 +45,10 @@ class StandaloneSettings(
         if values.get("jwks_url") is None:
             local["token_secret"] = read_token_secret(folder)
             if not (local["token_secret"] or values.get("token_secret")):
-                raise ValueError(f"there is no token secret in {folder}: `hub keys` creates one for development")
+                raise ValueError(
+                    f"there is no token secret in {folder}: `hub keys` creates one for development; "
+                    "elsewhere set HUB_TOKEN_SECRET or HUB_JWKS_URL"
+                )
         return {**local, **values}
 
     @model_validator(mode="after")
