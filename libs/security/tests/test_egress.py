@@ -20,7 +20,7 @@ from hub_model.errors import ErrorClass, InvalidInput, SourceError, TooLarge, Un
 from hub_security.addresses import AddressPolicy, parse_networks
 from hub_security.bodies import read_bounded
 from hub_security.egress import open_client
-from hub_security.hosts import Host, PortPolicy, check_url
+from hub_security.hosts import Host, PortPolicy, check_url, parse_host
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,6 +224,44 @@ def test_check_url_raises_source_error_and_nothing_else(text: str, prefix: str) 
 )
 def test_check_url_accepts_ordinary_addresses(url: str) -> None:
     check_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://user@good.example/", "user or password"),
+        ("https://good.example/a b", "spaces"),
+        ("https://good.example/\x7f", "control"),
+        ("https://good.example/\x1f", "control"),
+        ("https://good.example/\\", "backslashes"),
+        ("https://[2606:4700::1111%25eth0]/", "scope"),
+        ("https://[2606:4700::1111/", "not a URL"),
+        ("https://2606:4700::1111/", "malformed"),
+        ("ftp://good.example/", "begin with https"),
+        ("https:good.example/", "begin with https"),
+        ("https://good.example:8o/", "malformed"),
+        ("https://good_.example-/", "letters, digits"),
+        ("https://" + "a." * 125 + "aaaa/", "letters, digits"),
+        ("https://" + "a" * 64 + ".example/", "letters, digits"),
+    ],
+)
+def test_a_refusal_names_the_rule(url: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason):
+        check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://good.example/!~", "https://" + "a." * 125 + "aaa/", "https://" + "a" * 63 + ".example/"]
+)
+def test_the_longest_and_oddest_that_is_allowed(url: str) -> None:
+    assert check_url(url).address is None
+
+
+def test_a_host_in_brackets_is_the_address_within() -> None:
+    assert check_url("https://[2606:4700::1111]:8443/").address == ip_address("2606:4700::1111")
+    for text in ("[2606:4700::1111", "2606:4700::1111]", "[good.example]", "[8.8.8.8]", "[]"):
+        with pytest.raises(SourceError):
+            parse_host(text)
 
 
 @pytest.mark.parametrize(

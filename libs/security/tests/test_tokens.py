@@ -199,6 +199,35 @@ async def test_large_and_deep_tokens_are_refused_before_their_signature_counts()
     await refuses(hs256(claims(), b"[" * 3000))
 
 
+async def test_a_token_has_at_most_eight_kibibytes() -> None:
+    def padded(size: int) -> str:
+        shortest = len(hs256(claims(pad="")))
+        return hs256(claims(pad="x" * ((size - shortest) * 3 // 4)))
+
+    longest = padded(8192)
+    assert 8188 <= len(longest) <= 8192
+    await shared.verify(longest, NOW)
+    assert "8 KiB" in await refuses(padded(8200))
+
+
+@pytest.mark.parametrize("extra", [b'"sub":"u2"', b'"x":NaN', b'"x":-Infinity', b'"x":{"a":1,"a":2}'])
+async def test_claims_that_parsers_read_differently_are_refused(extra: bytes) -> None:
+    payload = json.dumps(claims()).encode()
+    await shared.verify(hs256(payload[:-1] + b',"x":1}'), NOW)
+    assert "plain JSON" in await refuses(hs256(payload[:-1] + b"," + extra + b"}"))
+
+
+@pytest.mark.parametrize("college", ["", "a b", "x" * 65, "../a"])
+def test_a_token_is_minted_for_a_college_only(college: str) -> None:
+    with pytest.raises(InvalidInput):
+        mint_token(SECRET, subject="u", role=Role.ADMIN, college_id=college, now=NOW)
+
+
+async def test_the_shortest_life_is_a_second() -> None:
+    token = mint_token(SECRET, subject="u", role=Role.ADMIN, college_id="c", now=NOW, lifetime_s=1)
+    assert (await TokenVerifier(SharedKey(SECRET), max_lifetime_s=1).verify(token, NOW)).subject == "u"
+
+
 @pytest.mark.parametrize(
     "payload", [b"[]", b"null", b"{", b"\xff\xfe", b'{"exp":1,"exp":2}', b'{"exp":NaN}', b"", b"\xef\xbb\xbf{}"]
 )
