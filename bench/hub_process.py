@@ -52,13 +52,9 @@ class Hub:
             time.sleep(0.1)
 
 
-@contextmanager
-def running_hub(folder: Path) -> Iterator[Hub]:
-    """A fresh hub in ``folder``; stopped at the end of the block."""
-    create_keys(folder / "keys")
-    secret = read_token_secret(folder / "keys") or ""
-    token = mint_token(secret, subject="bench", role=Role.PRINCIPAL, college_id="bench", now=datetime.now(UTC))
-    environment = {
+def hub_environment(folder: Path) -> dict[str, str]:
+    """The settings of the hub in ``folder``."""
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("HUB_")},
         "HUB_KEYS_FOLDER": str(folder / "keys"),
         "HUB_FETCHER_KEYS_FILE": str(folder / "keys" / "fetcher.json"),
@@ -72,8 +68,18 @@ def running_hub(folder: Path) -> Iterator[Hub]:
         "HUB_WEBHOOK_CLIENT_RATE_PER_S": "1000000",
         "HUB_WEBHOOK_CLIENT_BURST": "1000000",
     }
+
+
+@contextmanager
+def running_hub(folder: Path) -> Iterator[Hub]:
+    """A fresh hub in ``folder``; stopped at the end of the block."""
+    create_keys(folder / "keys")
+    secret = read_token_secret(folder / "keys") or ""
+    token = mint_token(secret, subject="bench", role=Role.PRINCIPAL, college_id="bench", now=datetime.now(UTC))
     hub = Path(sys.executable).with_name("hub")
-    with subprocess.Popen([str(hub), "run"], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [str(hub), "run"], cwd=folder, env=hub_environment(folder), stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Hub(process, _announced_url(process), token)
         finally:

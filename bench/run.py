@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub_process import Hub, running_hub
+from hub_process import Hub, hub_environment, running_hub
 from rich.console import Console
 from rich.table import Table
 
@@ -25,9 +25,10 @@ console = Console(width=110)
 
 
 @contextmanager
-def server(*command: str) -> Iterator[int]:
+def server(*command: str, env: dict[str, str] | None = None) -> Iterator[int]:
     """A program of this folder that prints its port; stopped at the end of the block."""
-    with subprocess.Popen([sys.executable, str(HERE / command[0]), *command[1:]], stdout=subprocess.PIPE) as process:
+    program = [sys.executable, str(HERE / command[0]), *command[1:]]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, env=env) as process:
         assert process.stdout is not None
         try:
             yield int(process.stdout.readline())
@@ -82,8 +83,8 @@ def memory(records: int) -> tuple[float, float]:
 
 
 def webhooks(rounds: int) -> dict[str, list[float]]:
-    """Accepted webhooks per second: bare, bare with a confirmed publish, and the gateway of a hub."""
-    rates: dict[str, list[float]] = {"bare": [], "bare + publish": [], "gateway": []}
+    """Accepted webhooks per second: bare, bare with a confirmed publish, the gateway, a hub that also stores them."""
+    rates: dict[str, list[float]] = {"bare": [], "bare + publish": [], "gateway": [], "hub, storing": []}
 
     def load(name: str, url: str, secret: str) -> None:
         result = measured("webhook_load.py", url, secret, str(WEBHOOKS), str(CONNECTIONS))
@@ -99,11 +100,10 @@ def webhooks(rounds: int) -> dict[str, list[float]]:
                 made = hub.create(
                     baseUrl="http://127.0.0.1:59999", endpoints={"attendance": "/attendance"}, enabled=True
                 )
-                load(
-                    "gateway",
-                    f"{hub.http.base_url}/api/webhooks/integrations/{made['id']}".replace("//api", "/api"),
-                    made["webhookSecret"],
-                )
+                path, secret = f"/api/webhooks/integrations/{made['id']}", made["webhookSecret"]
+                load("hub, storing", f"http://{hub.http.base_url.netloc.decode()}{path}", secret)
+            with server("gateway_alone.py", env=hub_environment(Path(folder))) as port:
+                load("gateway", f"http://127.0.0.1:{port}{path}", secret)
         console.print(
             f"  round {number + 1} of {rounds}: " + ", ".join(f"{n} {r[-1]:,.0f}/s" for n, r in rates.items())
         )
@@ -138,7 +138,11 @@ def main(*, quick: bool) -> None:
         peak, rate = memory(records)
         console.print(f"  {records:>9,} records: {peak:,.0f} MiB, {rate:,.0f} records/s")
     console.print(f"\nWebhooks: {WEBHOOKS:,} signed events of one record over {CONNECTIONS} connections")
-    show("Accepted per second", webhooks(rounds), {"bare + publish": "bare", "gateway": "bare + publish"})
+    show(
+        "Accepted per second",
+        webhooks(rounds),
+        {"bare + publish": "bare", "gateway": "bare + publish", "hub, storing": "bare + publish"},
+    )
 
 
 if __name__ == "__main__":
