@@ -47,6 +47,8 @@ def test_memory_is_bounded_and_a_busy_key_is_not_forgotten() -> None:
         buckets.take(str(number))
         assert buckets.take("busy") > 0
     assert len(buckets._buckets) <= 10_000
+    assert buckets.take("newest") == 0
+    assert buckets.take("newest") > 0
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,14 @@ def test_sixty_four_levels_are_the_limit(opening: bytes, closing: bytes) -> None
         assert "deeper" in refuses(opening * depth + b"1" + closing * depth)
 
 
+def test_depth_is_counted_in_levels_and_not_in_brackets() -> None:
+    def nested(depth: int) -> bytes:
+        return b"[" * depth + b"]" * depth
+
+    assert parse_body(b"[" + nested(63) + b",{},{},{}]") is not None
+    assert "deeper" in refuses(b"[" + nested(64) + b",{},{},{}]")
+
+
 def test_many_flat_records_are_not_deep() -> None:
     records = [{"id": str(number), "tags": [{}]} for number in range(2000)]
     assert parse_body(json.dumps(records).encode()) == records

@@ -110,6 +110,13 @@ def test_small_bodies_are_one_batch() -> None:
     assert [len(batch) for batch in split([ROW] * 1201, 60_000)] == [500, 500, 201]
 
 
+def test_large_records_are_spread_over_as_few_batches_as_fit() -> None:
+    records = [{"text": "x" * 50_000, "n": n} for n in range(60)]
+    batches = list(split(records, 3_100_000))
+    assert [record for batch in batches for record in batch] == records
+    assert [len(batch) for batch in batches] == [20, 20, 20]
+
+
 def test_a_record_too_large_for_a_message_is_refused() -> None:
     huge = {"text": "x" * 1_040_000}
     with pytest.raises(InvalidInput) as caught:

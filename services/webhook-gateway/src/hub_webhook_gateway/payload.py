@@ -64,15 +64,15 @@ def _constant(name: str) -> Any:
 
 
 def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [
+    containers = [value]
+    for _ in range(MAX_DEPTH):
+        containers = [
             child
-            for container in level
-            if isinstance(container, dict | list)
+            for container in containers
             for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
         ]
-        if not level:
+        if not containers:
             return
     raise _malformed(f"is nested deeper than {MAX_DEPTH} levels")
 
