@@ -10,6 +10,7 @@ import orjson
 import pytest
 from hub_messaging.broker import Envelope
 from hub_messaging.envelope import decode, encode, event_type, sent_at
+from hub_model.encoded import EncodedArray, EncodedObject
 from hub_model.errors import InvalidInput
 from hub_model.messages import (
     REGISTRY,
@@ -101,6 +102,27 @@ def test_the_body_is_the_models_own_json_form() -> None:
         rejects=[Reject(index=1, raw={"x": None}, issues=[{"code": "missing"}])],
     )
     assert orjson.loads(encode(message).body) == message.model_dump(mode="json", by_alias=True)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [EncodedArray([{"name": "A"}], b'[{"name":  "A"}]'), [EncodedObject({"name": "A"}, b'{"name":  "A"}')]],
+)
+def test_a_value_whose_text_is_known_is_written_as_that_text(records: list[object]) -> None:
+    message = BatchTransformed.model_construct(
+        college_id="c",
+        integration_id="i",
+        run_id="r",
+        data_type="marks",
+        sequence=3,
+        origin="webhook",
+        observed_at=NOW,
+        records=records,
+        rejects=[],
+    )
+    body = encode(message).body
+    assert b'"name":  "A"' in body
+    assert orjson.loads(body)["records"] == records
 
 
 def test_the_headers_are_cloudevents_in_binary_mode() -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hub_model.encoded import EncodedObject
 from hub_model.records import DataType, Outcome, RecordWrite
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
@@ -45,6 +46,17 @@ async def rows_written(database: SqliteDatabase) -> int:
 
 async def rows_of(database: SqliteDatabase, table: str) -> int:
     return await database.read(lambda connection: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+async def test_data_whose_text_is_known_is_stored_as_that_text(
+    records: RecordStore, database: SqliteDatabase, now: datetime
+) -> None:
+    batch = a_batch(now, "b1", 1)
+    batch.writes[0].data = EncodedObject({"studentId": "0"}, b'{"studentId":"0","name":"A"}')
+    await records.merge(batch)
+    stored = await records.get("c1", DataType.STUDENTS, '["0"]')
+    assert stored is not None
+    assert stored.data == {"studentId": "0", "name": "A"}
 
 
 async def test_an_unchanged_batch_writes_no_row(records: RecordStore, database: SqliteDatabase, now: datetime) -> None:

@@ -137,6 +137,7 @@ async def test_large_pages_are_cut_into_batches_that_fit(college: Any, walk_all:
     assert walked.records == rows
     assert all(len(batch.records) <= 500 for batch in walked.batches)
     assert all(len(orjson.dumps(batch.records)) <= 512 * 1024 for batch in walked.batches)
+    assert all(orjson.loads(batch.records.json) == batch.records for batch in walked.batches)
 
 
 async def test_a_record_larger_than_a_message_fails_the_stream_and_names_the_page_only(

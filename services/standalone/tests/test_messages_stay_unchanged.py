@@ -13,7 +13,7 @@ import pytest
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Consumer, Delivery, OnDelivery, Subscription
 from hub_messaging.clock import utc_now
-from hub_messaging.envelope import encode
+from hub_messaging.envelope import decode
 from hub_messaging.publisher import Publisher
 from hub_messaging.testing import wait_until
 from hub_model.messages import BatchFetched
@@ -66,7 +66,7 @@ class WatchfulBroker(SqliteBroker):
         envelope = delivery.envelope
         if envelope.message is not None:
             self.handled.append(envelope.routing_key)
-            if encode(envelope.message).body != envelope.body:
+            if decode(envelope) != envelope.message:
                 self.changed.append(f"{envelope.routing_key} in {queue}")
 
 

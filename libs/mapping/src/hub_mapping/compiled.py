@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from hub_model.base import format_datetime
+from hub_model.encoded import EncodedObject
 from hub_model.errors import Issue
 from hub_model.messages import MAX_RECORD_GROWTH_BYTES, Reject
 from hub_model.records import DataType
@@ -114,7 +115,7 @@ class CompiledMapping:
         payload = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         mapped: Canonical = {
             "key": self._key_of(data),
-            "data": data,
+            "data": EncodedObject(data, payload),
             "hash": content_hash(payload, deleted=deleted),
             "version": updated_at if updated_at is not None and updated_at < observed else observed,
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from hub_model.base import format_datetime, parse_datetime
+from hub_model.encoded import Encoded
 from hub_model.errors import InvalidInput
 from hub_model.messages import REGISTRY, Message
 from pydantic import BaseModel, ValidationError
@@ -18,8 +19,8 @@ from hub_messaging.broker import Envelope
 from hub_messaging.clock import utc_now
 
 _TYPE_PREFIX = "io.studenthub."
-# The default knows how instants are written; orjson's own form differs in the last digits.
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
+# The default knows how instants are written (orjson's own form differs in the last digits), and whose text is known.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def encode(
@@ -103,4 +104,6 @@ def _default(value: object) -> object:
         return format_datetime(value)
     if isinstance(value, BaseModel):
         return _data(value)
+    if isinstance(value, Encoded):
+        return orjson.Fragment(value.json)
     raise TypeError(f"{type(value).__name__} has no JSON form")

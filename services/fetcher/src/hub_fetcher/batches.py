@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import orjson
+from hub_model.encoded import EncodedArray
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.messages import MAX_BATCH_RECORDS, MAX_MESSAGE_BYTES
 
@@ -15,25 +16,32 @@ from hub_model.messages import MAX_BATCH_RECORDS, MAX_MESSAGE_BYTES
 MAX_BATCH_BYTES = MAX_MESSAGE_BYTES // 2
 
 
-def cut(records: list[Any], size: int, *, page: int) -> Iterator[list[Any]]:
-    """The records in order, in pieces of at most 500 and 512 KiB. ``size`` is how long they are encoded together.
+def cut(records: list[Any], encoded: bytes, *, page: int) -> Iterator[EncodedArray]:
+    """The records in order, in pieces of at most 500 and 512 KiB. ``encoded`` is the JSON of them all.
 
     Raises SourceError where a single record is larger; it names the page and nothing of the record.
     """
-    if size <= MAX_BATCH_BYTES:
-        for start in range(0, len(records), MAX_BATCH_RECORDS):
-            yield records[start : start + MAX_BATCH_RECORDS]
+    if len(records) <= MAX_BATCH_RECORDS and len(encoded) <= MAX_BATCH_BYTES:
+        if records:
+            yield EncodedArray(records, encoded)
         return
     start = 0
-    average = size / len(records)
+    fitting = max(1, min(MAX_BATCH_RECORDS, len(records) * MAX_BATCH_BYTES // len(encoded)))
     while start < len(records):
-        length = max(1, min(MAX_BATCH_RECORDS, int(MAX_BATCH_BYTES / average)))
-        while len(orjson.dumps(records[start : start + length])) > MAX_BATCH_BYTES:
+        length = fitting
+        piece = _encoded(records, start, length)
+        while len(piece.json) > MAX_BATCH_BYTES:
             if length == 1:
                 raise _record_too_large(page)
             length = max(1, length // 2)
-        yield records[start : start + length]
+            piece = _encoded(records, start, length)
+        yield piece
         start += length
+
+
+def _encoded(records: list[Any], start: int, length: int) -> EncodedArray:
+    piece = records[start : start + length]
+    return EncodedArray(piece, orjson.dumps(piece))
 
 
 def _record_too_large(page: int) -> SourceError:

@@ -105,7 +105,7 @@ class Walk:
             mark = fingerprint(encoded)
             check_repeat(self._position.fingerprint, mark)
             self._move(fingerprint=mark)
-        pieces = list(cut(records, len(encoded), page=self._pages + 1))
+        pieces = list(cut(records, encoded, page=self._pages + 1))
         facts = PageFacts(
             url=self.url,
             body=page.body,
