@@ -217,23 +217,29 @@ plain_texts = st.text(st.characters(codec="ascii"), max_size=12) | st.sampled_fr
 )
 
 
-@given(st.sampled_from([field for fields in SCHEMAS.values() for field in fields.values()]), plain_texts)
-def test_for_plain_text_the_reader_of_a_field_gives_the_same(field: Field, text: str) -> None:
-    read: Read = reader(field, ZONE)
-
-    def read_or_refuse(value: object) -> object:
-        try:
-            return read(value)
-        except InvalidInput as error:
-            return error.code
-
+def fill(fields: list[Field], raw: dict[str, object]) -> tuple[dict[str, object], list[Issue]]:
+    """What is made of the raw fields of the same names."""
+    readers: dict[str, Read] = {field.name: reader(field, ZONE) for field in fields}
+    known = {field.name: field for field in fields}
     issues: list[Issue] = []
-    filler = Filler({field.name: field}, (), Shapes({field.name: read}, {field.name: field}, everything=False))
-    taken = filler.fill({field.name: text}, issues)
-    value = read_or_refuse(text)
-    if issues:
-        assert [issue.code for issue in issues] == [value]
-    elif type(value) is Unmapped:
-        assert taken["extensions"] == {f"{field.name}Raw": value.raw}
-    else:
-        assert taken == {field.name: value}
+    return Filler(known, (), Shapes(readers, known, everything=False)).fill(raw, issues), issues
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_fields_taken_together_are_what_they_are_one_by_one(data: st.DataObject) -> None:
+    schema = SCHEMAS[data.draw(st.sampled_from([name for name in SCHEMAS if len(SCHEMAS[name]) > 1]))]
+    candidates = [name for name in schema if name != "extensions"]
+    names = data.draw(st.lists(st.sampled_from(candidates), min_size=2, max_size=8, unique=True))
+    fields = [schema[name] for name in names]
+    # Plain but for one, as it would mostly be: a single value that is not plain sends a record the other way.
+    raw: dict[str, object] = dict.fromkeys(names, data.draw(st.sampled_from(["a", " b ", "007"])))
+    raw[data.draw(st.sampled_from(names))] = data.draw(plain_texts | scalars)
+    together, issues = fill(fields, raw)
+    alone = [fill([field], {field.name: raw[field.name]}) for field in fields]
+    extensions = {name: raw for taken, _ in alone for name, raw in (taken.pop("extensions", None) or {}).items()}
+    expected = {name: value for taken, _ in alone for name, value in taken.items()}
+    if "extensions" in together or extensions:
+        expected["extensions"] = extensions
+    assert together == expected
+    assert {issue.pointer for issue in issues} == {issue.pointer for _, found in alone for issue in found}

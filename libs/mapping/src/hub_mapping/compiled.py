@@ -95,7 +95,7 @@ class CompiledMapping:
         used = {path for rule in self._plan.rules for path in rule.paths}
         for record in sample:
             if isinstance(record, dict):
-                used |= {raw for _name, raw, _read, _length in self._shapes.copies(record)}
+                used |= {raw for _name, raw, _read, _length in self._shapes.shape_of(record).every}
         return unmapped_paths(sample, used)
 
     def _map(self, raw: object, observed: str, issues: list[Issue], *, is_partial: bool) -> Canonical | None:

@@ -33,14 +33,14 @@ class Filler:
         # The two loops are alike, and apart: this is where most of the time of a sync is spent.
         data: dict[str, Any] = {}
         strays: dict[str, object] | None = None
-        for name, raw_name, read, plain_length in self._shapes.copies(raw):
+        shape = self._shapes.shape_of(raw)
+        copies = shape.every
+        # Most values are plain text: for those of a record together this says what their readers would, one by one.
+        if shape.plain is not None and (texts := shape.plain.texts(raw)) is not None:
+            data.update(zip(shape.plain.names, texts, strict=True))
+            copies = shape.others
+        for name, raw_name, read, _plain_length in copies:
             value = raw[raw_name]
-            # Most values are plain text: this says of them what their reader would, without a call.
-            if type(value) is str:
-                text = value.strip()
-                if len(text) <= plain_length and text.isascii() and "\0" not in text:
-                    data[name] = text or None
-                    continue
             try:
                 value = read(value)
             except InvalidInput as error:

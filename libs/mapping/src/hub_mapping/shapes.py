@@ -4,7 +4,10 @@ A shape is the tuple of a record's field names. Records of one source have few s
 ``student_id`` beside ``studentId`` is paid for once, and each record costs only the fields it has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from hub_model.errors import InvalidInput
 
@@ -20,6 +23,48 @@ _MAX_SHAPES = 64
 _MAX_NAMES = 256
 
 
+@dataclass(frozen=True, slots=True)
+class PlainFields:
+    """Fields of a shape that take plain text as it is, so that a record's can be looked at together."""
+
+    names: tuple[str, ...]
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    limit: int
+
+    def texts(self, raw: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The trimmed values in the order of ``names``; None if not every one of them is plain text, or one is blank.
+
+        Plain text is ASCII without NUL, and so short together that none of them is too long.
+        """
+        values = self.pick(raw)
+        try:
+            joined = "".join(values)
+        except TypeError:
+            return None
+        if len(joined) > self.limit or not joined.isascii() or "\0" in joined:
+            return None
+        texts = tuple(map(str.strip, values))
+        return texts if all(texts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What to copy from records that have these fields: ``every`` field one by one, or ``plain`` and the ``others``."""
+
+    every: tuple[Copy, ...]
+    plain: PlainFields | None
+    others: tuple[Copy, ...]
+
+    @classmethod
+    def of(cls, copies: tuple[Copy, ...]) -> "Shape":
+        plain = [copy for copy in copies if copy[3] >= 0]
+        if len(plain) < 2:  # of a single name itemgetter gives no tuple
+            return cls(copies, None, copies)
+        names, raws, _reads, lengths = zip(*plain, strict=True)
+        together = PlainFields(names, itemgetter(*raws), min(lengths))
+        return cls(copies, together, tuple(copy for copy in copies if copy[3] < 0))
+
+
 class Shapes:
     """The fields to copy, by shape. With ``everything``, names that match no field are copied under themselves."""
 
@@ -27,17 +72,17 @@ class Shapes:
         self._readers = readers
         self._fields = fields
         self._everything = everything
-        self._known: dict[tuple[str, ...], tuple[Copy, ...]] = {}
+        self._known: dict[tuple[str, ...], Shape] = {}
 
-    def copies(self, record: Mapping[str, object]) -> tuple[Copy, ...]:
+    def shape_of(self, record: Mapping[str, object]) -> Shape:
         """What to copy from a record like this one."""
-        shape = tuple(record)
-        found = self._known.get(shape)
+        names = tuple(record)
+        found = self._known.get(names)
         if found is None:
-            found = self._match(shape)
+            found = Shape.of(self._match(names))
             # A source that invents names would fill the memory; without a place here it is only slower.
-            if len(self._known) < _MAX_SHAPES and len(shape) <= _MAX_NAMES:
-                self._known[shape] = found
+            if len(self._known) < _MAX_SHAPES and len(names) <= _MAX_NAMES:
+                self._known[names] = found
         return found
 
     def _match(self, shape: tuple[str, ...]) -> tuple[Copy, ...]:
