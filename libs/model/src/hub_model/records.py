@@ -31,6 +31,9 @@ class Outcome(StrEnum):
     DELETED = "deleted"
     DUPLICATE = "duplicate"
 
+    # Looked up several times for every record, and Enum's own is written in Python.
+    __hash__ = str.__hash__
+
 
 class Origin(StrEnum):
     """How a batch came in."""
@@ -39,7 +42,7 @@ class Origin(StrEnum):
     WEBHOOK = "webhook"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordWrite:
     """One canonical record on its way into the store.
 
@@ -48,6 +51,8 @@ class RecordWrite:
     ``version`` orders writes from one integration: the source's own modification time, or the time the data was
     observed when the source gives none. ``content_hash`` covers ``data`` and nothing volatile. ``deleted`` marks
     an explicit delete: the record becomes a tombstone.
+
+    Not frozen, though nobody changes one: there is one for every record, and freezing doubles what it costs.
     """
 
     key: str
