@@ -20,6 +20,7 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 RECORDS, PAGE_SIZE = 100_000, 500
+LATENCIES_MS = (0, 100)
 WEBHOOKS, CONNECTIONS = 10_000, 64
 console = Console(width=110)
 
@@ -86,6 +87,22 @@ def memory(records: int) -> tuple[float, float]:
         return hub.peak_mib, records / seconds
 
 
+def latency(rounds: int) -> dict[int, list[float]]:
+    """Seconds of a first load by the time that each of the source's answers takes, in ms; in turn, on fresh hubs."""
+    seconds: dict[int, list[float]] = {milliseconds: [] for milliseconds in LATENCIES_MS}
+    for _ in range(rounds):
+        for milliseconds, values in seconds.items():
+            with (
+                server("source_server.py", str(RECORDS), str(PAGE_SIZE), str(milliseconds)) as port,
+                tempfile.TemporaryDirectory() as folder,
+                running_hub(Path(folder)) as hub,
+            ):
+                took, counts = hub.sync(students(hub, port))
+                assert counts["inserted"] == RECORDS, counts
+                values.append(took)
+    return seconds
+
+
 def webhooks(rounds: int) -> dict[str, list[float]]:
     """Accepted webhooks per second: bare, bare with a confirmed publish, the gateway, a hub that also stores them."""
     rates: dict[str, list[float]] = {"bare": [], "bare + publish": [], "gateway": [], "hub, storing": []}
@@ -147,6 +164,10 @@ def main(*, quick: bool) -> None:
     for records in (RECORDS,) if quick else (RECORDS, 10 * RECORDS):
         peak, rate = memory(records)
         console.print(f"  {records:>9,} records: {peak:,.0f} MiB, {rate:,.0f} records/s")
+    console.print(f"\nLatency: seconds of a first load of {RECORDS:,} records, by the time each page takes")
+    medians = {milliseconds: statistics.median(values) for milliseconds, values in latency(rounds).items()}
+    for milliseconds, median in medians.items():
+        console.print(f"  {milliseconds:>3} ms: {median:.1f} s, {median / medians[0]:.2f} of that without latency")
     console.print(f"\nWebhooks: {WEBHOOKS:,} signed events of one record over {CONNECTIONS} connections")
     show(
         "Accepted per second",

@@ -1,8 +1,8 @@
 """A source that costs as little as possible: pages of student records, rendered once, served over keep-alive HTTP.
 
-Run as ``source_server.py RECORDS PAGE_SIZE``; prints its port. Pages are the seed's envelope. Beyond the first 200
-pages a page is a copy of an earlier one with other ids, so a million records need no more memory than a hundred
-thousand.
+Run as ``source_server.py RECORDS PAGE_SIZE [LATENCY_MS]``; prints its port. Pages are the seed's envelope. Beyond the
+first 200 pages a page is a copy of an earlier one with other ids, so a million records need no more memory than a
+hundred thousand. Each answer comes LATENCY_MS after its request, whatever else is under way.
 """
 
 import asyncio
@@ -48,6 +48,7 @@ class Source(asyncio.Protocol):
     pages: list[bytes]
     total: int
     size: int
+    latency_s: float
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -58,7 +59,10 @@ class Source(asyncio.Protocol):
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             target = self.buffer.split(b" ", 2)[1]
             self.buffer = self.buffer[end + 4 :]
-            self.transport.write(self.answer(target))
+            if self.latency_s:
+                asyncio.get_running_loop().call_later(self.latency_s, self.transport.write, self.answer(target))
+            else:
+                self.transport.write(self.answer(target))
 
     def answer(self, target: bytes) -> bytes:
         page = next((int(part[5:]) for part in target.partition(b"?")[2].split(b"&") if part.startswith(b"page=")), 1)
@@ -76,8 +80,8 @@ class Source(asyncio.Protocol):
         return (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
 
 
-async def main(total: int, size: int) -> None:
-    Source.total, Source.size = total, size
+async def main(total: int, size: int, latency_ms: float = 0) -> None:
+    Source.total, Source.size, Source.latency_s = total, size, latency_ms / 1000
     Source.pages = [render_page(page, size) for page in range(min(RENDERED_PAGES, -(-total // size)))]
     server = await asyncio.get_running_loop().create_server(Source, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -85,4 +89,4 @@ async def main(total: int, size: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:])))

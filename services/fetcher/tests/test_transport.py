@@ -13,6 +13,7 @@ from hub_fetcher.request import plan_requests
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport, translated
+from hub_messaging.testing import wait_until
 from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, SourceError, TransientError, Unavailable
 from hub_model.records import DataType
@@ -134,6 +135,34 @@ async def test_one_origin_gets_only_so_many_requests_at_a_time(college: Any, mak
         await asyncio.gather(*(transport.reach(college.url, patience=Patience()) for _ in range(12)))
         assert college.most_at_once == 3
         assert transport._turns == {}
+
+
+async def test_a_stream_with_many_requests_keeps_no_other_from_its_turn(
+    college: Any, make_integration: Any, NOW: Any
+) -> None:
+    async def reply(asked: Any) -> Any:
+        await asyncio.sleep(0.001)
+        return college.json([])
+
+    college.answer = reply
+    async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
+        transport = Transport(client, clock=lambda: NOW, per_origin=2)
+
+        async def ask_on() -> None:
+            while True:
+                await transport.reach(f"{college.url}/many", patience=Patience())
+
+        many = [asyncio.create_task(ask_on()) for _ in range(16)]
+        try:
+            await wait_until(lambda: len(college.asked) > 32)
+            before = len(college.asked)
+            async with asyncio.timeout(5):
+                await transport.reach(f"{college.url}/one", patience=Patience())
+            assert [asked.path for asked in college.asked].index("/one") - before <= 16
+        finally:
+            for task in many:
+                task.cancel()
+            await asyncio.gather(*many, return_exceptions=True)
 
 
 async def test_a_request_to_another_origin_never_carries_the_credential(college: Any, sources: Sources) -> None:

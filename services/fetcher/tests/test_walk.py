@@ -90,6 +90,78 @@ async def test_a_later_stretch_asks_ahead_from_its_first_request_on(college: Any
     assert walked.records + rest.records == ROWS[:600]
 
 
+async def test_a_source_that_is_waited_for_is_asked_for_more_at_once_also_in_the_next_stretch(
+    college: Any, walk_all: Any
+) -> None:
+    """From page 6 on a page is answered only when eight are asked for. A slow source, so that a busy machine makes
+    no answer late."""
+    eight = asyncio.Barrier(8)
+    rows = ROWS + [{"studentId": f"EE{number:05d}"} for number in range(1050)]
+    college.serve_rows(rows, delay_s=0.1)
+    plain = college.answer
+
+    async def reply(asked: Any) -> Any:
+        if int(asked.query.get("page", "1")) > 5:
+            await eight.wait()
+        return await plain(asked)
+
+    college.answer = reply
+    async with asyncio.timeout(5):
+        walked = await walk_all(limits=Limits(pages=13, ahead=8), most_steps=1)
+        assert walked.last.position["ahead"] == 8
+        rest = await walk_all(limits=Limits(ahead=8), request=walked.last)
+    assert walked.records + rest.records == rows
+    assert len(college.asked) == 21
+
+
+async def test_a_source_that_refuses_many_at_once_is_asked_for_fewer_at_once(
+    college: Any, walk_all: Any, sleeps: list[float]
+) -> None:
+    """Pages 6 to 13 are refused together, then each is tried again."""
+    eight = asyncio.Barrier(8)
+    college.serve_rows(ROWS + ROWS[:250], delay_s=0.1)
+    plain = college.answer
+    refused: set[int] = set()
+    again: list[int] = []
+
+    async def reply(asked: Any) -> Any:
+        page = int(asked.query.get("page", "1"))
+        if page >= 6 and page not in refused:
+            refused.add(page)
+            await eight.wait()
+            return college.json({}, 429, Retry_After="1")
+        if page in refused:
+            again.append(college.open_at_once)
+        return await plain(asked)
+
+    college.answer = reply
+    async with asyncio.timeout(5):
+        walked = await walk_all(limits=Limits(ahead=8))
+    assert walked.records == ROWS + ROWS[:250]
+    assert (len(again), sleeps) == (8, [1] * 8)
+    assert max(again) <= 2
+
+
+async def test_pages_ahead_are_bounded_in_bytes(college: Any, walk_all: Any) -> None:
+    rows = [{"id": number, "note": "n" * 1000} for number in range(1050)]  # pages of a little more than 100 kB
+    college.serve_rows(rows, delay_s=0.01)
+    walked = await walk_all(limits=Limits(ahead_bytes=320_000))
+    assert walked.records == rows
+    assert college.most_at_once == 3
+
+
+async def test_every_page_ahead_counts_as_the_largest_of_the_walk(college: Any, walk_all: Any) -> None:
+    """Only the first page is large; a later stretch remembers it."""
+    rows = [{"id": number, "note": "n" * (2000 if number < 100 else 1)} for number in range(1050)]
+    college.serve_rows(rows, delay_s=0.01)
+    limits = Limits(pages=3, ahead_bytes=450_000)
+    walked = await walk_all(limits=limits, most_steps=1)
+    assert walked.last.position["pageBytes"] > 200_000
+    rest = await walk_all(limits=Limits(ahead_bytes=450_000), request=walked.last)
+    assert walked.records + rest.records == rows
+    assert college.most_at_once == 2
+
+
 async def test_a_wrong_guess_ahead_changes_nothing(college: Any, walk_all: Any) -> None:
     """Offsets advance by the rows received; pages of uneven length make every guess wrong."""
     lengths = [100, 60, 100, 1, 100, 100]

@@ -4,19 +4,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
-from hub_fetcher.source import Page
+from hub_fetcher.source import Page, Tries
+from hub_fetcher.window import Window
+
+Read = Callable[[str, Tries], Awaitable[Page]]
 
 
 class Lookahead:
-    """Requests under way, in the order in which their pages will be taken.
+    """Requests under way, in the order in which their pages will be taken, as many as the window lets.
 
     What is asked ahead is a guess: a page that is wanted and was not asked for is fetched as ever, and the guesses
-    are dropped. Errors come to light when their page's turn comes, and not at all if it does not.
+    are dropped. Errors come to light when their page's turn comes, and not at all if it does not; meanwhile nothing
+    more is asked.
     """
 
-    def __init__(self, read: Callable[[str], Awaitable[Page]]) -> None:
+    def __init__(self, read: Read, window: Window) -> None:
         self._read = read
+        self._window = window
         self._ahead: dict[str, asyncio.Task[Page]] = {}
+        self._moved = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -25,12 +31,15 @@ class Lookahead:
         await self._drop()
 
     async def ask(self, urls: Sequence[str]) -> None:
-        """Have these under way, in this order."""
+        """Have these under way, in this order, as far as there is room."""
         expected = list(self._ahead)
-        if list(urls[: len(expected)]) != expected:
+        both = min(len(urls), len(expected))
+        if list(urls[:both]) != expected[:both]:
             await self._drop()
+        if any(_has_failed(task) for task in self._ahead.values()):
+            return
         for url in urls:
-            if url not in self._ahead:
+            if url not in self._ahead and len(self._ahead) < self._window.places:
                 self._ahead[url] = asyncio.create_task(self._fetch(url))
 
     def has(self, url: str) -> bool:
@@ -39,13 +48,33 @@ class Lookahead:
 
     async def take(self, url: str) -> Page:
         """The page at ``url``, asked for ahead or now."""
-        if self.has(url):
-            return await self._ahead.pop(url)
-        await self._drop()
-        return await self._read(url)
+        if not self.has(url):
+            await self._drop()
+            return await self._fetch(url)
+        task = self._ahead[url]
+        if not task.done() and len(self._ahead) >= self._window.size:
+            self._window.was_short()
+        try:
+            return await task
+        finally:
+            del self._ahead[url]
+            self._moved.set()
+            self._moved = asyncio.Event()
+
+    async def within_reach(self, url: str) -> None:
+        """Return when this page is among those that the window lets be under way."""
+        while url in list(self._ahead)[self._window.places :]:
+            await self._moved.wait()
 
     async def _fetch(self, url: str) -> Page:
-        return await self._read(url)
+        tries = _Tries(self, self._window, url)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        page = await self._read(url, tries)
+        self._window.arrived(page.size)
+        if not tries.were_troubled:
+            self._window.answered(loop.time() - started)
+        return page
 
     async def _drop(self) -> None:
         tasks = list(self._ahead.values())
@@ -53,3 +82,24 @@ class Lookahead:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Tries(Tries):
+    """The tries of one page: trouble narrows the window, and outside of it a page is not tried again yet."""
+
+    def __init__(self, ahead: Lookahead, window: Window, url: str) -> None:
+        self.were_troubled = False
+        self._ahead = ahead
+        self._window = window
+        self._url = url
+
+    def troubled(self) -> None:
+        self.were_troubled = True
+        self._window.troubled()
+
+    async def again(self) -> None:
+        await self._ahead.within_reach(self._url)
+
+
+def _has_failed(task: asyncio.Task[Page]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

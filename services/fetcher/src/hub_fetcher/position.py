@@ -14,8 +14,9 @@ class Position(Value):
     is the body itself). ``place`` is the page number, offset, cursor or URL of the next request; None is the plain
     request. ``total`` is the source's own count, where it gave one, and ``first_total`` the first it gave. ``seen`` and
     ``fingerprint`` belong to the loop guards. ``resume_at``: the source asked us to wait until then. ``source`` tells
-    whether the endpoint is still the one the walk began with. Probably ``further`` more requests follow the next one,
-    ``stride`` apart, with pages of ``page_bytes``: for asking ahead, never for deciding.
+    whether the endpoint is still the one the walk began with. For asking ahead, never for deciding: ``further`` more
+    requests will probably follow the next one, ``stride`` apart, with pages of ``page_bytes`` at most; ``ahead`` at
+    once suited the source so far (0: not known).
     """
 
     pagination: Pagination | None = None
@@ -31,6 +32,7 @@ class Position(Value):
     further: int = 0
     stride: int = 0
     page_bytes: int = 0
+    ahead: int = 0
 
     def to_message(self) -> dict[str, Any]:
         """The form that ``Position.model_validate`` reads back."""

@@ -35,12 +35,16 @@ class FetcherSettings(RuntimeSettings):
         default=32 * 1024 * 1024, ge=1024, description="Bytes a source's response may have, decompressed."
     )
     requests_per_origin: int = Field(
-        default=8, ge=1, le=100, description="Requests this process sends to one source at a time."
+        default=16, ge=1, le=100, description="Requests this process sends to one source at a time."
     )
     pages_ahead: int = Field(
-        default=4, ge=1, le=16, description="Pages of one stream that are requested before their turn."
+        default=16,
+        ge=1,
+        le=100,
+        description="Pages of one stream that are requested before their turn, at most; fewer where that is enough or "
+        "slows the source.",
     )
-    stretch_pages: int = Field(default=20, ge=1, description="Pages one message covers at most.")
+    stretch_pages: int = Field(default=200, ge=1, description="Pages one message covers at most.")
     stretch_s: float = Field(default=20.0, gt=0, le=300, description="Seconds one message covers, about.")
     stretches: int = Field(default=8, ge=1, le=64, description="Streams this process fetches at a time.")
     probe_deadline_s: float = Field(

@@ -32,6 +32,16 @@ class Page:
     total: int | None = None
 
 
+class Tries:
+    """What is told of the tries of one page to whoever has several read at once. This one does not mind."""
+
+    def troubled(self) -> None:
+        """The source refused the request, failed, or did not answer in time. Said at once, before any wait."""
+
+    async def again(self) -> None:
+        """Return when the page may be tried again; the wait that the source asked for is over."""
+
+
 class Source:
     """One endpoint of a college's system."""
 
@@ -43,17 +53,30 @@ class Source:
         self._authenticator = authenticator
         self._patience = patience or Patience()
 
-    async def read(self, url: str) -> Page:
+    async def read(self, url: str, tries: Tries | None = None) -> Page:
         """The page at ``url``, which holds no credential; tried again where that may help."""
+        tries = tries or Tries()
+
+        async def rest(seconds: float) -> None:
+            await self._transport.sleep(seconds)
+            await tries.again()
+
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self._patience.tries),
             retry=retry_if_exception(self._is_worth_a_try),
             wait=self._wait_s,
-            sleep=self._transport.sleep,
+            sleep=rest,
             reraise=True,
         )
-        page: Page = await retrying(self._read_once, url)
+        page: Page = await retrying(self._try, url, tries)
         return page
+
+    async def _try(self, url: str, tries: Tries) -> Page:
+        try:
+            return await self._read_once(url)
+        except TransientError:
+            tries.troubled()
+            raise
 
     async def _read_once(self, url: str) -> Page:
         credential = await self._authenticator.credential()

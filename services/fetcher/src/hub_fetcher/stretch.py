@@ -1,25 +1,29 @@
 """One stretch of a walk: some pages from where the chain stands, then the message that carries the position on."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from hub_model.errors import PermanentError, TransientError
 from hub_model.messages import Message
 
-from hub_fetcher.lookahead import Lookahead
-from hub_fetcher.source import Page
+from hub_fetcher.lookahead import Lookahead, Read
 from hub_fetcher.walk import Limits, Walk
+from hub_fetcher.window import Window
 
 
 async def fetch_stretch(
-    walk: Walk, read: Callable[[str], Awaitable[Page]], limits: Limits, *, monotonic: Callable[[], float]
+    walk: Walk, read: Read, limits: Limits, *, monotonic: Callable[[], float]
 ) -> AsyncGenerator[Message, None]:
     """Batches as they come, then the chain's next message, the stream's end, or its failure.
 
     Raises TransientError only if nothing was read: what was read is kept, and the next step tries again.
     """
     try:
-        async with Lookahead(read) as ahead, aclosing(_read_pages(walk, ahead, limits, monotonic)) as messages:
+        window = walk.window(limits)
+        async with (
+            Lookahead(read, window) as ahead,
+            aclosing(_read_pages(walk, ahead, window, limits, monotonic)) as messages,
+        ):
             async for message in messages:
                 yield message
     except PermanentError as error:
@@ -27,7 +31,7 @@ async def fetch_stretch(
 
 
 async def _read_pages(
-    walk: Walk, ahead: Lookahead, limits: Limits, monotonic: Callable[[], float]
+    walk: Walk, ahead: Lookahead, window: Window, limits: Limits, monotonic: Callable[[], float]
 ) -> AsyncGenerator[Message, None]:
     ends_at = monotonic() + limits.seconds
     await ahead.ask(walk.urls_ahead(limits))
@@ -37,7 +41,7 @@ async def _read_pages(
         except TransientError as error:
             if not walk.has_read:
                 raise
-            yield walk.onward(error)
+            yield walk.onward(error, ahead=window.size)
             return
         leaf = walk.turn(page)
         is_last = walk.is_spent(limits) or monotonic() >= ends_at
@@ -49,5 +53,5 @@ async def _read_pages(
             yield walk.ended(leaf.end)
             return
         if is_last and not ahead.has(walk.url):
-            yield walk.onward()
+            yield walk.onward(ahead=window.size)
             return

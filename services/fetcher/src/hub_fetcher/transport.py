@@ -46,7 +46,7 @@ class Transport:
         *,
         clock: Callable[[], datetime],
         ports: PortPolicy | None = None,
-        per_origin: int = 8,
+        per_origin: int = 16,
         user_agent: str = "student-hub-fetcher",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_secret: Callable[[str], None] | None = None,

@@ -19,16 +19,22 @@ from hub_fetcher.position import End, PageFacts, Position
 from hub_fetcher.records import find_records
 from hub_fetcher.request import RequestPlan, url_at, without_params
 from hub_fetcher.source import Page
+from hub_fetcher.window import Window
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a stretch of a walk ends, whichever comes first, and how many requests it may have under way."""
+    """Where a stretch of a walk ends, whichever comes first, and how much may be read before its turn.
 
-    pages: int = 20
-    bytes: int = 8 * 1024 * 1024
+    The end of a stretch costs one wait for the source, so pages and bytes are meant for quick sources, seconds for slow
+    ones. ``ahead_bytes`` are counted as they come: decoded, a page takes about five times as much memory.
+    """
+
+    pages: int = 200
+    bytes: int = 32 * 1024 * 1024
     seconds: float = 20.0
-    ahead: int = 4
+    ahead: int = 16
+    ahead_bytes: int = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,11 @@ class Walk:
         """Whether this stretch has read its share."""
         return self._pages_left(limits) <= 0 or self._bytes >= limits.bytes
 
+    def window(self, limits: Limits) -> Window:
+        """How much to ask for ahead, as the stretch before this one found it right."""
+        position = self._position
+        return Window(position.ahead, most=limits.ahead, most_bytes=limits.ahead_bytes, page_bytes=position.page_bytes)
+
     def urls_ahead(self, limits: Limits) -> list[str]:
         """The next request and those that will probably follow it, within the limits of the stretch."""
         fitting = max(1, (limits.bytes - self._bytes) // max(1, self._position.page_bytes))
@@ -116,7 +127,7 @@ class Walk:
         )
         self._pages, self._records = self._pages + 1, self._records + len(records)
         self._bytes += page.size
-        self._move(records_path=path, page_bytes=page.size, resume_at=None)
+        self._move(records_path=path, page_bytes=max(page.size, self._position.page_bytes), resume_at=None)
         end: End | SourceError | None
         try:
             end = self._step(facts)
@@ -124,8 +135,9 @@ class Walk:
             end = error  # the page itself is good: it is sent before the walk fails
         return Leaf([self._batch(piece) for piece in pieces], end)
 
-    def onward(self, error: Exception | None = None) -> Message:
+    def onward(self, error: Exception | None = None, *, ahead: int = 0) -> Message:
         """The chain's next message; after a rate limit it carries the time that the source asked us to wait for."""
+        self._move(ahead=ahead)
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
             self._move(resume_at=self._clock() + timedelta(seconds=error.retry_after_s))
         return self._request.model_copy(
