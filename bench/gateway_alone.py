@@ -4,6 +4,7 @@ Run as ``gateway_alone.py`` with the hub's settings in the environment; prints i
 inside a standalone hub the same processor also maps and stores what was accepted.
 """
 
+import gc
 import socket
 from datetime import UTC, datetime
 
@@ -15,6 +16,8 @@ from hub_webhook_gateway.main import build_service
 
 
 async def main() -> int:
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # as in every process of the hub
     settings = StandaloneSettings()
     async with open_adapters(settings) as (broker, store):
         service = build_service(settings, broker=broker, store=store, clock=lambda: datetime.now(UTC))

@@ -75,6 +75,16 @@ def pipeline(rounds: int) -> dict[str, list[float]]:
     return rates
 
 
+def parts(rounds: int) -> dict[str, float]:
+    """Microseconds per record of each part of a sync by itself; medians."""
+    seen: list[dict[str, float]] = []
+    with server("source_server.py", str(RECORDS), str(PAGE_SIZE)) as port:
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as folder:
+                seen.append(measured("parts.py", str(port), str(RECORDS), str(PAGE_SIZE), folder))
+    return {part: statistics.median(each[part] for each in seen) for part in seen[0]}
+
+
 def memory(records: int) -> tuple[float, float]:
     """Peak MiB of a fresh hub that loads this many records, and records per second."""
     with (
@@ -104,8 +114,9 @@ def latency(rounds: int) -> dict[int, list[float]]:
 
 
 def webhooks(rounds: int) -> dict[str, list[float]]:
-    """Accepted webhooks per second: bare, bare with a confirmed publish, the gateway, a hub that also stores them."""
-    rates: dict[str, list[float]] = {"bare": [], "bare + publish": [], "gateway": [], "hub, storing": []}
+    """Accepted webhooks per second: the floors, the gateway, and a hub that also stores what it accepts."""
+    names = ("bare", "bare + publish", "bare + receipt + publish", "gateway", "hub, storing")
+    rates: dict[str, list[float]] = {name: [] for name in names}
 
     def load(name: str, url: str, secret: str) -> None:
         result = measured("webhook_load.py", url, secret, str(WEBHOOKS), str(CONNECTIONS))
@@ -117,6 +128,8 @@ def webhooks(rounds: int) -> dict[str, list[float]]:
                 load("bare", f"http://127.0.0.1:{port}/hook", "secret")
             with server("bare_webhook.py", "secret", f"{folder}/bare.db") as port:
                 load("bare + publish", f"http://127.0.0.1:{port}/hook", "secret")
+            with server("bare_webhook.py", "secret", f"{folder}/receipts.db", "receipts") as port:
+                load("bare + receipt + publish", f"http://127.0.0.1:{port}/hook", "secret")
             with running_hub(Path(folder)) as hub:
                 made = hub.create(
                     baseUrl="http://127.0.0.1:59999", endpoints={"attendance": "/attendance"}, enabled=True
@@ -160,6 +173,12 @@ def main(*, quick: bool) -> None:
         "hub reload": "hand loop reload",
     }
     show("Records per second", rates, floors)
+    console.print("\nThe parts of a first load by themselves, one after the other: microseconds per record")
+    costs = parts(rounds)
+    for part, microseconds in costs.items():
+        console.print(f"  {part:<20} {microseconds:6.1f}")
+    whole, alone = 1e6 / statistics.median(rates["hub load"]), sum(costs.values())
+    console.print(f"  {'together':<20} {alone:6.1f}; the hub takes {whole:.1f}, which is {whole / alone:.2f} of it")
     console.print("\nMemory: peak of the whole process")
     for records in (RECORDS,) if quick else (RECORDS, 10 * RECORDS):
         peak, rate = memory(records)
@@ -172,7 +191,12 @@ def main(*, quick: bool) -> None:
     show(
         "Accepted per second",
         webhooks(rounds),
-        {"bare + publish": "bare", "gateway": "bare + publish", "hub, storing": "bare + publish"},
+        {
+            "bare + publish": "bare",
+            "bare + receipt + publish": "bare + publish",
+            "gateway": "bare + receipt + publish",
+            "hub, storing": "bare + receipt + publish",
+        },
     )
 
 
