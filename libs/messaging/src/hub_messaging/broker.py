@@ -3,6 +3,7 @@
 The contract suite in ``hub_messaging.testing`` holds each adapter to each sentence below.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,6 +138,14 @@ class Broker(ABC):
     @abstractmethod
     async def depth(self, queue: str) -> int:
         """How many messages of the queue are not yet settled, delayed ones included."""
+
+    async def failed(self) -> None:
+        """Return only when this broker will never work again in this process: the process should end and be restarted.
+
+        For an adapter that can find itself deaf or cut off for good, and has logged why. Unless one says otherwise,
+        it never returns: an outage is not a failure.
+        """
+        await asyncio.Event().wait()
 
     @abstractmethod
     async def close(self) -> None:

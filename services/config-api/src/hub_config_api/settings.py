@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from hub_model.integrations import check_url
-from hub_runtime.settings import RuntimeSettings
+from hub_runtime.settings import OrFile, RuntimeSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
@@ -12,7 +12,7 @@ from pydantic_settings import NoDecode
 class ConfigApiSettings(RuntimeSettings):
     """Settings of the config-api, beside those of every process."""
 
-    token_secret: SecretStr | None = Field(
+    token_secret: Annotated[SecretStr | None, OrFile] = Field(
         default=None,
         description="Key of at least 32 bytes shared with the issuer of HS256 tokens; or set HUB_JWKS_URL.",
     )

@@ -13,8 +13,8 @@ def run() -> None:
     """Run every service in this process until Ctrl-C; settings come from HUB_... variables and .env."""
     from hub_model.errors import InvalidInput
     from hub_runtime import process
+    from hub_runtime.settings import load_settings
 
-    from hub_standalone.local import load_settings
     from hub_standalone.main import run_system
     from hub_standalone.settings import StandaloneSettings
 

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import typer
+from hub_runtime.settings import load_settings
 from hub_security.roles import Role
 
 from hub_standalone.commands.connection import make_token
 from hub_standalone.keys import create_keys
-from hub_standalone.local import LocalSettings, load_settings
+from hub_standalone.local import LocalSettings
 
 
 def keys() -> None:
