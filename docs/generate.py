@@ -42,8 +42,11 @@ COMPOSE = {
     ),
     "HUB_RABBITMQ_IMAGE": ("rabbitmq:4-management", "Image of the broker."),
     "HUB_MONGODB_IMAGE": ("mongo:8", "Image of the store."),
+    "HUB_USER": ("1000:1000", "User and group of the services in their containers: the owner of .hub/keys."),
     "HUB_API_PORT": ("8000", "Port of this machine's loopback address for the config-api."),
     "HUB_WEBHOOKS_PORT": ("8001", "Port of this machine's loopback address for the webhook-gateway."),
+    "HUB_RABBITMQ_PORT": ("15672", "Port of this machine's loopback address for RabbitMQ's management pages."),
+    "HUB_OUTSIDE_NETWORK": ("10.213.77.0/24", "Addresses of the network over which the fetcher reaches sources."),
 }
 
 

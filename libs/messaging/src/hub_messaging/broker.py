@@ -140,10 +140,9 @@ class Broker(ABC):
         """How many messages of the queue are not yet settled, delayed ones included."""
 
     async def failed(self) -> None:
-        """Return only when this broker will never work again in this process: the process should end and be restarted.
+        """Return only when this broker has been out of reach for so long that the process is better begun anew.
 
-        For an adapter that can find itself deaf or cut off for good, and has logged why. Unless one says otherwise,
-        it never returns: an outage is not a failure.
+        A broker that lives in the process never returns from here.
         """
         await asyncio.Event().wait()
 

@@ -15,7 +15,16 @@ CONFIG = SettingsConfigDict(env_prefix="HUB_", env_file=".env", env_ignore_empty
 DEFAULT_KEYS_FOLDER = Path(".hub/keys")
 CLIENT_VARIABLES = frozenset(["hub_url", "hub_token", "hub_college"])  # read by the commands that ask a hub
 COMPOSE_VARIABLES = frozenset(
-    ["hub_base_image", "hub_rabbitmq_image", "hub_mongodb_image", "hub_api_port", "hub_webhooks_port"]
+    [
+        "hub_base_image",
+        "hub_rabbitmq_image",
+        "hub_mongodb_image",
+        "hub_user",
+        "hub_api_port",
+        "hub_webhooks_port",
+        "hub_rabbitmq_port",
+        "hub_outside_network",
+    ]
 )  # read by docker-compose.yml, which takes them from .env too
 
 
