@@ -40,13 +40,18 @@ class RuntimeSettings(BaseSettings):
     broker_url: Annotated[str, OrFile] = Field(
         default="sqlite:///.hub/broker.db",
         repr=False,
-        description="Where messages wait, for a service that runs apart: amqp://USER:PASSWORD@HOST/ or sqlite:///FILE.",
+        description=(
+            "Where messages wait, for a service that runs apart: sqlite:///FILE, or amqp(s)://USER:PASSWORD@HOST/VHOST "
+            "(RabbitMQ 3.10 or later)."
+        ),
     )
     store_url: Annotated[str, OrFile] = Field(
         default="sqlite:///.hub/store.db",
         repr=False,
-        description="Where documents live, for a service that runs apart: mongodb://USER:PASSWORD@HOST/DATABASE or "
-        "sqlite:///FILE.",
+        description=(
+            "Where documents live, for a service that runs apart: sqlite:///FILE, or "
+            "mongodb://USER:PASSWORD@HOST/DATABASE."
+        ),
     )
     start_patience_s: float = Field(
         default=120.0,
