@@ -51,7 +51,9 @@ class ConfigApiSettings(RuntimeSettings):
         default=5_000, ge=1, description="Number of live events kept for clients that reconnect (Last-Event-ID)."
     )
     live_streams: int = Field(
-        default=100, ge=1, description="Number of live event streams one college may have open at a time."
+        default=100,
+        ge=1,
+        description="Number of live event streams one college may have open at a time at one process.",
     )
     live_heartbeat_s: float = Field(
         default=15.0, gt=0, le=300, description="Seconds between the signs of life on a silent live stream."
