@@ -3,6 +3,7 @@
 The contract suite in ``hub_messaging.testing`` holds each adapter to each sentence below.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,6 +138,13 @@ class Broker(ABC):
     @abstractmethod
     async def depth(self, queue: str) -> int:
         """How many messages of the queue are not yet settled, delayed ones included."""
+
+    async def failed(self) -> None:
+        """Return only when this broker has been out of reach for so long that the process is better begun anew.
+
+        A broker that lives in the process never returns from here.
+        """
+        await asyncio.Event().wait()
 
     @abstractmethod
     async def close(self) -> None:

@@ -43,19 +43,6 @@ class System:
     readiness: Readiness
 
 
-class AnnouncedServer(HttpServer):
-    """Says on stdout where it listens: for people, and for whoever asked for port 0."""
-
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
-        super().__init__(app, host=host, port=port)
-        self._shown_host = host
-
-    async def start(self) -> None:
-        await super().start()
-        url = local_url(self._shown_host, self.port)
-        print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
-
-
 def build_system(
     settings: StandaloneSettings,
     *,
@@ -127,9 +114,17 @@ async def run_system(settings: StandaloneSettings) -> int:
         log.warning("settings.unknown", variable=name, did_you_mean=meant or None)
     async with open_adapters(settings) as (broker, store):
         system = build_system(settings, broker=broker, store=store, redactor=redactor)
+        server = HttpServer(system.app, host=settings.http_host, port=settings.http_port)
+
+        def announce() -> None:
+            """On stdout: for people, and for whoever asked for port 0."""
+            url = local_url(settings.http_host, server.port)
+            print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
+
         return await run_until_signal(
             system.services,
             grace_s=settings.shutdown_grace_s,
-            server=AnnouncedServer(system.app, host=settings.http_host, port=settings.http_port),
+            server=server,
             readiness=system.readiness,
+            on_started=announce,
         )
