@@ -33,7 +33,7 @@ async def test_a_message_that_is_handed_out_twenty_times_in_vain_is_dead_lettere
     await broker.publish([envelope(b"poison")])
     await wait_until(lambda: is_empty(broker))
     assert counts == list(range(1, 21))
-    (letter,) = await broker.dead_letters()
+    (letter,) = await broker.dead_letters.newest()
     assert (letter.reason, letter.envelope.body) == ("delivery_limit", b"poison")
     await broker.publish([envelope(b"the queue goes on")])
     await wait_until(lambda: len(counts) > 20)
