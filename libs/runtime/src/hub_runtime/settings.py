@@ -24,7 +24,10 @@ class RuntimeSettings(BaseSettings):
     broker_url: str = Field(
         default="sqlite:///hub.db",
         repr=False,
-        description="Where messages wait, for a service that runs apart: sqlite:///FILE.",
+        description=(
+            "Where messages wait, for a service that runs apart: sqlite:///FILE, or amqp(s)://USER:PASSWORD@HOST/VHOST "
+            "(RabbitMQ 3.10 or later)."
+        ),
     )
     store_url: str = Field(
         default="sqlite:///hub.db",
