@@ -28,7 +28,8 @@ class Service:
     ``start`` returns when the service works; ``stop(grace_s)`` stops taking work, waits that long for what is in
     flight and says whether all of it was finished. ``app`` is its HTTP interface, ``ready`` raises when it could not
     serve a request now. ``on_stopping`` is called first of all at shutdown and ends what would otherwise never end,
-    such as a live stream.
+    such as a live stream. ``failed`` returns only when the service can no longer work, so that its process is better
+    begun anew.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Service:
     app: ASGIApp | None = None
     ready: Callable[[], Awaitable[None]] | None = None
     on_stopping: Callable[[], None] | None = None
+    failed: Callable[[], Awaitable[None]] | None = None
 
 
 class Server(Protocol):
@@ -86,9 +88,9 @@ async def run_until_signal(
 ) -> int:
     """Run the services until SIGTERM or SIGINT, then drain; return the exit code of the process.
 
-    0: everything in flight was finished. 1: something was given back or cut off, or the server died. 128 + signal: a
-    second signal came, and nothing was waited for. A service that cannot start is raised after those before it were
-    stopped.
+    0: everything in flight was finished. 1: something was given back or cut off, or the server or a service died.
+    128 + signal: a second signal came, and nothing was waited for. A service that cannot start is raised after those
+    before it were stopped.
     """
     signals: asyncio.Queue[int] = asyncio.Queue()
     with _queued_signals(signals):
@@ -105,7 +107,7 @@ async def run_until_signal(
         _spare_the_collector()
         _take_short_turns()
         log.info("process.started", services=[service.name for service in started])
-        died = await _wait(signals, server)
+        died = await _wait(signals, server, started)
         if readiness is not None:
             readiness.stopping = True
         code = await _drain_or_second_signal(_drain(started, server, grace_s), signals)
@@ -160,21 +162,23 @@ def _queued_signals(signals: asyncio.Queue[int]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _wait(signals: asyncio.Queue[int], server: Server | None) -> bool:
-    """Wait for a signal, or for the server to die; say whether it died."""
+async def _wait(signals: asyncio.Queue[int], server: Server | None, services: Sequence[Service]) -> bool:
+    """Wait for a signal, or for the server or a service to die; say whether one died."""
     asked = asyncio.ensure_future(signals.get())
-    waits: list[asyncio.Future[Any]] = [asked]
+    deaths: dict[asyncio.Future[Any], str] = {
+        asyncio.ensure_future(service.failed()): service.name for service in services if service.failed is not None
+    }
     if server is not None:
-        waits.append(asyncio.ensure_future(server.failed()))
+        deaths[asyncio.ensure_future(server.failed())] = "server"
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([asked, *deaths], return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             log.info("process.stopping", signal=signal.Signals(asked.result()).name)
             return False
-        log.error("process.server_died")
+        log.error("process.died", parts=[name for death, name in deaths.items() if death.done()])
         return True
     finally:
-        for wait in waits:
+        for wait in [asked, *deaths]:
             wait.cancel()
 
 
