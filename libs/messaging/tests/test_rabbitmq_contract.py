@@ -9,6 +9,8 @@ from hub_messaging.opening import open_broker
 from hub_messaging.testing import BrokerContract, BrokerFactory
 from hub_messaging.testing.rabbitmq_node import RabbitNode
 
+pytestmark = pytest.mark.slow
+
 
 class TestRabbitBroker(BrokerContract):
     """On a node of its own, each test in a virtual host of its own. The shortest delay of its ladder is a second."""

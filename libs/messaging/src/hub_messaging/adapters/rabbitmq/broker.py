@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 class RabbitBroker(Broker):
     """One broker per process, opened with ``open``.
 
-    ``depth`` counts what other processes hold in hand only once they give it back, and may miss a message that is
-    moving between two queues at that very moment.
+    ``depth`` counts what other processes hold in hand only once they give it back, and may miss a message that is on
+    the move at that very moment, between two queues or on its way back into one.
     """
 
     def __init__(self, url: str, *, clock: Clock = utc_now, timing: Timing | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import structlog
 from aio_pika import Connection
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from hub_model.errors import Unavailable
+from hub_model.errors import HubError, Unavailable
 from yarl import URL
 
 from hub_messaging.adapters.rabbitmq.errors import DRIVER_ERRORS, translated
@@ -38,6 +38,7 @@ class Link:
         self._connection: AbstractConnection | None = None
         self._connecting = asyncio.Lock()
         self._calls: set[asyncio.Task[Any]] = set()
+        self._failure: HubError | None = None
         self._rests_until = 0.0
         self._is_closed = False
 
@@ -87,14 +88,15 @@ class Link:
                 raise Unavailable("the broker is closed")
             if self._connection is None:
                 # Whoever waited for this attempt need not wait for another, one after the other.
-                if asyncio.get_running_loop().time() < self._rests_until:
-                    raise Unavailable(f"RabbitMQ at {self.place} could not be reached a moment ago")
+                if self._failure is not None and asyncio.get_running_loop().time() < self._rests_until:
+                    raise self._failure
                 connection = Connection(self._url)
                 try:
                     await connection.connect(timeout=self.timing.connect_s)
-                except BaseException:
+                except DRIVER_ERRORS as error:
                     self._rests_until = asyncio.get_running_loop().time() + _REST_S
-                    raise
+                    self._failure = translated(error, f"connecting to RabbitMQ at {self.place}")
+                    raise self._failure from error
                 connection.close_callbacks.add(self._on_lost)
                 self._connection = connection
                 log.info("broker.connected", purpose=self._purpose, place=self.place)

@@ -8,6 +8,7 @@ from aio_pika.exceptions import (
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     DeliveryError,
+    InvalidFrameError,
     ProbableAuthenticationError,
     PublishError,
 )
@@ -46,6 +47,14 @@ _MEANINGS: Sequence[tuple[type[Exception], Callable[[str, Exception], HubError]]
         lambda doing, _: Conflict(f"{doing}: the queue belongs to another consumer", code="queue_in_use"),
     ),
     (ChannelNotFoundEntity, lambda doing, error: Unavailable(f"{doing}: {_text(error)}")),
+    # The driver does not say why the broker closed the connection instead of opening it; it may just be starting.
+    (
+        InvalidFrameError,
+        lambda doing, _: Unavailable(
+            f"{doing}: RabbitMQ ended the handshake. Does the virtual host in HUB_BROKER_URL exist "
+            "(rabbitmqctl list_vhosts), and may the user access it?"
+        ),
+    ),
     (AuthenticationError, _is_refused),
     (ProbableAuthenticationError, _is_refused),
     (ConnectionNotAllowed, _is_refused),
