@@ -5,14 +5,21 @@ Invariant of every test: confirmed minus received is empty.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 import structlog
 from hub_messaging.adapters.rabbitmq import RabbitBroker, Timing
+from hub_messaging.adapters.rabbitmq.connection import Link
+from hub_messaging.adapters.rabbitmq.consumer import RabbitConsumer
+from hub_messaging.adapters.rabbitmq.dead_letters import RabbitDeadLetters
+from hub_messaging.adapters.rabbitmq.publisher import RabbitPublisher
 from hub_messaging.adapters.rabbitmq.topology import DELIVERY_LIMIT
+from hub_messaging.adapters.rabbitmq.wire import Outgoing
 from hub_messaging.broker import Broker, Delivery, Subscription
+from hub_messaging.clock import utc_now
 from hub_messaging.testing import WORK, Hands, envelope, stays, wait_until
 from hub_messaging.testing.rabbitmq_node import RabbitNode
 from hub_model.errors import Conflict, InvalidInput, TransientError, Unavailable, Unroutable
@@ -311,6 +318,113 @@ async def test_deliveries_of_a_former_connection_are_refused_and_delivered_again
     assert await broker.depth("work") == 0
 
 
+async def test_what_was_in_hand_when_the_connection_broke_is_stopped(rabbitmq: RabbitNode, opened: Open) -> None:
+    """Somebody else has it by then, or this consumer itself once more."""
+    vhost = rabbitmq.fresh_vhost()
+    broker = await opened(rabbitmq.url(vhost))
+    events: list[str] = []
+
+    async def on_delivery(delivery: Delivery) -> None:
+        events.append("began")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            events.append("stopped")
+            raise
+
+    await broker.consume(WORK, on_delivery)
+    await broker.publish([envelope()])
+    await wait_until(lambda: events == ["began"])
+    await ctl(rabbitmq, "close_all_connections", "--vhost", vhost, "test")
+    await wait_until(lambda: events == ["began", "stopped", "began"], DEADLINE_S)
+
+
+class Troubled(RabbitPublisher):
+    """Dies before a publish, or after it."""
+
+    def __init__(self, link: Link, *, dies_first: bool) -> None:
+        super().__init__(link, prepare=self._nothing)
+        self.tries = 0
+        self._dies_first = dies_first
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        self.tries += 1
+        if not self._dies_first:
+            await super().publish(messages)
+        raise Unavailable("died")
+
+    async def _nothing(self) -> None: ...
+
+
+@asynccontextmanager
+async def link_to(url: str) -> AsyncIterator[Link]:
+    link = Link(url, purpose="test", timing=QUICK)
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+async def test_what_cannot_be_put_away_is_kept_in_hand_and_never_lost(rabbitmq: RabbitNode, opened: Open) -> None:
+    url = rabbitmq.fresh_url()
+    broker = await opened(url)
+    seen: list[Delivery] = []
+
+    async def on_delivery(delivery: Delivery) -> None:
+        seen.append(delivery)
+        await (delivery.retry(1) if delivery.envelope.body == b"x" else delivery.dead_letter("no use"))
+
+    async with link_to(url) as link:
+        publisher = Troubled(link, dies_first=True)
+        consumer = RabbitConsumer(
+            WORK, on_delivery, link=link, publisher=publisher, clock=utc_now, on_closed=lambda _: None
+        )
+        await consumer.open()
+        await broker.publish([envelope(b"x"), envelope(b"y")])
+        await wait_until(lambda: publisher.tries >= 6, DEADLINE_S)
+        assert len(seen) == 2
+        assert not await consumer.close(0)
+    hands = Hands(acks=True)
+    await broker.consume(WORK, hands)
+    await hands.hold(2, DEADLINE_S)
+    assert (hands.bodies, await broker.dead_letters.newest()) == ([b"x", b"y"], [])
+
+
+async def test_an_operator_who_dies_while_replaying_leaves_letter_and_message(
+    rabbitmq: RabbitNode, opened: Open
+) -> None:
+    url = rabbitmq.fresh_url()
+    broker = await opened(url)
+
+    async def give_up(delivery: Delivery) -> None:
+        await delivery.dead_letter("no use")
+
+    consumer = await broker.consume(WORK, give_up)
+    await broker.publish([envelope(b"x")])
+    await wait_until(lambda: has_letters(broker, "work"), DEADLINE_S)
+    await consumer.close()
+    (letter,) = await broker.dead_letters.newest()
+    async with link_to(url) as link:
+        letters = RabbitDeadLetters(lambda: Link(url, purpose="test", timing=QUICK), Troubled(link, dies_first=False))
+        with pytest.raises(Unavailable):
+            await letters.replay(letter.id)
+    assert await broker.dead_letters.newest() == [letter]
+    assert await broker.depth("work") == 1
+
+
+async def test_a_publish_goes_on_when_its_caller_is_cancelled(rabbitmq: RabbitNode, opened: Open) -> None:
+    broker = await opened(rabbitmq.fresh_url())
+    await broker.declare(WORK)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await broker.publish([envelope() for _ in range(300)])
+
+    async def is_stored() -> bool:
+        return await broker.depth("work") == 300
+
+    await wait_until(is_stored, DEADLINE_S)
+
+
 class Proxy:
     """Between a broker and its clients; ``freeze`` makes every connection that it has fall silent, half-open."""
 
@@ -357,20 +471,25 @@ class Proxy:
 async def test_a_connection_that_falls_silent_is_replaced(rabbitmq: RabbitNode, opened: Open) -> None:
     proxy = Proxy(rabbitmq.port)
     vhost = rabbitmq.fresh_vhost()
-    far = await opened(rabbitmq.url(vhost, port=await proxy.start()))
+    url = rabbitmq.url(vhost, port=await proxy.start())
+    # A consumer notices by asking, however rare its heartbeats are; a publisher only by missing heartbeats. The broker,
+    # too, notices by heartbeats alone: until then, what it has sent into the silence stays there.
+    consumer, publisher = await opened(url, replace(QUICK, heartbeat_s=600)), await opened(url)
     near = await opened(rabbitmq.url(vhost))
     try:
         hands = Hands(acks=True)
-        await far.consume(WORK, hands)
-        await far.publish([envelope(b"1")])
+        await consumer.consume(Subscription("work", ("key",), prefetch=1), hands)
+        await publisher.publish([envelope(b"1")])
         await hands.hold(1)
         proxy.freeze()
-        await near.publish([envelope(b"2")])
-        # The far consumer notices by asking, and its broker by missing heartbeats.
-        await wait_until(lambda: b"2" in hands.bodies, DEADLINE_S)
-        await wait_until(lambda: is_published(far, "key"), DEADLINE_S)
+        await near.publish([envelope(b"2") for _ in range(3)])
+        await wait_until(lambda: hands.bodies.count(b"2") >= 2, DEADLINE_S)
+        with pytest.raises(Unavailable):
+            await publisher.publish([envelope(b"3")])
+        await wait_until(lambda: is_published(publisher, "key"), DEADLINE_S)
     finally:
-        await far.close()
+        await consumer.close()
+        await publisher.close()
         await proxy.close()
 
 

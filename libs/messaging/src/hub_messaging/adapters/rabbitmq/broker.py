@@ -29,8 +29,10 @@ log = structlog.get_logger(__name__)
 class RabbitBroker(Broker):
     """One broker per process, opened with ``open``.
 
-    ``depth`` counts what other processes hold in hand only once they give it back, and may miss a message that is on
-    the move at that very moment, between two queues or on its way back into one.
+    A handler may take as long as the node's ``consumer_timeout``, half an hour unless set otherwise; after that
+    RabbitMQ hands its message to somebody else. ``depth`` counts what other processes hold in hand only once they give
+    it back, and may miss a message that is on the move at that very moment, between two queues or on its way back
+    into one.
     """
 
     def __init__(self, url: str, *, clock: Clock = utc_now, timing: Timing | None = None) -> None:

@@ -46,13 +46,14 @@ class SqliteBroker(Broker):
         self._steady = steady
         self._offset_s = 0.0
         self._queues = Queues()
+        self._dead_letters = SqliteDeadLetters(database, self._queues, self._now)
         self.carried = Carried()
         self._consumers: list[SqliteConsumer] = []
         self._is_open = False
 
     @property
     def dead_letters(self) -> SqliteDeadLetters:
-        return SqliteDeadLetters(self._database, self._queues, self._now)
+        return self._dead_letters
 
     async def open(self) -> None:
         """Create the tables, and make everything a former process held deliverable again."""
