@@ -140,6 +140,25 @@ async def test_a_server_that_dies_stops_the_process_with_an_error() -> None:
     assert recorder.calls[-1] == "stop a"
 
 
+async def test_a_service_that_can_no_longer_work_stops_the_process_with_an_error() -> None:
+    recorder = Recorder()
+    is_deaf = asyncio.Event()
+
+    async def stop(grace_s: float) -> bool:
+        return True
+
+    async def start() -> None:
+        asyncio.get_running_loop().call_later(0.01, is_deaf.set)
+
+    async def failed() -> None:
+        await is_deaf.wait()
+
+    broker = Service(name="broker", start=start, stop=stop, failed=failed)
+    async with asyncio.timeout(5):
+        assert await run_until_signal([recorder.service("a"), broker], grace_s=1) == EXIT_INCOMPLETE
+    assert recorder.calls[-1] == "stop a"
+
+
 async def test_the_process_is_not_ready_once_it_was_asked_to_stop() -> None:
     recorder = Recorder()
     readiness = Readiness([])
