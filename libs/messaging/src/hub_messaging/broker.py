@@ -197,13 +197,6 @@ class Broker(ABC):
         """
         await asyncio.Event().wait()
 
-    async def failed(self) -> None:
-        """Return only when this broker has been out of reach for so long that the process is better begun anew.
-
-        A broker that lives in the process never returns from here.
-        """
-        await asyncio.Event().wait()
-
     @abstractmethod
     async def close(self) -> None:
         """Close consumers and give back what is in flight. Calling it twice is fine."""
