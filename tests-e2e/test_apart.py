@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from hub_messaging.opening import SCHEMES
-from running import environment, run_hub
+from running import environment, free_port, run_hub
 
 pytestmark = pytest.mark.slow
 
@@ -69,11 +68,6 @@ def apart(service: str, folder: Path, **settings: str) -> Iterator[Apart]:
 
 def command(name: str) -> Path:
     return Path(sys.executable).with_name(f"hub-{name}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def refused(service: str, folder: Path, **settings: str) -> str:
