@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ async def test_a_message_that_is_handed_out_twenty_times_in_vain_is_dead_lettere
     assert (letter.reason, letter.envelope.body) == ("delivery_limit", b"poison")
     await broker.publish([envelope(b"the queue goes on")])
     await wait_until(lambda: len(counts) > 20)
+
+
+async def test_many_messages_of_one_publish_keep_their_bodies_and_their_order(broker: Any) -> None:
+    hands = Hands()
+    await broker.declare(WORK)
+    await broker.publish([envelope(b"%d" % number) for number in range(150)])
+    await broker.consume(replace(WORK, prefetch=150), hands)
+    deliveries = await hands.hold(150)
+    assert [delivery.envelope.body for delivery in deliveries] == [b"%d" % number for number in range(150)]
 
 
 async def test_a_clean_close_is_not_counted_as_a_crash(

@@ -1,6 +1,7 @@
 """Ids: unguessable, or derived and then the same everywhere."""
 
 import re
+import uuid
 
 from hub_model.ids import derived_id, new_id
 from hypothesis import given
@@ -20,6 +21,13 @@ def test_derived_ids_are_equal_for_equal_parts_alone(
 def test_a_derived_id_stays_the_same_over_releases() -> None:
     # Messages in flight and stored runs carry such ids: a new one would make repetitions look new.
     assert derived_id("run", "batch.fetched", "students", 7) == "c0327e4b-122e-55ef-8e29-2e78dd2ec063"
+
+
+@given(parts)
+def test_a_derived_id_is_a_uuid_of_version_5(some: tuple[str | int, ...]) -> None:
+    namespace = uuid.UUID("6f1d3a52-0c57-5b0e-9a5e-3d6b0f6f2c11")
+    name = "".join(f"{len(str(part))}:{part}" for part in some)
+    assert derived_id(*some) == str(uuid.uuid5(namespace, name))
 
 
 def test_parts_are_kept_apart() -> None:

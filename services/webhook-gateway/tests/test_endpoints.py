@@ -1,7 +1,10 @@
 """How long an integration's webhook settings are remembered."""
 
+import asyncio
 from typing import Any
 
+import pytest
+from hub_model.errors import Unavailable
 from hub_model.integrations import Integration
 from hub_storage.repositories import Integrations
 from hub_webhook_gateway.endpoints import Endpoints
@@ -20,9 +23,15 @@ class CountingLocate:
     def __init__(self, gateway: Any) -> None:
         self.inner = Integrations(gateway.store).locate
         self.asked: list[str] = []
+        self.free = asyncio.Event()
+        self.free.set()
+        self.fails: Exception | None = None
 
     async def __call__(self, integration_id: str) -> Integration | None:
         self.asked.append(integration_id)
+        await self.free.wait()
+        if self.fails is not None:
+            raise self.fails
         return await self.inner(integration_id)
 
 
@@ -42,6 +51,32 @@ async def test_an_integration_is_looked_up_once_in_two_seconds(gateway: Any) -> 
         assert await endpoints.find("f" * 32) is None
     assert locate.asked == [integration.id, "f" * 32]
     steady.now = 2.0
+    assert await endpoints.find(integration.id) is not None
+    assert len(locate.asked) == 3
+
+
+async def test_who_asks_at_once_shares_one_lookup_and_may_go_away(gateway: Any) -> None:
+    integration, locate = await gateway.integration(), CountingLocate(gateway)
+    endpoints = endpoints_of(gateway, locate, Steady())
+    locate.free.clear()
+    asking = [asyncio.create_task(endpoints.find(integration.id)) for _ in range(20)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    locate.free.set()
+    cancelled, *found = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert all(endpoint is found[0] and endpoint is not None for endpoint in found)
+    assert locate.asked == [integration.id]
+
+
+async def test_a_lookup_that_failed_is_tried_again(gateway: Any) -> None:
+    integration, locate = await gateway.integration(), CountingLocate(gateway)
+    endpoints = endpoints_of(gateway, locate, Steady())
+    locate.fails = Unavailable("down")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await endpoints.find(integration.id)
+    locate.fails = None
     assert await endpoints.find(integration.id) is not None
     assert len(locate.asked) == 3
 

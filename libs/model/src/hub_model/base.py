@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 def format_datetime(value: datetime) -> str:
     """RFC 3339 in UTC with exactly six decimals, so that text order is time order."""
-    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_datetime(text: str) -> datetime:

@@ -1,5 +1,6 @@
 """Where a webhook address leads: the integration's college, scheme, secrets and data types, remembered briefly."""
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -63,6 +64,7 @@ class Endpoints:
         self._overlap = timedelta(seconds=rotation_overlap_s)
         self._steady = steady
         self._remembered: dict[str, tuple[float, Endpoint | None]] = {}
+        self._lookups: dict[str, asyncio.Task[Endpoint | None]] = {}
 
     async def find(self, integration_id: str) -> Endpoint | None:
         """The endpoint; None if there is no such integration, or it is disabled, or has no readable secret."""
@@ -71,6 +73,15 @@ class Endpoints:
         known = self._remembered.get(integration_id)
         if known is not None and known[0] > self._steady():
             return known[1]
+        lookup = self._lookups.get(integration_id)
+        if lookup is None:
+            # One for all who ask at once: opening a secret costs as much as taking several webhooks.
+            lookup = self._lookups[integration_id] = asyncio.create_task(self._look_up(integration_id))
+            lookup.add_done_callback(lambda _: self._lookups.pop(integration_id, None))
+        # Shielded: whoever goes away must not take the answer from the others.
+        return await asyncio.shield(lookup)
+
+    async def _look_up(self, integration_id: str) -> Endpoint | None:
         integration = await self._locate(integration_id)
         endpoint = self._endpoint_of(integration) if integration is not None else None
         self._remembered.pop(integration_id, None)

@@ -55,6 +55,15 @@ class CollectionContract:
         assert await notes.get("a") == Stored("a", 1, {"n": 1})
         assert await notes.get("b") == Stored("b", 1, {"n": 2})
 
+    async def test_of_many_inserted_at_once_each_is_added_or_said_to_be_taken(self, notes: Collection) -> None:
+        taken = {f"n{number}" for number in (0, 70, 199)}
+        await notes.insert({note_id: {"n": -1} for note_id in taken})
+        assert await notes.insert({f"n{number}": {"n": number} for number in range(200)}) == taken
+        for number in (0, 1, 69, 70, 71, 128, 198, 199):
+            stored = await notes.get(f"n{number}")
+            assert stored == Stored(f"n{number}", 1, {"n": -1 if f"n{number}" in taken else number})
+        assert await notes.count({}) == 200
+
     async def test_of_two_inserts_at_once_one_wins(self, notes: Collection) -> None:
         taken = await asyncio.gather(*(notes.insert({"a": {"n": n}}) for n in range(8)))
         assert sorted(map(len, taken)) == [0] + [1] * 7

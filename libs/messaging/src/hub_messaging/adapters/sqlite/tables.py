@@ -10,6 +10,7 @@ from typing import Any
 
 import apsw
 import orjson
+from hub_sqlite import in_statements, insert_group
 
 from hub_messaging.adapters.sqlite.carried import Carried
 from hub_messaging.adapters.sqlite.rows import (
@@ -118,14 +119,16 @@ def drop_queue(connection: apsw.Connection, name: str) -> None:
 
 def insert(connection: apsw.Connection, rows: Sequence[NewRow], now: float) -> None:
     """Store the messages."""
-    for row in rows:
-        connection.execute(
-            "INSERT INTO broker_messages (queue, copy_id, routing_key, available_at) VALUES (?, ?, ?, ?)",
-            (row.queue, row.copy_id, row.envelope.routing_key, now),
+    for group in in_statements(rows):
+        first = insert_group(
+            connection,
+            "broker_messages (queue, copy_id, routing_key, available_at)",
+            [(row.queue, row.copy_id, row.envelope.routing_key, now) for row in group],
         )
-        connection.execute(
-            "INSERT INTO broker_bodies (seq, headers, body) VALUES (?, ?, ?)",
-            (connection.last_insert_rowid(), row.headers, row.envelope.body),
+        insert_group(
+            connection,
+            "broker_bodies (seq, headers, body)",
+            [(seq, row.headers, row.envelope.body) for seq, row in enumerate(group, first)],
         )
 
 

@@ -1,10 +1,11 @@
 """A collection as one table: id, version, and the document as JSON text."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import apsw
 from hub_model.errors import Conflict, NotFound, StaleVersion
-from hub_sqlite import SqliteDatabase
+from hub_sqlite import SqliteDatabase, in_statements, insert_group
 
 from hub_storage.adapters.sqlite.json_text import to_text, to_value
 from hub_storage.adapters.sqlite.schema import table_of
@@ -23,7 +24,8 @@ class SqliteCollection(Collection):
         self._spec = spec
         table = table_of(spec)
         self._select = f"SELECT id, version, document FROM {table} WHERE id = ?"
-        self._insert = f"INSERT INTO {table} (id, version, document) VALUES (?, 1, ?) ON CONFLICT DO NOTHING"
+        self._columns = f"{table} (id, version, document)"
+        self._insert = f"INSERT INTO {self._columns} VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         self._update = f"UPDATE {table} SET version = version + 1, document = ? WHERE id = ?"
         self._delete = f"DELETE FROM {table} WHERE id = ?"
         self._count = f"SELECT count(*) FROM {table}"
@@ -33,15 +35,10 @@ class SqliteCollection(Collection):
         return _stored(row) if row else None
 
     async def insert(self, documents: Mapping[str, Document]) -> frozenset[str]:
-        rows = [(document_id, to_text(document)) for document_id, document in documents.items()]
+        rows = [(document_id, 1, to_text(document)) for document_id, document in documents.items()]
 
         def insert(connection: apsw.Connection) -> frozenset[str]:
-            taken = []
-            for row in rows:
-                connection.execute(self._insert, row)
-                if not connection.changes():
-                    taken.append(row[0])
-            return frozenset(taken)
+            return frozenset(chain.from_iterable(self._insert_group(connection, g) for g in in_statements(rows)))
 
         return await self._database.write(insert) if rows else frozenset()
 
@@ -104,6 +101,17 @@ class SqliteCollection(Collection):
             return sum(number for (number,) in connection.execute(self._count + where, values))
 
         return await self._database.read(count)
+
+    def _insert_group(self, connection: apsw.Connection, rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
+        """Insert what can be; the ids of what cannot."""
+        try:
+            insert_group(connection, self._columns, rows)
+        except apsw.ConstraintError:
+            # Some are taken, and the statement has left nothing behind.
+            for row in rows:
+                connection.execute(self._insert, row)
+                if not connection.changes():
+                    yield row[0]
 
     def _row(self, connection: apsw.Connection, document_id: str) -> _Row | None:
         row: _Row | None = connection.execute(self._select, (document_id,)).fetchone()
