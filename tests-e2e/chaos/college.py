@@ -1,0 +1,90 @@
+"""A college under load: its students are synced again and again while they change, and its gate pushes all the time."""
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaos.caller import Caller
+from chaos.history import History
+from crash.source import student
+from hub_security.signatures import sign_legacy
+
+STUDENTS = 600
+PAGE_SIZE = 50
+ENDED = ("succeeded", "failed", "cancelled")
+_POLL_S = 0.3
+
+
+@dataclass
+class College:
+    """One college with one integration. ``rows`` is what its source serves; ``changed`` how many rows each run meets."""
+
+    id: str
+    api: Caller
+    gateway: Caller
+    history: History
+    rng: random.Random
+    rows: list[dict[str, str]] = field(default_factory=lambda: [student(number) for number in range(STUDENTS)])
+    integration: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)
+
+    async def connect(self, source_url: str) -> None:
+        draft = {
+            "name": self.id,
+            "type": "erp",
+            "baseUrl": source_url,
+            "authType": "bearer",
+            "apiKey": "a-key-of-the-college",
+            "endpoints": {"students": {"path": "/students", "pagination": {"type": "page", "pageSize": PAGE_SIZE}}},
+            "syncInterval": 1440,
+            "enabled": False,
+        }
+        self.integration = (await self.api.until_taken("POST", "/api/integrations", json=draft)).json()
+
+    async def sync_until(self, stopped: asyncio.Event) -> None:
+        """Sync, change some rows, sync again. Rows change only while no run is reading them, so counts are known."""
+        while not stopped.is_set():
+            await self.sync()
+            for row in self.rng.sample(self.rows, STUDENTS // 4):
+                row["name"] = f"{row['name'].partition(' v')[0]} v{len(self.runs)}"
+
+    async def sync(self) -> None:
+        """One run from its request to its end."""
+        path = f"/api/integrations/{self.integration['id']}"
+        key = f"{self.id}-{len(self.runs)}"
+        begun = (await self.api.until_taken("POST", f"{path}/sync", headers={"idempotency-key": key})).json()
+        run_id = begun["runId"]
+        self.runs[run_id] = STUDENTS // 4 if self.runs else 0
+        self.history.note("sync.accepted", college=self.id, run=run_id)
+        while True:
+            run = (await self.api.until_taken("GET", f"{path}/runs/{run_id}")).json()
+            if run["status"] in ENDED:
+                self.history.note("run.ended", college=self.id, run=run_id, status=run["status"], counts=run["counts"])
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def push_until(self, stopped: asyncio.Event, per_s: float) -> None:
+        """Students come through the gate, each once; a push is repeated until it is accepted."""
+        number = 0
+        while not stopped.is_set():
+            number += 1
+            await self._push(f"G{number:06d}", self.rng.choice(["present", "late"]))
+            await asyncio.sleep(1 / per_s)
+
+    async def _push(self, student_id: str, attendance: str) -> None:
+        record = {"studentId": student_id, "date": "2026-07-20", "attendance": attendance, "subject": "Gate"}
+        body = json.dumps({"dataType": "attendance", "records": [record]}).encode()
+        signature = sign_legacy(self.integration["webhookSecret"], body)
+        self.sent[student_id] = attendance
+        await self.gateway.until_taken(
+            "POST",
+            f"/api/webhooks/integrations/{self.integration['id']}",
+            content=body,
+            headers={"content-type": "application/json", "x-webhook-signature": signature},
+        )
+        self.accepted[student_id] = attendance
+        self.history.note("push.accepted", college=self.id, student=student_id)
