@@ -17,7 +17,7 @@ from hub_messaging.adapters.rabbitmq.consumer import RabbitConsumer
 from hub_messaging.adapters.rabbitmq.dead_letters import RabbitDeadLetters
 from hub_messaging.adapters.rabbitmq.publisher import RabbitPublisher
 from hub_messaging.adapters.rabbitmq.topology import DELIVERY_LIMIT
-from hub_messaging.adapters.rabbitmq.wire import Outgoing
+from hub_messaging.adapters.rabbitmq.wire import Outgoing, outgoing
 from hub_messaging.broker import Broker, Delivery, Subscription
 from hub_messaging.clock import utc_now
 from hub_messaging.testing import WORK, Hands, envelope, stays, wait_until
@@ -340,20 +340,19 @@ async def test_what_was_in_hand_when_the_connection_broke_is_stopped(rabbitmq: R
 
 
 class Troubled(RabbitPublisher):
-    """Dies before a publish, or after it."""
+    """Fails with ``error`` before a publish, or after it."""
 
-    def __init__(self, link: Link, *, dies_first: bool) -> None:
-        super().__init__(link, prepare=self._nothing)
+    def __init__(self, link: Link, error: Exception, *, publishes: bool = False) -> None:
+        super().__init__(link, prepare=declared)
         self.tries = 0
-        self._dies_first = dies_first
+        self._error = error
+        self._publishes = publishes
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         self.tries += 1
-        if not self._dies_first:
+        if self._publishes:
             await super().publish(messages)
-        raise Unavailable("died")
-
-    async def _nothing(self) -> None: ...
+        raise self._error
 
 
 @asynccontextmanager
@@ -375,7 +374,7 @@ async def test_what_cannot_be_put_away_is_kept_in_hand_and_never_lost(rabbitmq: 
         await (delivery.retry(1) if delivery.envelope.body == b"x" else delivery.dead_letter("no use"))
 
     async with link_to(url) as link:
-        publisher = Troubled(link, dies_first=True)
+        publisher = Troubled(link, Unavailable("died"))
         consumer = RabbitConsumer(
             WORK, on_delivery, link=link, publisher=publisher, clock=utc_now, on_closed=lambda _: None
         )
@@ -388,6 +387,28 @@ async def test_what_cannot_be_put_away_is_kept_in_hand_and_never_lost(rabbitmq: 
     await broker.consume(WORK, hands)
     await hands.hold(2, DEADLINE_S)
     assert (hands.bodies, await broker.dead_letters.newest()) == ([b"x", b"y"], [])
+
+
+async def test_what_can_never_be_put_away_is_given_back(rabbitmq: RabbitNode) -> None:
+    """As when the user may not write: kept in hand it would take up a place for ever."""
+    counts: list[int] = []
+
+    async def on_delivery(delivery: Delivery) -> None:
+        counts.append(delivery.delivery_count)
+        await (delivery.retry(1) if len(counts) < 3 else delivery.ack())
+
+    async with link_to(rabbitmq.fresh_url()) as link:
+        publisher = Troubled(link, InvalidInput("no permission"))
+        consumer = RabbitConsumer(
+            WORK, on_delivery, link=link, publisher=publisher, clock=utc_now, on_closed=lambda _: None
+        )
+        await consumer.open()
+        await RabbitPublisher(link, prepare=declared).publish([outgoing("hub", envelope())])
+        await wait_until(lambda: counts == [1, 2, 3], DEADLINE_S)
+        assert await consumer.close()
+
+
+async def declared() -> None: ...
 
 
 async def test_an_operator_who_dies_while_replaying_leaves_letter_and_message(
@@ -405,7 +426,9 @@ async def test_an_operator_who_dies_while_replaying_leaves_letter_and_message(
     await consumer.close()
     (letter,) = await broker.dead_letters.newest()
     async with link_to(url) as link:
-        letters = RabbitDeadLetters(lambda: Link(url, purpose="test", timing=QUICK), Troubled(link, dies_first=False))
+        letters = RabbitDeadLetters(
+            lambda: Link(url, purpose="test", timing=QUICK), Troubled(link, Unavailable("died"), publishes=True)
+        )
         with pytest.raises(Unavailable):
             await letters.replay(letter.id)
     assert await broker.dead_letters.newest() == [letter]

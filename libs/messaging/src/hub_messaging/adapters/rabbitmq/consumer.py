@@ -184,9 +184,7 @@ class RabbitConsumer(Consumer):
                 await self._on_delivery(delivery)
         except Exception as error:  # noqa: BLE001 - any failure of a handler gives its message back
             log_failure(log, "delivery.handler_failed", error, queue=self.subscription.queue)
-        if delivery.is_settled:
-            self._forget(delivery)
-        elif self._is_taking and not delivery.session.lost.is_set():
+        if not delivery.is_settled and self._is_taking and not delivery.session.lost.is_set():
             await self._give_back(delivery)
 
     async def _give_back(self, delivery: RabbitDelivery) -> None:
