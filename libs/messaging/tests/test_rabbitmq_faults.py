@@ -4,6 +4,7 @@ Invariant of every test: confirmed minus received is empty.
 """
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -149,7 +150,8 @@ async def test_one_unroutable_message_among_many_is_reported_and_the_others_are_
 
 async def test_a_queue_that_is_deleted_is_declared_and_consumed_again(rabbitmq: RabbitNode, opened: Open) -> None:
     vhost = rabbitmq.fresh_vhost()
-    broker = await opened(rabbitmq.url(vhost))
+    # The broker says so at once; nobody has to ask.
+    broker = await opened(rabbitmq.url(vhost), replace(QUICK, probe_every_s=600))
     hands = Hands(acks=True)
     await broker.consume(WORK, hands)
     await ctl(rabbitmq, "delete_queue", "work", "-p", vhost)
@@ -163,6 +165,9 @@ async def test_a_queue_that_is_deleted_is_declared_and_consumed_again(rabbitmq: 
 
     await wait_until(is_routed, DEADLINE_S)
     await hands.hold(1, DEADLINE_S)
+    # One channel to publish on and one to consume from: the former one was not left open.
+    connections = json.loads(await ctl(rabbitmq, "list_connections", "--formatter", "json", "vhost", "channels"))
+    assert sum(each["channels"] for each in connections if each["vhost"] == vhost) == 2
 
 
 async def test_a_message_nobody_can_handle_is_given_up_with_its_reason(rabbitmq: RabbitNode, opened: Open) -> None:
@@ -514,6 +519,22 @@ async def test_a_connection_that_falls_silent_is_replaced(rabbitmq: RabbitNode, 
         await consumer.close()
         await publisher.close()
         await proxy.close()
+
+
+async def test_a_process_ends_in_time_though_the_broker_is_silent(rabbitmq: RabbitNode, opened: Open) -> None:
+    proxy = Proxy(rabbitmq.port)
+    vhost = rabbitmq.fresh_vhost()
+    broker = await opened(rabbitmq.url(vhost, port=await proxy.start()), Timing(close_s=0.2))
+    hands = Hands()
+    consumer = await broker.consume(WORK, hands)
+    await broker.publish([envelope()])
+    await hands.hold(1)
+    proxy.freeze()
+    # Far less than one heartbeat, let alone an answer that is waited for.
+    async with asyncio.timeout(Timing().heartbeat_s / 2):
+        assert not await consumer.close(0.1)
+        await broker.close()
+    await proxy.close()
 
 
 async def test_a_process_that_is_deaf_for_too_long_says_so(rabbitmq: RabbitNode, opened: Open) -> None:

@@ -115,7 +115,7 @@ class RabbitConsumer(Consumer):
         while True:
             if self._session is not None:
                 await self._session.lost.wait()
-                self._abandon(self._session)
+                await self._abandon(self._session)
             await asyncio.sleep(timing.pause_s(failures))
             try:
                 await self._link.call(self._attach(), f"consuming {self.subscription.queue}")
@@ -146,13 +146,15 @@ class RabbitConsumer(Consumer):
     def _live_queues(self) -> Sequence[str]:
         return () if self.subscription.durable else queue_names(self.subscription.queue)
 
-    def _abandon(self, session: Session) -> None:
+    async def _abandon(self, session: Session) -> None:
         self._session = None
         self._deaf_since = asyncio.get_running_loop().time()
         self.unsettled = {delivery for delivery in self.unsettled if delivery.session is not session}
         for task, its_session in self._handling.items():
             if its_session is session:
                 task.cancel()
+        # Where only the subscription was lost, the channel still holds what it was sent.
+        await session.end()
 
     def _on_message(self, session: Session, message: AbstractIncomingMessage) -> None:
         if not self._is_taking or session.lost.is_set():

@@ -70,16 +70,16 @@ class Session:
 
     async def unsubscribe(self) -> None:
         """No more deliveries."""
-        await self._quietly(self._unsubscribe())
+        await self._quietly(self._unsubscribe(), self._link.timing.close_s)
 
     async def catch_up(self) -> None:
         """Return when everything that was sent on this channel before has been received."""
-        await self._quietly(self._catch_up())
+        await self._quietly(self._catch_up(), self._link.timing.call_s)
 
     async def end(self, *, drop: Iterable[str] = ()) -> None:
         """Close the channel, which gives back all that is not settled, after deleting the queues ``drop``."""
         self.lost.set()
-        await self._quietly(self._end(drop))
+        await self._quietly(self._end(drop), self._link.timing.close_s)
 
     async def pulse(self) -> Pulse:
         """Ask the broker, on this very channel, whether it still has the consumer."""
@@ -117,9 +117,9 @@ class Session:
             return Pulse.GONE
         return Pulse.ALIVE if queue.declaration_result.consumer_count else Pulse.GONE
 
-    async def _quietly(self, work: Awaitable[None]) -> None:
+    async def _quietly(self, work: Awaitable[None], timeout_s: float) -> None:
         async def run() -> None:
-            async with asyncio.timeout(self._link.timing.call_s):
+            async with asyncio.timeout(timeout_s):
                 await work
 
         try:
