@@ -107,6 +107,8 @@ async def test_what_is_confirmed_outlives_a_broker_that_is_killed_under_load(
         await wait_until(lambda: len(load.confirmed) > before + 500, DEADLINE_S)
     await wait_until(lambda: load.confirmed <= set(load.received), DEADLINE_S)
     assert load.failures > 0
+    # Whatever was being written when the connection broke has ended as well.
+    await wait_until(lambda: not calls_under_way(), DEADLINE_S)
 
 
 async def test_under_a_memory_alarm_publishing_fails_in_time_and_acknowledging_goes_on(
@@ -598,6 +600,12 @@ async def test_arguments_that_differ_refuse_to_start_and_are_shown(rabbitmq: Rab
         assert refusal.value.code == "topology_differs"
     with pytest.raises(Conflict):
         await other.consume(Subscription("work", ("key",), durable=False), Hands())
+
+
+def calls_under_way() -> list[str]:
+    return [
+        name for task in asyncio.all_tasks() if (name := repr(task.get_coro())).startswith("<coroutine object Link")
+    ]
 
 
 async def has_letters(broker: Broker, queue: str) -> bool:

@@ -88,7 +88,16 @@ class Session:
     async def _settle(self, settle: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self.lost.is_set():
             raise Unavailable("the connection it came on is lost; the message was given back")
-        await self._link.call(settle(), f"settling a message of {self._queue}")
+        await self._link.call(self._in_time(settle), f"settling a message of {self._queue}")
+
+    async def _in_time(self, settle: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # The driver may wait for ever to have written what it writes while the connection breaks.
+        try:
+            async with asyncio.timeout(self._link.timing.call_s):
+                await settle()
+        except TimeoutError:
+            self.lost.set()
+            raise
 
     async def _declare(self, queues: Iterable[Queue]) -> None:
         timeout_s = self._link.timing.call_s
