@@ -5,13 +5,22 @@ Invariant of every test: confirmed minus received is empty.
 
 import asyncio
 import json
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hub_messaging.adapters.rabbitmq import RabbitBroker, Timing
 from hub_messaging.adapters.rabbitmq.connection import Link
 from hub_messaging.adapters.rabbitmq.consumer import RabbitConsumer
@@ -458,21 +467,18 @@ async def test_a_publish_goes_on_when_its_caller_is_cancelled(rabbitmq: RabbitNo
 class Proxy:
     """Between a broker and its clients; ``freeze`` makes every connection that it has fall silent, half-open."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
-        self._flow = asyncio.Event()
+        self._tls = tls
         self._writers: list[asyncio.StreamWriter] = []
         self._pumps: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
-        self._flow.set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
         """From now on only new connections are served."""
-        self._flow = asyncio.Event()
-        self._flow.set()
         for pump in self._pumps:
             pump.cancel()
 
@@ -565,7 +571,7 @@ async def test_a_broker_that_is_still_starting_is_waited_for(rabbitmq: RabbitNod
 
 
 async def test_a_broker_that_does_not_come_is_reported(unused_port: int) -> None:
-    with pytest.raises(Unavailable, match=f"127.0.0.1:{unused_port}"):
+    with pytest.raises(Unavailable, match=f"127.0.0.1:{unused_port}.*Connect call failed"):
         await RabbitBroker(f"amqp://127.0.0.1:{unused_port}/", timing=Timing(start_s=0.5)).open()
 
 
@@ -588,6 +594,45 @@ async def test_wrong_credentials_refuse_to_start_and_are_shown_nowhere(
     assert "canary" not in f"{refusal.value} {refusal.value.__cause__} {logs} {caplog.text}"
     with pytest.raises(Unavailable, match="virtual host"):
         await RabbitBroker(rabbitmq.url("nowhere"), timing=Timing(start_s=0.5)).open()
+
+
+async def test_an_encrypted_connection_is_made_only_to_whom_the_certificate_names(
+    rabbitmq: RabbitNode, opened: Open, tmp_path: Path
+) -> None:
+    proxy = Proxy(rabbitmq.port, tls=certified(tmp_path, "127.0.0.1"))
+    ours = f"?cafile={tmp_path}/certificate.pem"
+    url = rabbitmq.url(rabbitmq.fresh_vhost(), port=await proxy.start()).replace("amqp:", "amqps:")
+    broker = await opened(url + ours)
+    hands = Hands(acks=True)
+    await broker.consume(WORK, hands)
+    await broker.publish([envelope(b"x")])
+    await hands.hold(1)
+    await broker.close()
+    for refused in (url, url.replace("127.0.0.1", "localhost") + ours):
+        with pytest.raises(Unavailable, match="certificate"):
+            await RabbitBroker(refused, timing=Timing(start_s=0.1)).open()
+    await proxy.close()
+
+
+def certified(directory: Path, address: str) -> ssl.SSLContext:
+    """A server with a certificate that it has signed itself, left in ``certificate.pem``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(utc_now() - timedelta(days=1))
+        .not_valid_after(utc_now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
+    return context
 
 
 async def test_arguments_that_differ_refuse_to_start_and_are_shown(rabbitmq: RabbitNode, opened: Open) -> None:
