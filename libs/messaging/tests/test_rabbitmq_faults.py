@@ -4,20 +4,30 @@ Invariant of every test: confirmed minus received is empty.
 """
 
 import asyncio
+import json
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hub_messaging.adapters.rabbitmq import RabbitBroker, Timing
 from hub_messaging.adapters.rabbitmq.connection import Link
 from hub_messaging.adapters.rabbitmq.consumer import RabbitConsumer
 from hub_messaging.adapters.rabbitmq.dead_letters import RabbitDeadLetters
 from hub_messaging.adapters.rabbitmq.publisher import RabbitPublisher
 from hub_messaging.adapters.rabbitmq.topology import DELIVERY_LIMIT
-from hub_messaging.adapters.rabbitmq.wire import Outgoing
+from hub_messaging.adapters.rabbitmq.wire import Outgoing, outgoing
 from hub_messaging.broker import Broker, Delivery, Subscription
 from hub_messaging.clock import utc_now
 from hub_messaging.testing import WORK, Hands, envelope, stays, wait_until
@@ -106,6 +116,8 @@ async def test_what_is_confirmed_outlives_a_broker_that_is_killed_under_load(
         await wait_until(lambda: len(load.confirmed) > before + 500, DEADLINE_S)
     await wait_until(lambda: load.confirmed <= set(load.received), DEADLINE_S)
     assert load.failures > 0
+    # Whatever was being written when the connection broke has ended as well.
+    await wait_until(lambda: not calls_under_way(), DEADLINE_S)
 
 
 async def test_under_a_memory_alarm_publishing_fails_in_time_and_acknowledging_goes_on(
@@ -149,7 +161,8 @@ async def test_one_unroutable_message_among_many_is_reported_and_the_others_are_
 
 async def test_a_queue_that_is_deleted_is_declared_and_consumed_again(rabbitmq: RabbitNode, opened: Open) -> None:
     vhost = rabbitmq.fresh_vhost()
-    broker = await opened(rabbitmq.url(vhost))
+    # The broker says so at once; nobody has to ask.
+    broker = await opened(rabbitmq.url(vhost), replace(QUICK, probe_every_s=600))
     hands = Hands(acks=True)
     await broker.consume(WORK, hands)
     await ctl(rabbitmq, "delete_queue", "work", "-p", vhost)
@@ -163,6 +176,9 @@ async def test_a_queue_that_is_deleted_is_declared_and_consumed_again(rabbitmq: 
 
     await wait_until(is_routed, DEADLINE_S)
     await hands.hold(1, DEADLINE_S)
+    # One channel to publish on and one to consume from: the former one was not left open.
+    connections = json.loads(await ctl(rabbitmq, "list_connections", "--formatter", "json", "vhost", "channels"))
+    assert sum(each["channels"] for each in connections if each["vhost"] == vhost) == 2
 
 
 async def test_a_message_nobody_can_handle_is_given_up_with_its_reason(rabbitmq: RabbitNode, opened: Open) -> None:
@@ -340,20 +356,19 @@ async def test_what_was_in_hand_when_the_connection_broke_is_stopped(rabbitmq: R
 
 
 class Troubled(RabbitPublisher):
-    """Dies before a publish, or after it."""
+    """Fails with ``error`` before a publish, or after it."""
 
-    def __init__(self, link: Link, *, dies_first: bool) -> None:
-        super().__init__(link, prepare=self._nothing)
+    def __init__(self, link: Link, error: Exception, *, publishes: bool = False) -> None:
+        super().__init__(link, prepare=declared)
         self.tries = 0
-        self._dies_first = dies_first
+        self._error = error
+        self._publishes = publishes
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         self.tries += 1
-        if not self._dies_first:
+        if self._publishes:
             await super().publish(messages)
-        raise Unavailable("died")
-
-    async def _nothing(self) -> None: ...
+        raise self._error
 
 
 @asynccontextmanager
@@ -375,7 +390,7 @@ async def test_what_cannot_be_put_away_is_kept_in_hand_and_never_lost(rabbitmq: 
         await (delivery.retry(1) if delivery.envelope.body == b"x" else delivery.dead_letter("no use"))
 
     async with link_to(url) as link:
-        publisher = Troubled(link, dies_first=True)
+        publisher = Troubled(link, Unavailable("died"))
         consumer = RabbitConsumer(
             WORK, on_delivery, link=link, publisher=publisher, clock=utc_now, on_closed=lambda _: None
         )
@@ -388,6 +403,28 @@ async def test_what_cannot_be_put_away_is_kept_in_hand_and_never_lost(rabbitmq: 
     await broker.consume(WORK, hands)
     await hands.hold(2, DEADLINE_S)
     assert (hands.bodies, await broker.dead_letters.newest()) == ([b"x", b"y"], [])
+
+
+async def test_what_can_never_be_put_away_is_given_back(rabbitmq: RabbitNode) -> None:
+    """As when the user may not write: kept in hand it would take up a place for ever."""
+    counts: list[int] = []
+
+    async def on_delivery(delivery: Delivery) -> None:
+        counts.append(delivery.delivery_count)
+        await (delivery.retry(1) if len(counts) < 3 else delivery.ack())
+
+    async with link_to(rabbitmq.fresh_url()) as link:
+        publisher = Troubled(link, InvalidInput("no permission"))
+        consumer = RabbitConsumer(
+            WORK, on_delivery, link=link, publisher=publisher, clock=utc_now, on_closed=lambda _: None
+        )
+        await consumer.open()
+        await RabbitPublisher(link, prepare=declared).publish([outgoing("hub", envelope())])
+        await wait_until(lambda: counts == [1, 2, 3], DEADLINE_S)
+        assert await consumer.close()
+
+
+async def declared() -> None: ...
 
 
 async def test_an_operator_who_dies_while_replaying_leaves_letter_and_message(
@@ -405,7 +442,9 @@ async def test_an_operator_who_dies_while_replaying_leaves_letter_and_message(
     await consumer.close()
     (letter,) = await broker.dead_letters.newest()
     async with link_to(url) as link:
-        letters = RabbitDeadLetters(lambda: Link(url, purpose="test", timing=QUICK), Troubled(link, dies_first=False))
+        letters = RabbitDeadLetters(
+            lambda: Link(url, purpose="test", timing=QUICK), Troubled(link, Unavailable("died"), publishes=True)
+        )
         with pytest.raises(Unavailable):
             await letters.replay(letter.id)
     assert await broker.dead_letters.newest() == [letter]
@@ -428,21 +467,18 @@ async def test_a_publish_goes_on_when_its_caller_is_cancelled(rabbitmq: RabbitNo
 class Proxy:
     """Between a broker and its clients; ``freeze`` makes every connection that it has fall silent, half-open."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
-        self._flow = asyncio.Event()
+        self._tls = tls
         self._writers: list[asyncio.StreamWriter] = []
         self._pumps: list[asyncio.Task[None]] = []
 
     async def start(self) -> int:
-        self._flow.set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
         """From now on only new connections are served."""
-        self._flow = asyncio.Event()
-        self._flow.set()
         for pump in self._pumps:
             pump.cancel()
 
@@ -493,6 +529,22 @@ async def test_a_connection_that_falls_silent_is_replaced(rabbitmq: RabbitNode, 
         await proxy.close()
 
 
+async def test_a_process_ends_in_time_though_the_broker_is_silent(rabbitmq: RabbitNode, opened: Open) -> None:
+    proxy = Proxy(rabbitmq.port)
+    vhost = rabbitmq.fresh_vhost()
+    broker = await opened(rabbitmq.url(vhost, port=await proxy.start()), Timing(close_s=0.2))
+    hands = Hands()
+    consumer = await broker.consume(WORK, hands)
+    await broker.publish([envelope()])
+    await hands.hold(1)
+    proxy.freeze()
+    # Far less than one heartbeat, let alone an answer that is waited for.
+    async with asyncio.timeout(Timing().heartbeat_s / 2):
+        assert not await consumer.close(0.1)
+        await broker.close()
+    await proxy.close()
+
+
 async def test_a_process_that_is_deaf_for_too_long_says_so(rabbitmq: RabbitNode, opened: Open) -> None:
     broker = await opened(rabbitmq.fresh_url(), Timing(probe_every_s=0.1, deaf_after_s=0.5, longest_pause_s=0.5))
     await broker.consume(WORK, Hands())
@@ -519,7 +571,7 @@ async def test_a_broker_that_is_still_starting_is_waited_for(rabbitmq: RabbitNod
 
 
 async def test_a_broker_that_does_not_come_is_reported(unused_port: int) -> None:
-    with pytest.raises(Unavailable, match=f"127.0.0.1:{unused_port}"):
+    with pytest.raises(Unavailable, match=f"127.0.0.1:{unused_port}.*Connect call failed"):
         await RabbitBroker(f"amqp://127.0.0.1:{unused_port}/", timing=Timing(start_s=0.5)).open()
 
 
@@ -544,6 +596,45 @@ async def test_wrong_credentials_refuse_to_start_and_are_shown_nowhere(
         await RabbitBroker(rabbitmq.url("nowhere"), timing=Timing(start_s=0.5)).open()
 
 
+async def test_an_encrypted_connection_is_made_only_to_whom_the_certificate_names(
+    rabbitmq: RabbitNode, opened: Open, tmp_path: Path
+) -> None:
+    proxy = Proxy(rabbitmq.port, tls=certified(tmp_path, "127.0.0.1"))
+    ours = f"?cafile={tmp_path}/certificate.pem"
+    url = rabbitmq.url(rabbitmq.fresh_vhost(), port=await proxy.start()).replace("amqp:", "amqps:")
+    broker = await opened(url + ours)
+    hands = Hands(acks=True)
+    await broker.consume(WORK, hands)
+    await broker.publish([envelope(b"x")])
+    await hands.hold(1)
+    await broker.close()
+    for refused in (url, url.replace("127.0.0.1", "localhost") + ours):
+        with pytest.raises(Unavailable, match="certificate"):
+            await RabbitBroker(refused, timing=Timing(start_s=0.1)).open()
+    await proxy.close()
+
+
+def certified(directory: Path, address: str) -> ssl.SSLContext:
+    """A server with a certificate that it has signed itself, left in ``certificate.pem``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(utc_now() - timedelta(days=1))
+        .not_valid_after(utc_now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "certificate.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
+    return context
+
+
 async def test_arguments_that_differ_refuse_to_start_and_are_shown(rabbitmq: RabbitNode, opened: Open) -> None:
     url = rabbitmq.fresh_url()
     broker, other = await opened(url), await opened(url)
@@ -554,6 +645,12 @@ async def test_arguments_that_differ_refuse_to_start_and_are_shown(rabbitmq: Rab
         assert refusal.value.code == "topology_differs"
     with pytest.raises(Conflict):
         await other.consume(Subscription("work", ("key",), durable=False), Hands())
+
+
+def calls_under_way() -> list[str]:
+    return [
+        name for task in asyncio.all_tasks() if (name := repr(task.get_coro())).startswith("<coroutine object Link")
+    ]
 
 
 async def has_letters(broker: Broker, queue: str) -> bool:

@@ -25,8 +25,9 @@ _VHOSTS_AT_ONCE = 10
 class RabbitNode:
     """One node, not yet running. Every ``vhost`` is an empty broker to a test."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, binaries: Path) -> None:
         self._directory = directory
+        self._binaries = binaries
         self.port, self._dist_port, self._epmd_port = _free_ports(3)
         self._name = f"hub{self.port}@localhost"
         self._vhosts: list[str] = []
@@ -61,7 +62,7 @@ class RabbitNode:
         """Return when the node accepts connections."""
         with (self._directory / "stdout").open("ab") as output:
             self._server = subprocess.Popen(  # noqa: S603
-                [_BIN / "rabbitmq-server"],
+                [self._binaries / "rabbitmq-server"],
                 env=self._env,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -83,7 +84,7 @@ class RabbitNode:
 
     def ctl(self, *args: str) -> str:
         """What ``rabbitmqctl`` answers."""
-        command = [str(_BIN / "rabbitmqctl"), "--quiet", "--node", self._name, *args]
+        command = [str(self._binaries / "rabbitmqctl"), "--quiet", "--node", self._name, *args]
         done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {args[0]}: {done.stdout}{done.stderr}")
@@ -138,14 +139,14 @@ class RabbitNode:
 
 
 @contextmanager
-def running_node(directory: Path) -> Iterator[RabbitNode]:
+def running_node(directory: Path, *, binaries: Path = _BIN) -> Iterator[RabbitNode]:
     """A running node. Where there is no server the test is skipped; HUB_REQUIRE_SERVICES=1 makes that a failure."""
-    if not (_BIN / "rabbitmq-server").exists():
+    if not (binaries / "rabbitmq-server").exists():
         reason = "no RabbitMQ server here; on Debian: apt-get install rabbitmq-server"
         if os.environ.get("HUB_REQUIRE_SERVICES") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    node = RabbitNode(directory)
+    node = RabbitNode(directory, binaries)
     try:
         node.open_epmd()
         node.start()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 from aio_pika.exceptions import ChannelNotFoundEntity
-from hub_model.errors import Conflict, HubError, InvalidInput, Unavailable
+from hub_model.errors import Conflict, InvalidInput, Unavailable
 
 from hub_messaging.adapters.rabbitmq import wire
 from hub_messaging.adapters.rabbitmq.connection import Link
@@ -70,7 +70,7 @@ class RabbitBroker(Broker):
                 if loop.time() + pause_s > deadline:
                     await self._close_links()
                     raise
-            except HubError:
+            except BaseException:
                 await self._close_links()
                 raise
             await asyncio.sleep(pause_s)
@@ -152,7 +152,7 @@ class RabbitBroker(Broker):
             for consumer in list(self._consumers):
                 try:
                     await consumer.probe()
-                except HubError as error:
+                except Exception as error:  # noqa: BLE001 - the watchdog outlives what it watches
                     log_failure(log, "broker.probe_failed", error, queue=consumer.subscription.queue)
                 if consumer.deaf_s() > self._timing.deaf_after_s:
                     log.error("broker.deaf", queue=consumer.subscription.queue, deaf_s=round(consumer.deaf_s()))

@@ -62,7 +62,7 @@ class Link:
         self._is_closed = True
         await self.drop()
         if self._calls:
-            await asyncio.wait(self._calls, timeout=self.timing.call_s)
+            await asyncio.wait(self._calls, timeout=self.timing.close_s)
 
     async def drop(self) -> None:
         """The connection is of no use any more: end it, and let the next call make another."""
@@ -70,7 +70,7 @@ class Link:
         if connection is None:
             return
         try:
-            async with asyncio.timeout(self.timing.call_s):
+            async with asyncio.timeout(self.timing.close_s):
                 await connection.close()
         except DRIVER_ERRORS as error:
             log.debug("broker.close_failed", purpose=self._purpose, error=type(error).__name__)

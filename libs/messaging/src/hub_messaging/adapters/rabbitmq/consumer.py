@@ -115,7 +115,7 @@ class RabbitConsumer(Consumer):
         while True:
             if self._session is not None:
                 await self._session.lost.wait()
-                self._abandon(self._session)
+                await self._abandon(self._session)
             await asyncio.sleep(timing.pause_s(failures))
             try:
                 await self._link.call(self._attach(), f"consuming {self.subscription.queue}")
@@ -146,13 +146,15 @@ class RabbitConsumer(Consumer):
     def _live_queues(self) -> Sequence[str]:
         return () if self.subscription.durable else queue_names(self.subscription.queue)
 
-    def _abandon(self, session: Session) -> None:
+    async def _abandon(self, session: Session) -> None:
         self._session = None
         self._deaf_since = asyncio.get_running_loop().time()
         self.unsettled = {delivery for delivery in self.unsettled if delivery.session is not session}
         for task, its_session in self._handling.items():
             if its_session is session:
                 task.cancel()
+        # Where only the subscription was lost, the channel still holds what it was sent.
+        await session.end()
 
     def _on_message(self, session: Session, message: AbstractIncomingMessage) -> None:
         if not self._is_taking or session.lost.is_set():
@@ -184,9 +186,7 @@ class RabbitConsumer(Consumer):
                 await self._on_delivery(delivery)
         except Exception as error:  # noqa: BLE001 - any failure of a handler gives its message back
             log_failure(log, "delivery.handler_failed", error, queue=self.subscription.queue)
-        if delivery.is_settled:
-            self._forget(delivery)
-        elif self._is_taking and not delivery.session.lost.is_set():
+        if not delivery.is_settled and self._is_taking and not delivery.session.lost.is_set():
             await self._give_back(delivery)
 
     async def _give_back(self, delivery: RabbitDelivery) -> None:

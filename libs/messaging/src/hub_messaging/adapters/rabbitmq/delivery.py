@@ -1,7 +1,8 @@
 """A delivered message in the hands of a handler."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from aio_pika.abc import AbstractIncomingMessage
 from hub_model.errors import Conflict, InvalidInput, Unavailable
@@ -50,32 +51,37 @@ class RabbitDelivery(Delivery):
         self._clock = clock
 
     async def ack(self) -> None:
-        self._begin()
-        await self._ack(self)
+        with self._settling():
+            await self._ack(self)
 
     async def retry(self, delay_s: float, *, counted: bool = True) -> None:
         if not (math.isfinite(delay_s) and delay_s >= 0):
             raise InvalidInput(f"a delay is a number of seconds, not {delay_s}")
-        self._begin()
         await self._wait_in_ladder(delay_s, attempt=self.attempt + counted)
 
     async def dead_letter(self, reason: str) -> None:
-        self._begin()
-        letter = wire.dead(DEAD_QUEUE, self.incoming, queue=self._queue, reason=reason, died_at=self._clock())
-        await self._put_away(self, letter)
+        with self._settling():
+            letter = wire.dead(DEAD_QUEUE, self.incoming, queue=self._queue, reason=reason, died_at=self._clock())
+            await self._put_away(self, letter)
 
     async def wait_on(self) -> None:
         """The rest of a delay that no single rung is long enough for."""
-        self._begin()
         await self._wait_in_ladder(self.incoming.left_s, attempt=self.attempt)
 
     async def _wait_in_ladder(self, delay_s: float, *, attempt: int) -> None:
-        hop = next_hop(self._queue, delay_s)
-        await self._put_away(self, wire.again(hop.queue, self.incoming, attempt=attempt, left_s=hop.left_s))
+        with self._settling():
+            hop = next_hop(self._queue, delay_s)
+            await self._put_away(self, wire.again(hop.queue, self.incoming, attempt=attempt, left_s=hop.left_s))
 
-    def _begin(self) -> None:
+    @contextmanager
+    def _settling(self) -> Iterator[None]:
         if self.session.lost.is_set():
             raise Unavailable("the consumer or its connection has ended; its messages were given back")
         if self.is_settled:
             raise Conflict("a delivery is settled once", code="already_settled")
         self.is_settled = True
+        try:
+            yield
+        except Exception:
+            self.is_settled = False
+            raise

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
+    AMQPError,
     AuthenticationError,
     ChannelNotFoundEntity,
     ChannelPreconditionFailed,
@@ -68,7 +69,10 @@ def translated(error: Exception, doing: str) -> HubError:
     for kind, meaning in _MEANINGS:
         if isinstance(error, kind):
             return meaning(doing, error)
-    return Unavailable(f"{doing}: {type(error).__name__}")
+    # What the network or the certificate check says names hosts and ports, and no credentials.
+    reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    text = type(reason).__name__ if isinstance(reason, AMQPError) else f"{type(reason).__name__}: {reason}"
+    return Unavailable(f"{doing}: {text}")
 
 
 def _text(error: Exception) -> str:

@@ -70,16 +70,16 @@ class Session:
 
     async def unsubscribe(self) -> None:
         """No more deliveries."""
-        await self._quietly(self._unsubscribe())
+        await self._quietly(self._unsubscribe(), self._link.timing.close_s)
 
     async def catch_up(self) -> None:
         """Return when everything that was sent on this channel before has been received."""
-        await self._quietly(self._catch_up())
+        await self._quietly(self._catch_up(), self._link.timing.call_s)
 
     async def end(self, *, drop: Iterable[str] = ()) -> None:
         """Close the channel, which gives back all that is not settled, after deleting the queues ``drop``."""
         self.lost.set()
-        await self._quietly(self._end(drop))
+        await self._quietly(self._end(drop), self._link.timing.close_s)
 
     async def pulse(self) -> Pulse:
         """Ask the broker, on this very channel, whether it still has the consumer."""
@@ -88,7 +88,16 @@ class Session:
     async def _settle(self, settle: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self.lost.is_set():
             raise Unavailable("the connection it came on is lost; the message was given back")
-        await self._link.call(settle(), f"settling a message of {self._queue}")
+        await self._link.call(self._in_time(settle), f"settling a message of {self._queue}")
+
+    async def _in_time(self, settle: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # The driver may wait for ever to have written what it writes while the connection breaks.
+        try:
+            async with asyncio.timeout(self._link.timing.call_s):
+                await settle()
+        except TimeoutError:
+            self.lost.set()
+            raise
 
     async def _declare(self, queues: Iterable[Queue]) -> None:
         timeout_s = self._link.timing.call_s
@@ -117,9 +126,9 @@ class Session:
             return Pulse.GONE
         return Pulse.ALIVE if queue.declaration_result.consumer_count else Pulse.GONE
 
-    async def _quietly(self, work: Awaitable[None]) -> None:
+    async def _quietly(self, work: Awaitable[None], timeout_s: float) -> None:
         async def run() -> None:
-            async with asyncio.timeout(self._link.timing.call_s):
+            async with asyncio.timeout(timeout_s):
                 await work
 
         try:
