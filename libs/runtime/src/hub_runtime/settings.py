@@ -29,7 +29,7 @@ class RuntimeSettings(BaseSettings):
     store_url: str = Field(
         default="sqlite:///hub.db",
         repr=False,
-        description="Where documents live, for a service that runs apart: sqlite:///FILE.",
+        description="Where documents live, for a service that runs apart: sqlite:///FILE or mongodb://HOST/DATABASE.",
     )
     http_host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on; 0.0.0.0 for all.")
     http_port: int = Field(
