@@ -5,7 +5,7 @@ raises before a step, after it, or half-way through a bulk of writes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -296,22 +296,37 @@ async def test_batches_are_remembered_for_a_week_by_the_servers_clock(database: 
     assert isinstance(document["mergedAt"], datetime)
 
 
+class Late(Mortal):
+    """A collection to which something happens just before its given step."""
+
+    def __init__(self, collection: Any, steps: Steps, before: int, happens: Callable[[], Awaitable[Any]]) -> None:
+        super().__init__(collection, steps)
+        self._before = before
+        self._happens = happens
+
+    async def find(self, *arguments: Any) -> AsyncIterator[Any]:
+        if len(self._steps.done) == self._before:
+            await self._happens()
+        async for document in super().find(*arguments):
+            yield document
+
+    async def bulk_write(self, operations: Sequence[Any], **options: Any) -> Any:
+        if len(self._steps.done) == self._before:
+            await self._happens()
+        return await super().bulk_write(operations, **options)
+
+
+@pytest.mark.parametrize("step", [2, 4], ids=["before it is read whole", "before it is written"])
 async def test_a_record_that_another_writes_meanwhile_is_decided_on_anew(
-    database: Database, records: RecordStore, now: datetime
+    database: Database, records: RecordStore, now: datetime, step: int
 ) -> None:
-    """The other write comes between the look at a record and the write of it: newer data must stay."""
+    """The other write comes after the first look at a record: newer data must stay."""
     await records.merge(a_batch(now, "b0", 0, 0))
     older, newer = a_batch(now, "older", 1, 1, version=1), a_batch(now, "newer", 2, version=2)
-
-    class Slow(Mortal):
-        async def bulk_write(self, operations: Sequence[Any], **options: Any) -> Any:
-            if not self._steps.done.count("bulk_write"):
-                await records.merge(newer)
-            return await super().bulk_write(operations, **options)
-
     steps = Steps()
-    slow: list[Any] = [kind(database[name], steps) for kind, name in ((Slow, "records"), (Mortal, "record_batches"))]
-    assert await BatchMerge(*slow, older).run() == [Outcome.STALE, UPDATED]
+    late: Any = Late(database["records"], steps, step, lambda: records.merge(newer))
+    batches: Any = Mortal(database["record_batches"], steps)
+    assert await BatchMerge(late, batches, older).run() == [Outcome.STALE, UPDATED]
     assert [record.data["value"] for record in await everything(records)] == [2, 1]
     assert await records.merge(replace(older, merged_at=now)) == [Outcome.STALE, UPDATED]
 

@@ -213,7 +213,13 @@ class CollectionContract:
         self, notes: Collection, text: str
     ) -> None:
         await notes.insert({"a": {"n": 1}})
-        for documents in ({"b": {"value": text}}, {"b": {text: 1}}, {"b": {"deep": [{text: 1}]}}, {text: {}}):
+        bad: list[dict[str, Document]] = [
+            {"b": {"value": text}},
+            {"b": {text: 1}},
+            {"b": {"deep": [{text: 1}]}},
+            {text: {}},
+        ]
+        for documents in bad:
             with pytest.raises(InvalidInput):
                 await notes.insert(documents)
         with pytest.raises(InvalidInput):

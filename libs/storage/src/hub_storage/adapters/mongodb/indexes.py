@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub_model.errors import Conflict, InvalidInput
+from hub_model.errors import Conflict, HubError, InvalidInput
 from pymongo import ASCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from hub_storage.adapters.mongodb.documents import BsonDocument
-from hub_storage.adapters.mongodb.errors import REFUSED_CODES, translated, translation
+from hub_storage.adapters.mongodb.errors import REFUSED_CODES, translation
 from hub_storage.collection import CollectionSpec, Index
 
 RESERVED = frozenset({"records", "record_batches"})
@@ -81,8 +81,13 @@ async def ensure_indexes(collection: AsyncCollection[BsonDocument], declared: It
 
 
 async def _found(collection: AsyncCollection[BsonDocument]) -> Mapping[str, Mapping[str, Any]]:
-    with translated(f"listing the indexes of {collection.name}"):
+    doing = f"listing the indexes of {collection.name}"
+    try:
         return await collection.index_information()
+    except OperationFailure as error:
+        raise _not_permitted(error, doing) or translation(error, doing) from error
+    except PyMongoError as error:
+        raise translation(error, doing) from error
 
 
 async def _drop(collection: AsyncCollection[BsonDocument], name: str) -> None:
@@ -106,15 +111,20 @@ async def _build(collection: AsyncCollection[BsonDocument], index: Declared) -> 
     except OperationFailure as error:
         if error.code in _DIFFERS_CODES:
             raise _differs(name, index.name) from error
-        if error.code in REFUSED_CODES:
-            raise InvalidInput(
-                f"MongoDB does not let the user of the store's URL build the index {index.name!r} of {name!r}: give "
-                "it the role readWrite on the database",
-                code="store_refused",
-            ) from error
-        raise translation(error, f"building the index {index.name} of {name}") from error
+        doing = f"building the index {index.name} of {name}"
+        raise _not_permitted(error, doing) or translation(error, doing) from error
     except PyMongoError as error:
         raise translation(error, f"building the index {index.name} of {name}") from error
+
+
+def _not_permitted(error: OperationFailure, doing: str) -> HubError | None:
+    if error.code not in REFUSED_CODES:
+        return None
+    return InvalidInput(
+        f"MongoDB, {doing}: the user of the store's URL, if it names one, may not do this; it needs the role readWrite "
+        "on the database",
+        code="store_refused",
+    )
 
 
 def _differs(collection: str, name: str) -> Conflict:

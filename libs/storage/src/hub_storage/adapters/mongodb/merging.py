@@ -99,19 +99,16 @@ class BatchMerge:
         return {write.key: outcome for write, entry in entries if (outcome := settled(self._batch, write, entry))}
 
     async def _decide(self, writes: Sequence[RecordWrite], known: Mapping[str, Known]) -> list[Decision]:
-        """What to write; without the records that have changed since they were looked at."""
+        """What to write. A record that was changed since it was looked at is refused by the revision seen then."""
         stored = [write for write in writes if write.key in known]
-        found = (
-            {document["key"]: document async for document in self._records.find(self._among(stored))} if stored else {}
-        )
-        decisions = []
-        for write in writes:
-            document = found.get(write.key)
-            if write.key not in known:
-                decisions.append(decide(self._batch, write, None))
-            elif document and document["_revision"] == known[write.key].revision:
-                decisions.append(decide(self._batch, write, to_rules(document)))
-        return decisions
+        found: dict[str, BsonDocument] = {}
+        if stored:
+            found = {document["key"]: document async for document in self._records.find(self._among(stored))}
+        return [
+            decide(self._batch, write, to_rules(found[write.key]) if write.key in known else None)
+            for write in writes
+            if write.key in found or write.key not in known
+        ]
 
     async def _write(self, decisions: Sequence[Decision], known: Mapping[str, Known]) -> bool:
         """Write; False if some of it met what somebody else has written meanwhile."""
