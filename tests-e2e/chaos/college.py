@@ -19,7 +19,7 @@ _POLL_S = 0.3
 
 @dataclass
 class College:
-    """One college with one integration. ``rows`` is what its source serves; ``changed`` how many rows each run meets."""
+    """One college with one integration. Its source serves ``rows``; ``runs`` says how many changed before each."""
 
     id: str
     api: Caller

@@ -82,6 +82,17 @@ class RabbitNode:
             self._server.wait()
             self._server = None
 
+    def pause(self) -> None:
+        """It keeps its connections and answers nothing, until :meth:`resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._server is not None:
+            os.killpg(self._server.pid, number)
+
     def ctl(self, *args: str) -> str:
         """What ``rabbitmqctl`` answers."""
         command = [str(self._binaries / "rabbitmqctl"), "--quiet", "--node", self._name, *args]
