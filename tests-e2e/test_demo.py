@@ -1,14 +1,13 @@
 """The demo as a newcomer starts it."""
 
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import httpx2
 import pytest
 from hub_sqlite import FileLock
-from running import COMMAND_DEADLINE_S, HUB, RunningHub, environment, run_hub
+from running import COMMAND_DEADLINE_S, HUB, RunningHub, environment, free_port, run_hub
 
 
 @pytest.mark.slow
@@ -21,11 +20,10 @@ def test_the_demo_finds_every_record_as_the_college_has_it(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_demo_against_a_hub_that_runs_already_can_be_played_again(hub: RunningHub, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        college_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    college_url = f"http://127.0.0.1:{free_port()}"
     command = ("demo", "--once", "--url", hub.url, "--college-url", college_url)
     for _ in range(2):
-        done = run_hub(tmp_path, *command, "--webhooks-url", hub.url + "/")
+        done = run_hub(tmp_path, *command, "--webhooks-url", hub.webhooks_url + "/")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "all 23,728 records are as the college has them" in done.stdout
 
