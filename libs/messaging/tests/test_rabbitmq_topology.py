@@ -87,6 +87,15 @@ def test_protections_need_each_other() -> None:
 
 
 @pytest.mark.slow
+async def test_a_live_view_leaves_nothing_behind(rabbitmq: RabbitNode) -> None:
+    vhost = rabbitmq.fresh_vhost()
+    async with open_broker(rabbitmq.url(vhost)) as broker:
+        consumer = await broker.consume(Subscription("live", ("batch.written",), durable=False), Hands())
+        await consumer.close()
+        assert rabbitmq.ctl("list_queues", "-p", vhost, "--no-table-headers", "name").split() == [DEAD_QUEUE]
+
+
+@pytest.mark.slow
 async def test_the_broker_has_exactly_what_was_planned(rabbitmq: RabbitNode) -> None:
     vhost = rabbitmq.fresh_vhost()
     live = Subscription("live", ("batch.written",), durable=False)

@@ -42,7 +42,7 @@ class RabbitBroker(Broker):
         self._consuming = self._link("consume")
         self._publishing = self._link("publish")
         self._publisher = RabbitPublisher(self._publishing, prepare=self._declare_base)
-        self._dead_letters = RabbitDeadLetters(lambda: self._link("dead letters"), self._publisher)
+        self._dead_letters = RabbitDeadLetters(self._operator_link, self._publisher)
         self._consumers: list[RabbitConsumer] = []
         self._failed = asyncio.Event()
         self._watchdog: asyncio.Task[None] | None = None
@@ -189,6 +189,10 @@ class RabbitBroker(Broker):
 
     def _link(self, purpose: str) -> Link:
         return Link(self._url, purpose=purpose, timing=self._timing)
+
+    def _operator_link(self) -> Link:
+        self._check_open()
+        return self._link("dead letters")
 
     def _check_open(self) -> None:
         if not self._is_open:

@@ -97,6 +97,9 @@ class Link:
                     self._rests_until = asyncio.get_running_loop().time() + _REST_S
                     self._failure = translated(error, f"connecting to RabbitMQ at {self.place}")
                     raise self._failure from error
+                if self._is_closed:  # meanwhile
+                    await connection.close()
+                    raise Unavailable("the broker is closed")
                 connection.close_callbacks.add(self._on_lost)
                 self._connection = connection
                 log.info("broker.connected", purpose=self._purpose, place=self.place)

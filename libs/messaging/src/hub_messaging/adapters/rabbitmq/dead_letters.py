@@ -6,6 +6,7 @@ whatever ends the process ends the look as well, and the messages are back.
 
 import asyncio
 import heapq
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -14,13 +15,11 @@ from hub_model.errors import Conflict, InvalidInput
 
 from hub_messaging.adapters.rabbitmq import wire
 from hub_messaging.adapters.rabbitmq.connection import Link
-from hub_messaging.adapters.rabbitmq.declaring import declare_base
+from hub_messaging.adapters.rabbitmq.declaring import declare_base, declare_queues
 from hub_messaging.adapters.rabbitmq.publisher import RabbitPublisher
-from hub_messaging.adapters.rabbitmq.topology import DEAD_QUEUE
+from hub_messaging.adapters.rabbitmq.topology import DEAD_QUEUE, LOOK
 from hub_messaging.broker import DeadLetter, DeadLetters
 
-# Exclusive, so it is had by one connection at a time: who looks while another does would see what that one left.
-_LOCK = "hub.dead.look"
 _LOCK_PATIENCE_S = 15.0
 _PAUSE_S = 0.05
 _QUIET_S = 0.5
@@ -39,11 +38,12 @@ class RabbitDeadLetters(DeadLetters):
             raise InvalidInput("a limit is at least 1")
         # Bodies may be large: no more are kept than are asked for. A letter that is there twice is kept once.
         kept: list[tuple[str, int, DeadLetter]] = []
+        numbers = itertools.count()
         async with self._look() as look:
-            async for number, (letter, _) in _numbered(look.letters()):
+            async for letter, _ in look.letters():
                 if queue not in (None, letter.queue) or any(letter.id == other.id for *_, other in kept):
                     continue
-                heapq.heappush(kept, (letter.died_at, number, letter))
+                heapq.heappush(kept, (letter.died_at, next(numbers), letter))
                 if len(kept) > limit:
                     heapq.heappop(kept)
         return [letter for *_, letter in sorted(kept, key=lambda item: item[:2], reverse=True)]
@@ -155,21 +155,10 @@ async def _lock(link: Link) -> None:
     while True:
         channel = await link.channel()
         try:
-            return await link.call(_declare_lock(channel, link.timing.call_s), "looking at the dead letters")
+            return await link.call(
+                declare_queues(channel, [LOOK], timeout_s=link.timing.call_s), "looking at the dead letters"
+            )
         except Conflict:
             if asyncio.get_running_loop().time() > deadline:
                 raise Conflict("somebody else is looking at the dead letters; try again", code="queue_in_use") from None
         await asyncio.sleep(_PAUSE_S)
-
-
-async def _declare_lock(channel: AbstractChannel, timeout_s: float) -> None:
-    await channel.declare_queue(_LOCK, exclusive=True, timeout=timeout_s)
-
-
-async def _numbered(
-    letters: AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]],
-) -> AsyncIterator[tuple[int, tuple[DeadLetter, AbstractIncomingMessage]]]:
-    number = 0
-    async for item in letters:
-        yield number, item
-        number += 1

@@ -31,6 +31,7 @@ class Session:
         self._channel = channel
         self._queue = queue
         self._tag = ""
+        self._prefetch = 0
 
     async def subscribe(
         self,
@@ -51,6 +52,7 @@ class Session:
             on_message(self, message)
 
         await self._declare(queues)
+        self._prefetch = prefetch
         # Before consuming: without a limit, everything that waits would be sent at once.
         await self._channel.set_qos(prefetch_count=prefetch, timeout=timeout_s)
         queue = await self._channel.get_queue(self._queue, ensure=False)
@@ -110,7 +112,7 @@ class Session:
 
     async def _catch_up(self) -> None:
         # Any call that is answered does, since answers and deliveries come in order. This one changes nothing.
-        await self._channel.set_qos(prefetch_count=1, timeout=self._link.timing.call_s)
+        await self._channel.set_qos(prefetch_count=self._prefetch, timeout=self._link.timing.call_s)
 
     async def _end(self, drop: Iterable[str]) -> None:
         for name in drop:

@@ -69,6 +69,10 @@ DEAD = Queue(
     {**_BOUNDED, "x-delivery-limit": _NEVER, "x-max-length": MAX_DEAD_LETTERS},
 )
 
+# Exclusive, so one connection has it at a time: who looks at the dead letters while another does would see only what
+# that one left.
+LOOK = Queue("hub.dead.look", {"x-queue-type": "classic"}, durable=False)
+
 
 def queues_of(subscription: Subscription) -> Sequence[Queue]:
     """The queues of one subscription, those first that others lead to.
