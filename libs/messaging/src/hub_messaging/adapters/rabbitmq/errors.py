@@ -16,8 +16,8 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource, ConnectionNotAllowed
 from hub_model.errors import Conflict, HubError, InvalidInput, QueueFull, Unavailable, Unroutable
 
-# Everything that a call of the driver may raise. RuntimeError is its "closed already".
-DRIVER_ERRORS: tuple[type[Exception], ...] = (*CONNECTION_EXCEPTIONS, TimeoutError)
+# Everything that a call of the driver may raise: RuntimeError is its "closed already", TimeoutError is an OSError.
+DRIVER_ERRORS: tuple[type[Exception], ...] = CONNECTION_EXCEPTIONS
 
 
 def _is_other(doing: str, error: Exception) -> HubError:
