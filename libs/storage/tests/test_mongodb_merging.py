@@ -60,10 +60,10 @@ class Mortal:
         self._collection = collection
         self._steps = steps
 
-    def find(self, *arguments: Any) -> Any:
+    def find(self, *arguments: Any, **options: Any) -> Any:
         if self._steps.begin("find") != "well":
             raise Died
-        return self._collection.find(*arguments)
+        return self._collection.find(*arguments, **options)
 
     async def find_one(self, *arguments: Any) -> Any:
         return await self._run("find_one", self._collection.find_one(*arguments))
@@ -304,10 +304,10 @@ class Late(Mortal):
         self._before = before
         self._happens = happens
 
-    async def find(self, *arguments: Any) -> AsyncIterator[Any]:
+    async def find(self, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
         if len(self._steps.done) == self._before:
             await self._happens()
-        async for document in super().find(*arguments):
+        async for document in super().find(*arguments, **options):
             yield document
 
     async def bulk_write(self, operations: Sequence[Any], **options: Any) -> Any:

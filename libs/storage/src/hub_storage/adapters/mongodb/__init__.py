@@ -1,4 +1,4 @@
-"""The store on MongoDB (6.0 or later, a replica set or a sharded cluster), for any number of processes.
+"""The store on MongoDB 6.0 or later, for any number of processes; in production on a replica set.
 
 What another program finds in the database, such as the Hub's own backend:
 

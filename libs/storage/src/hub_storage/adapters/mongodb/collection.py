@@ -92,9 +92,12 @@ class MongoCollection(Collection):
         found: list[BsonDocument] = []
         with translated(self._doing("finding in")):
             for selection in selections(query):
-                if len(found) < query.limit:
-                    cursor = self._collection.find(selection.filter, sort=selection.sort)
-                    found += await cursor.limit(query.limit - len(found)).to_list()
+                wanted = query.limit - len(found)
+                if wanted > 0:
+                    cursor = self._collection.find(
+                        selection.filter, sort=selection.sort, limit=wanted, batch_size=wanted
+                    )
+                    found += await cursor.to_list()
         return [_stored(document) for document in found]
 
     async def count(self, filter: Filter) -> int:  # noqa: A002 - the port's name

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hub_model.records import Outcome, RecordWrite
 from pymongo import InsertOne, ReplaceOne, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from hub_storage.adapters.mongodb.contention import rounds
@@ -82,7 +83,7 @@ class BatchMerge:
         integration_id = self._batch.integration_id
         return {
             document["_id"][len(self._prefix) :]: to_known(document, integration_id)
-            async for document in self._records.find(self._among(writes), known_fields(integration_id))
+            async for document in self._found(writes, known_fields(integration_id))
         }
 
     async def _told(self) -> list[Outcome] | None:
@@ -103,7 +104,7 @@ class BatchMerge:
         stored = [write for write in writes if write.key in known]
         found: dict[str, BsonDocument] = {}
         if stored:
-            found = {document["key"]: document async for document in self._records.find(self._among(stored))}
+            found = {document["key"]: document async for document in self._found(stored)}
         return [
             decide(self._batch, write, to_rules(found[write.key]) if write.key in known else None)
             for write in writes
@@ -167,8 +168,11 @@ class BatchMerge:
     def _batch_id(self, token: str) -> str:
         return self._prefix + token
 
-    def _among(self, writes: Sequence[RecordWrite]) -> BsonDocument:
-        return {"_id": {"$in": [self._prefix + write.key for write in writes]}}
+    def _found(self, writes: Sequence[RecordWrite], fields: Sequence[str] | None = None) -> AsyncCursor[BsonDocument]:
+        """What is stored of these records, in one answer: otherwise the first would hold a hundred, and a second the
+        rest."""
+        ids = [self._prefix + write.key for write in writes]
+        return self._records.find({"_id": {"$in": ids}}, fields, batch_size=len(ids) + 1)
 
 
 def _outcomes(document: BsonDocument) -> list[Outcome]:

@@ -61,7 +61,8 @@ class MongoRecordStore(RecordStore):
     async def find(self, college_id: str, data_type: DataType, query: RecordQuery) -> Sequence[StoredRecord]:
         wanted = record_filter(college_id, data_type, query)
         with translated("finding records"):
-            documents = await self._records.find(wanted).sort("_id").limit(query.limit).to_list()
+            cursor = self._records.find(wanted, sort=[("_id", 1)], limit=query.limit, batch_size=query.limit)
+            documents = await cursor.to_list()
         return [to_record(document) for document in documents]
 
     async def count(self, college_id: str, data_type: DataType) -> int:
