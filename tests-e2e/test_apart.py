@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
@@ -46,6 +48,14 @@ class Apart:
             assert time.monotonic() < deadline, f"{path} answers {seen}; {self.log.read_text()[-3000:]}"
             time.sleep(0.05)
 
+    def wait_for_line(self, *parts: str) -> None:
+        """Wait for a line of the log that has all of these in it."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not any(all(part in line for part in parts) for line in self.log.read_text().splitlines()):
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.05)
+
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(DEADLINE_S)
@@ -69,6 +79,12 @@ def apart(service: str, folder: Path, **settings: str) -> Iterator[Apart]:
 
 def command(name: str) -> Path:
     return Path(sys.executable).with_name(f"hub-{name}")
+
+
+def principal_token(folder: Path) -> str:
+    done = run_hub(folder, "token", "--role", "Principal", "--college", "c")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def refused(service: str, folder: Path, **settings: str) -> str:
@@ -161,14 +177,7 @@ def test_a_port_that_is_taken_is_refused(folder: Path) -> None:
 def test_a_second_signal_ends_a_drain_at_once(folder: Path) -> None:
     with apart("config-api", folder, HUB_SHUTDOWN_GRACE_S="50") as running:
         running.wait_for("/health/ready", 200)
-        token = subprocess.run(
-            [command("token").with_name("hub"), "token", "--role", "Principal", "--college", "c"],
-            cwd=folder,
-            env=environment(folder),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        token = principal_token(folder)
         port = running.http.base_url.port
         with socket.create_connection(("127.0.0.1", port or 0)) as slow:
             # A request whose body never comes: the server waits for it, as long as it is let.
@@ -178,11 +187,88 @@ def test_a_second_signal_ends_a_drain_at_once(folder: Path) -> None:
             )
             running.wait_for("/health/live", 200)
             os.kill(running.process.pid, signal.SIGTERM)
-            deadline = time.monotonic() + DEADLINE_S
-            while '"process.stopping"' not in running.log.read_text():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            running.wait_for_line('"process.stopping"')
             assert running.end(signal.SIGINT) == 128 + signal.SIGINT
+
+
+class Source(ThreadingHTTPServer):
+    """A college with one student, which does not answer before it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), SourceHandler)
+        self.asked = threading.Event()
+        self.go = threading.Event()
+
+
+class SourceHandler(BaseHTTPRequestHandler):
+    server: Source
+
+    def do_GET(self) -> None:
+        self.server.asked.set()
+        self.server.go.wait(DEADLINE_S)
+        body = (
+            b'{"data": [{"studentId": "S1", "name": "A Student"}], "pagination": {"page": 1, "limit": 100, "total": 1}}'
+        )
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        with suppress(OSError):  # whoever asked may be gone
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def source() -> Iterator[Source]:
+    with Source() as source:
+        thread = threading.Thread(target=source.serve_forever)
+        thread.start()
+        yield source
+        source.go.set()
+        source.shutdown()
+        thread.join()
+
+
+def test_one_after_the_other_they_do_what_waits_for_them_and_nothing_is_lost(folder: Path, source: Source) -> None:
+    headers = {"authorization": f"Bearer {principal_token(folder)}"}
+    draft = {
+        "name": "ERP",
+        "type": "student-management",
+        "baseUrl": f"http://127.0.0.1:{source.server_port}",
+        "authType": "bearer",
+        "apiKey": "key-of-the-erp",
+        "endpoints": {"students": "/students"},
+        "syncInterval": 60,
+        "enabled": False,
+    }
+    with apart("config-api", folder) as api:
+        api.wait_for("/health/ready", 200)
+        made = api.http.post("/api/integrations", json=draft, headers=headers).raise_for_status().json()
+        # There never was a fetcher.
+        api.http.post(f"/api/integrations/{made['id']}/sync", headers=headers).raise_for_status()
+        assert api.end() == 0
+    with apart("fetcher", folder, HUB_SHUTDOWN_GRACE_S="0.5") as fetcher:
+        assert source.asked.wait(DEADLINE_S)
+        assert fetcher.end() == 1  # what it had in hand was given back
+    source.go.set()
+    with apart("fetcher", folder) as fetcher:
+        fetcher.wait_for_line('"delivery.done"', '"fetcher.pages"')
+        assert fetcher.end() == 0
+    with apart("transformer", folder) as transformer:
+        transformer.wait_for_line('"delivery.done"', '"transformer.batches"')
+        assert transformer.end() == 0
+    with apart("writer", folder) as writer:
+        writer.wait_for_line('"run.finished"', '"succeeded"')
+        assert writer.end() == 0
+    with apart("config-api", folder) as api:
+        api.wait_for("/health/ready", 200)
+        records = api.http.get("/api/records/students", headers=headers).raise_for_status().json()["items"]
+        assert [record["data"]["studentId"] for record in records] == ["S1"]
+        assert api.end() == 0
 
 
 @pytest.mark.skipif("amqp" not in SCHEMES, reason="there is no broker that runs apart")
@@ -193,10 +279,7 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(folder: Path) -> None:
         running.wait_for("/health/ready", 503)
         assert running.http.get("/health/ready").json()["failed"] == ["broker", "store", "writer"]
         assert running.http.get("/api/anything").status_code == 503
-        deadline = time.monotonic() + DEADLINE_S
-        while running.log.read_text().count('"process.waiting"') < 2:
-            assert time.monotonic() < deadline, running.log.read_text()
-            time.sleep(0.05)
+        running.wait_for_line('"process.waiting"', '"broker"')
         assert running.end() == 0
     assert PASSWORD not in running.log.read_text()
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from chaos.caller import Caller
@@ -41,27 +42,46 @@ class College:
             "apiKey": "a-key-of-the-college",
             "endpoints": {"students": {"path": "/students", "pagination": {"type": "page", "pageSize": PAGE_SIZE}}},
             "syncInterval": 1440,
-            "enabled": False,
+            "enabled": True,
         }
         self.integration = (await self.api.until_taken("POST", "/api/integrations", json=draft)).json()
+        # An integration that is enabled syncs at once: that is its first run.
+        [run] = (await self.api.until_taken("GET", f"{self._path}/runs")).json()["items"]
+        self.runs[run["id"]] = 0
+        await self._follow(run["id"])
+
+    @property
+    def _path(self) -> str:
+        return f"/api/integrations/{self.integration['id']}"
 
     async def sync_until(self, stopped: asyncio.Event) -> None:
-        """Sync, change some rows, sync again. Rows change only while no run is reading them, so counts are known."""
+        """Change some rows and sync, again and again. No run reads meanwhile, so what each must count is known."""
         while not stopped.is_set():
+            self.change()
             await self.sync()
-            for row in self.rng.sample(self.rows, STUDENTS // 4):
-                row["name"] = f"{row['name'].partition(' v')[0]} v{len(self.runs)}"
+
+    def change(self) -> None:
+        """A quarter of the rows becomes different; only ever before a run."""
+        for row in self.rng.sample(self.rows, STUDENTS // 4):
+            row["name"] = f"{row['name'].partition(' v')[0]} v{len(self.runs)}"
 
     async def sync(self) -> None:
         """One run from its request to its end."""
-        path = f"/api/integrations/{self.integration['id']}"
-        key = f"{self.id}-{len(self.runs)}"
-        begun = (await self.api.until_taken("POST", f"{path}/sync", headers={"idempotency-key": key})).json()
-        run_id = begun["runId"]
-        self.runs[run_id] = STUDENTS // 4 if self.runs else 0
-        self.history.note("sync.accepted", college=self.id, run=run_id)
+        for number in count():
+            key = f"{self.id}-{len(self.runs)}-{number}"
+            begun = (await self.api.until_taken("POST", f"{self._path}/sync", headers={"idempotency-key": key})).json()
+            if begun["runId"] not in self.runs:
+                break
+            # The run before has ended, and its integration has not heard of it yet.
+            self.history.note("sync.shared", college=self.id, run=begun["runId"])
+            await asyncio.sleep(_POLL_S)
+        self.runs[begun["runId"]] = STUDENTS // 4
+        self.history.note("sync.accepted", college=self.id, run=begun["runId"])
+        await self._follow(begun["runId"])
+
+    async def _follow(self, run_id: str) -> None:
         while True:
-            run = (await self.api.until_taken("GET", f"{path}/runs/{run_id}")).json()
+            run = (await self.api.until_taken("GET", f"{self._path}/runs/{run_id}")).json()
             if run["status"] in ENDED:
                 self.history.note("run.ended", college=self.id, run=run_id, status=run["status"], counts=run["counts"])
                 return

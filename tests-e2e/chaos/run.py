@@ -64,6 +64,7 @@ async def chaos(folder: Path, *, seconds: float, seed: int, rabbit: RabbitNode, 
         found = await _break(machines, colleges, history, rng, seconds=seconds)
         async with asyncio.timeout(4 * SETTLE_S), asyncio.TaskGroup() as last:
             for college in colleges:
+                college.change()
                 last.create_task(college.sync())
         for college in colleges:
             found += await findings(college)

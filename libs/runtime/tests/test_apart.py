@@ -6,7 +6,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from hub_model.errors import InvalidInput, Unavailable
-from hub_runtime.apart import Need
+from hub_runtime.apart import Later, Need
+from hub_runtime.process import Service
 
 
 class Backend:
@@ -77,3 +78,27 @@ async def test_a_backend_lost_for_good_is_a_failed_service() -> None:
     async with asyncio.timeout(5):
         await failed
     await service.stop(1)
+
+
+async def test_a_service_whose_broker_breaks_while_it_starts_is_stopped_and_built_anew() -> None:
+    calls: list[str] = []
+
+    def build() -> Service:
+        number = calls.count("build") + 1
+        calls.append("build")
+
+        async def start() -> None:
+            calls.append(f"start {number}")
+            if number < 3:
+                raise Unavailable("the connection was lost")
+
+        async def stop(_: float) -> bool:
+            calls.append(f"stop {number}")
+            return True
+
+        return Service(name="writer", start=start, stop=stop)
+
+    service = Later("writer", build, patience_s=5, first_pause_s=0.001).as_service()
+    await service.start()
+    await service.stop(1)
+    assert calls == ["build", "start 1", "stop 1", "build", "start 2", "stop 2", "build", "start 3", "stop 3"]

@@ -8,7 +8,7 @@ at once.
 import asyncio
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -50,6 +50,7 @@ class Redactor(Protocol):
 
 
 S = TypeVar("S", bound=RuntimeSettings)
+T = TypeVar("T")
 B = TypeVar("B", bound=Backend)
 D = TypeVar("D", bound=Backend)
 
@@ -71,7 +72,9 @@ def run_apart(
         configure_logging(service=name, level=settings.log_level, processors=[redactor])
         the_broker = Need("broker", lambda: broker(settings), patience_s=settings.start_patience_s)
         the_store = Need("store", lambda: store(settings), patience_s=settings.start_patience_s)
-        service = _Later(name, lambda: build(settings, the_broker.value, the_store.value))
+        service = Later(
+            name, lambda: build(settings, the_broker.value, the_store.value), patience_s=settings.start_patience_s
+        )
         services = [the_broker.as_service(), the_store.as_service(), service.as_service()]
         readiness = Readiness(services)
         app = process_app({"": service.app}, readiness=readiness, registry=new_registry())
@@ -88,6 +91,30 @@ def run_apart(
         log.exception("process.crashed")
         code = EXIT_NOT_STARTED
     sys.exit(code)
+
+
+async def patiently(
+    what: str, action: Callable[[], Awaitable[T]], *, patience_s: float, first_pause_s: float = _FIRST_PAUSE_S
+) -> T:
+    """The result of ``action``, which is tried again, ever less often, while it raises TransientError.
+
+    Raises Unavailable when the patience is used up.
+    """
+    deadline = time.monotonic() + patience_s
+    pause_s = first_pause_s
+    while True:
+        try:
+            return await action()
+        except TransientError as error:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise Unavailable(
+                    f"{what} could not be reached within {patience_s:g} s (HUB_START_PATIENCE_S): {error}"
+                ) from error
+            wait_s = min(pause_s, left_s)
+            log.warning("process.waiting", waiting_for=what, error_code=error.code, error=str(error), pause_s=wait_s)
+        await asyncio.sleep(wait_s)
+        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 class Need(Generic[B]):
@@ -118,27 +145,10 @@ class Need(Generic[B]):
         return Service(name=self._name, start=self._start, stop=self._stop, failed=self._failed)
 
     async def _start(self) -> None:
-        deadline = time.monotonic() + self._patience_s
-        pause_s = self._first_pause_s
-        while True:
-            try:
-                self._value = await self._open()
-            except TransientError as error:
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    raise Unavailable(
-                        f"the {self._name} could not be reached within {self._patience_s:g} s (HUB_START_PATIENCE_S): "
-                        f"{error}"
-                    ) from error
-                wait_s = min(pause_s, left_s)
-                log.warning(
-                    "process.waiting", waiting_for=self._name, error_code=error.code, error=str(error), pause_s=wait_s
-                )
-                await asyncio.sleep(wait_s)
-                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-            else:
-                log.info("process.connected", to=self._name)
-                return
+        self._value = await patiently(
+            f"the {self._name}", self._open, patience_s=self._patience_s, first_pause_s=self._first_pause_s
+        )
+        log.info("process.connected", to=self._name)
 
     async def _open(self) -> B:
         try:
@@ -155,12 +165,19 @@ class Need(Generic[B]):
         await self.value.failed()
 
 
-class _Later:
-    """A service that is built when its start comes, because only then its broker and store are open."""
+class Later:
+    """A service that is built when its start comes, because only then its broker and store are open.
 
-    def __init__(self, name: str, build: Callable[[], Service]) -> None:
+    They may fail it while it starts; then it is built anew, with the same patience as they were waited for.
+    """
+
+    def __init__(
+        self, name: str, build: Callable[[], Service], *, patience_s: float, first_pause_s: float = _FIRST_PAUSE_S
+    ) -> None:
         self._name = name
         self._build = build
+        self._patience_s = patience_s
+        self._first_pause_s = first_pause_s
         self._service: Service | None = None
 
     def as_service(self) -> Service:
@@ -180,8 +197,18 @@ class _Later:
         return self._service
 
     async def _start(self) -> None:
-        self._service = self._build()
-        await self._service.start()
+        self._service = await patiently(
+            "what it needs", self._started, patience_s=self._patience_s, first_pause_s=self._first_pause_s
+        )
+
+    async def _started(self) -> Service:
+        service = self._build()
+        try:
+            await service.start()
+        except BaseException:
+            await service.stop(0)
+            raise
+        return service
 
     async def _stop(self, grace_s: float) -> bool:
         return await self._built.stop(grace_s)
