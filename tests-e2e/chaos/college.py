@@ -16,6 +16,7 @@ STUDENTS = 600
 PAGE_SIZE = 50
 ENDED = ("succeeded", "failed", "cancelled")
 _POLL_S = 0.3
+_FIRST_RUN_S = 30.0
 
 
 @dataclass
@@ -42,13 +43,16 @@ class College:
             "apiKey": "a-key-of-the-college",
             "endpoints": {"students": {"path": "/students", "pagination": {"type": "page", "pageSize": PAGE_SIZE}}},
             "syncInterval": 1440,
-            "enabled": True,
+            "enabled": False,
         }
         self.integration = (await self.api.until_taken("POST", "/api/integrations", json=draft)).json()
-        # An integration that is enabled syncs at once: that is its first run.
-        [run] = (await self.api.until_taken("GET", f"{self._path}/runs")).json()["items"]
-        self.runs[run["id"]] = 0
-        await self._follow(run["id"])
+        # Enabling syncs at once: that is the first run.
+        await self.api.until_taken("PATCH", f"{self._path}/toggle", json={"enabled": True})
+        async with asyncio.timeout(_FIRST_RUN_S):
+            while not (runs := (await self.api.until_taken("GET", f"{self._path}/runs")).json()["items"]):
+                await asyncio.sleep(_POLL_S)
+        self.runs[runs[0]["id"]] = 0
+        await self._follow(runs[0]["id"])
 
     @property
     def _path(self) -> str:
