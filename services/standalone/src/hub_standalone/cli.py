@@ -10,7 +10,8 @@ from hub_model.errors import HubError, InvalidInput
 from rich.console import Console
 
 from hub_standalone.client import ApiError
-from hub_standalone.commands import integrations, serving, tokens
+from hub_standalone.commands import dlq, integrations, serving, tokens
+from hub_standalone.commands.doctor import doctor
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +38,9 @@ def build_app() -> typer.Typer:
     app.command()(serving.demo)
     app.command()(tokens.keys)
     app.command()(tokens.token)
+    app.command()(doctor)
     app.add_typer(integrations.build_group(), name="integrations")
+    app.add_typer(dlq.build_group(), name="dlq")
     return app
 
 
