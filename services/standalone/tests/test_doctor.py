@@ -23,9 +23,13 @@ from hub_messaging.testing.rabbitmq_node import RabbitNode, running_node
 from hub_messaging.topology import declare_queues, subscription_of
 from hub_model.messages import PageRequested
 from hub_model.records import DataType
+from hub_runtime.settings import load_settings
 from hub_security.keys import add_key, generate_keys, make_current
 from hub_standalone.backend import open_file
+from hub_standalone.doctor.examination import Examination
+from hub_standalone.doctor.files import look_at_disk
 from hub_standalone.doctor.services import least_skew_s
+from hub_standalone.local import OperatorSettings
 
 Hub = Callable[..., Any]
 
@@ -95,7 +99,7 @@ def test_a_hub_in_order_is_found_in_order(hub: Hub) -> None:
     assert all(line.startswith("ok       ") for line in lines)
     checks = [line[9:].split(": ")[0] for line in lines]
     assert checks == [
-        *("settings", "tokens", "public keys", "fetcher keys", "gateway keys"),
+        *("settings", "tokens", "public keys", "fetcher keys", "gateway keys", "disk"),
         *("database", "broker", "topology", "dead letters", "queues", "store"),
         *(f"service {url}", "clock"),
     ]
@@ -185,6 +189,14 @@ def test_a_key_that_only_older_secrets_need_is_missed(hub: Hub) -> None:
     assert (status, old in text) == ("warning", True)
 
 
+@pytest.mark.parametrize(("free_mib", "status"), [(5, "FAILED"), (100, "warning"), (5000, "ok")])
+def test_a_disk_is_found_full_before_and_when_it_is(free_mib: int, status: str) -> None:
+    DATABASE.parent.mkdir()
+    exam = Examination()
+    look_at_disk(exam, load_settings(OperatorSettings), free_bytes=lambda _: free_mib * 2**20)
+    assert [item.status for item in exam.findings] == [status]
+
+
 @pytest.mark.parametrize(
     ("variables", "status", "said"),
     [
@@ -259,6 +271,29 @@ def test_what_is_not_on_this_machine_is_no_fault_of_services_that_run_apart(
     assert "connecting to RabbitMQ at 127.0.0.1:9" in report["broker"][1]
     assert SECRET not in str(report)
     assert SECRET not in hub("doctor").out
+
+
+def test_an_address_that_is_quoted_is_quoted_without_its_password(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_BROKER_URL", f"sqlite://u:{SECRET}@host/file.db")
+    assert "is not sqlite:///FILE" in found(hub)["broker"][1]
+    outcome = hub("dlq", "list")
+    assert "is not sqlite:///FILE" in outcome.err
+    assert SECRET not in str(found(hub)) + outcome.err
+
+
+async def test_a_check_that_does_not_end_is_ended_and_one_that_breaks_says_no_more_than_that() -> None:
+    async def breaks() -> None:
+        raise ValueError(SECRET)
+
+    exam = Examination(deadline_s=0.01)
+    async with asyncio.timeout(5):
+        assert await exam.check("slow", asyncio.Event().wait, fix="Wake it.") is None
+    assert await exam.check("broken", breaks) is None
+    assert [(item.check, item.status, item.detail) for item in exam.findings] == [
+        ("slow", "FAILED", "no answer within 0.01 s."),
+        ("broken", "FAILED", "the check itself broke: ValueError."),
+    ]
+    assert exam.unfinished
 
 
 @pytest.mark.slow

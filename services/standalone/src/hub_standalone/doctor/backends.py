@@ -52,14 +52,12 @@ async def look_at_store(exam: Examination, settings: OperatorSettings) -> None:
 async def _opened(
     exam: Examination, name: str, opening: Callable[[], AbstractAsyncContextManager[T]], *, fix: str
 ) -> AsyncIterator[T | None]:
-    """What ``opening`` opens; None after noting why it does not open. Closing it is given up after the deadline."""
+    """What ``opening`` opens; None after noting why it does not open."""
     stack = AsyncExitStack()
-    yield await exam.check(name, lambda: stack.enter_async_context(opening()), fix=fix)
     try:
-        async with asyncio.timeout(exam.deadline_s):
-            await stack.aclose()
-    except TimeoutError:
-        exam.unfinished = True
+        yield await exam.check(name, lambda: stack.enter_async_context(opening()), fix=fix)
+    finally:
+        await exam.check(name, stack.aclose)
 
 
 async def _look_into_broker(exam: Examination, broker: Broker) -> None:

@@ -1,9 +1,11 @@
 """All checks, at the same time: one that takes its whole deadline keeps no other waiting."""
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from hub_messaging.clock import Clock
 from hub_runtime.apart import hide_password
@@ -12,7 +14,7 @@ from hub_security.redaction import Redactor
 
 from hub_standalone.doctor.backends import look_at_broker, look_at_one_file, look_at_store
 from hub_standalone.doctor.examination import DEADLINE_S, Examination, Report
-from hub_standalone.doctor.files import look_at_keys, look_at_settings, look_at_tokens
+from hub_standalone.doctor.files import look_at_disk, look_at_keys, look_at_settings, look_at_tokens
 from hub_standalone.doctor.services import look_at_service
 from hub_standalone.local import OperatorSettings
 
@@ -52,8 +54,14 @@ def _at_files(settings: OperatorSettings, clock: Clock) -> Look:
         await exam.check("settings", partial(asyncio.to_thread, look_at_settings, exam, settings))
         await exam.check("tokens", partial(asyncio.to_thread, look_at_tokens, exam, settings))
         await exam.check("keys", partial(asyncio.to_thread, look_at_keys, exam, settings, clock=clock))
+        if settings.is_embedded:
+            await exam.check("disk", partial(asyncio.to_thread, look_at_disk, exam, settings, free_bytes=_free_bytes))
 
     return look
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _at_backends(settings: OperatorSettings) -> Sequence[Look]:

@@ -1,7 +1,7 @@
 """What lies on this machine: settings, keys, and what tokens are checked with. Nothing of it is ever shown."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hub_config_api.settings import ConfigApiSettings
@@ -38,6 +38,7 @@ _SERVICES: tuple[type[RuntimeSettings], ...] = (
     GatewaySettings,
 )
 _SEALED: dict[Recipient, str] = {"fetcher": "apiKey", "gateway": "webhookSecret"}
+_FAIL_MIB, _WARN_MIB = 20, 200
 _LOST = "Put the file back from your backup; secrets sealed to a lost key must be entered again in each integration."
 
 
@@ -73,6 +74,20 @@ def look_at_tokens(exam: Examination, settings: OperatorSettings) -> None:
             exam.ok("tokens", "are checked with a shared secret.")
     except HubError as error:
         exam.fail("tokens", f"{error}.", "Set HUB_TOKEN_SECRET to at least 32 random bytes, or set HUB_JWKS_URL.")
+
+
+def look_at_disk(exam: Examination, settings: OperatorSettings, *, free_bytes: Callable[[Path], int]) -> None:
+    """Room for the file of a hub in one process. Without any it refuses to write, and is ready all the same."""
+    folder = settings.database.parent
+    if not folder.exists():
+        return
+    free_mib = free_bytes(folder) // 2**20
+    if free_mib < _FAIL_MIB:
+        exam.fail("disk", f"{free_mib} MiB are left beside {settings.database}.", "Make room; it goes on by itself.")
+    elif free_mib < _WARN_MIB:
+        exam.warn("disk", f"{free_mib} MiB are left beside {settings.database}.", "Make room before it is full.")
+    else:
+        exam.ok("disk", f"{free_mib} MiB are left beside {settings.database}.")
 
 
 def look_at_keys(exam: Examination, settings: OperatorSettings, *, clock: Clock) -> None:
