@@ -115,6 +115,10 @@ class DeadLetters(ABC):
         """Those of one queue or of all, the newest first."""
 
     @abstractmethod
+    async def count(self, queue: str | None = None) -> int:
+        """How many letters there are, of one queue or of all; one that is stored twice may count twice."""
+
+    @abstractmethod
     async def find(self, letter_id: str) -> DeadLetter | None:
         """The letter, if there is one."""
 

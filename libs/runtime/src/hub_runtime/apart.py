@@ -68,7 +68,7 @@ def run_apart(
     try:
         settings = load_settings(kind)
         for url in (settings.broker_url, settings.store_url):
-            _hide(url, redactor)
+            hide_password(url, redactor)
         configure_logging(service=name, level=settings.log_level, processors=[redactor])
         the_broker = Need("broker", lambda: broker(settings), patience_s=settings.start_patience_s)
         the_store = Need("store", lambda: store(settings), patience_s=settings.start_patience_s)
@@ -222,7 +222,7 @@ class Later:
             self._built.on_stopping()
 
 
-def _hide(url: str, redactor: Redactor) -> None:
+def hide_password(url: str, redactor: Redactor) -> None:
     """Let the password of a URL appear in no line of the log."""
     try:
         password = urlsplit(url).password

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
+from hub_model.errors import InvalidInput
 from hub_runtime.settings import OrFile, RuntimeSettings, file_settings
 from pydantic import Field, SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
@@ -49,6 +50,43 @@ class LocalSettings(RuntimeSettings):
     def url(self) -> str:
         """Where a hub with these settings answers."""
         return local_url(self.http_host, self.http_port)
+
+
+class OperatorSettings(LocalSettings):
+    """What the operator's commands need of any hub: one in one process, or services that run apart."""
+
+    database: Path = Path(".hub/hub.db")
+    public_keys_file: Path | None = None
+    fetcher_keys_file: Path | None = None
+    fetcher_keys: SecretStr | None = None
+    gateway_keys_file: Path | None = None
+    gateway_keys: SecretStr | None = None
+    jwks_url: str | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the hub is the one in one process: nothing says where a broker or a store is."""
+        return not {"broker_url", "store_url"} & self.model_fields_set
+
+    def check_both_urls(self) -> None:
+        """Raise InvalidInput unless both are said: a default would be a file that nobody else looks into."""
+        self.check_broker_url()
+        self.check_store_url()
+
+    def check_broker_url(self) -> None:
+        """Raise InvalidInput unless HUB_BROKER_URL is set."""
+        self._check("broker_url", "store_url")
+
+    def check_store_url(self) -> None:
+        """Raise InvalidInput unless HUB_STORE_URL is set."""
+        self._check("store_url", "broker_url")
+
+    def _check(self, name: str, other: str) -> None:
+        if name not in self.model_fields_set:
+            raise InvalidInput(
+                f"HUB_{other.upper()} is set and HUB_{name.upper()} is not. Set both (or their _FILE forms) as the "
+                "services have them; set neither for the hub that runs in one process."
+            )
 
 
 def misspelt_variables(kind: type[RuntimeSettings]) -> dict[str, str]:

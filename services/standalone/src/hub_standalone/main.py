@@ -11,7 +11,6 @@ import hub_transformer.main
 import hub_webhook_gateway.main
 import hub_writer.main
 import structlog
-from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker
 from hub_messaging.clock import Clock, utc_now
 from hub_runtime.logging import configure_logging
@@ -19,12 +18,10 @@ from hub_runtime.metrics import new_registry
 from hub_runtime.process import Readiness, Service, run_until_signal
 from hub_runtime.serving import HttpServer, process_app
 from hub_security.redaction import Redactor
-from hub_sqlite import SqliteDatabase
-from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS
 from hub_storage.store import Store
 from starlette.types import ASGIApp
 
+from hub_standalone.backend import open_file
 from hub_standalone.front import front_page
 from hub_standalone.local import local_url, misspelt_variables
 from hub_standalone.settings import StandaloneSettings
@@ -76,14 +73,8 @@ def build_system(
 @asynccontextmanager
 async def open_adapters(settings: StandaloneSettings) -> AsyncIterator[tuple[Broker, Store]]:
     """The broker and the store, in one file; they are closed before the file is."""
-    async with SqliteDatabase(settings.database) as database, AsyncExitStack() as stack:
-        store = SqliteStore(database)
-        stack.push_async_callback(store.close)
-        await store.open(SPECS)
-        broker = SqliteBroker(database)
-        stack.push_async_callback(broker.close)
-        await broker.open()
-        yield broker, store
+    async with open_file(settings.database) as both:
+        yield both
 
 
 @asynccontextmanager

@@ -122,6 +122,7 @@ class BrokerContract:
         ]
         assert letters[0].envelope.headers == {"ce-id": "1"}
         assert [item.queue for item in await broker.dead_letters.newest(limit=2)] == ["other", "work"]
+        assert [await broker.dead_letters.count(queue) for queue in (None, "work", "other", "none")] == [3, 2, 1, 0]
 
     async def test_a_replayed_letter_is_a_new_copy_on_its_first_attempt_in_its_own_queue(self, broker: Broker) -> None:
         await broker.declare(Subscription("same.key", ("key",)))

@@ -48,6 +48,12 @@ class RabbitDeadLetters(DeadLetters):
                     heapq.heappop(kept)
         return [letter for *_, letter in sorted(kept, key=lambda item: item[:2], reverse=True)]
 
+    async def count(self, queue: str | None = None) -> int:
+        async with self._look() as look:
+            if queue is None:
+                return await look.count()
+            return len([None async for letter, _ in look.letters() if letter.queue == queue])
+
     async def find(self, letter_id: str) -> DeadLetter | None:
         async with self._look() as look:
             found = [letter async for letter, _ in look.letters() if letter.id == letter_id]
@@ -95,9 +101,19 @@ class _Look:
         self._queue: AbstractQueue | None = None
         self._tag = ""
 
+    async def count(self) -> int:
+        """How many are there and not in hand."""
+
+        async def count() -> int:
+            await declare_base(self._channel, timeout_s=self._link.timing.call_s)
+            queue = await self._channel.declare_queue(DEAD_QUEUE, passive=True, timeout=self._link.timing.call_s)
+            return queue.declaration_result.message_count or 0
+
+        return await self._link.call(count(), "counting the dead letters")
+
     async def letters(self) -> AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]:
         """Every letter that is there now."""
-        count = await self._count()
+        count = await self.count()
         if not count:
             return
         await self._link.call(self._take(count), "reading the dead letters")
@@ -107,7 +123,7 @@ class _Look:
                     message = await self._arrived.get()
             except TimeoutError:
                 # One that was just removed may have been counted still.
-                if await self._count():
+                if await self.count():
                     continue
                 return
             self._held += 1
@@ -125,18 +141,10 @@ class _Look:
         await self._link.call(self._return(self._queue), "giving back dead letters")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _BACK_S
-        while await self._count() < self._held:
+        while await self.count() < self._held:
             if loop.time() > deadline:
                 return
             await asyncio.sleep(_PAUSE_S)
-
-    async def _count(self) -> int:
-        async def count() -> int:
-            await declare_base(self._channel, timeout_s=self._link.timing.call_s)
-            queue = await self._channel.declare_queue(DEAD_QUEUE, passive=True, timeout=self._link.timing.call_s)
-            return queue.declaration_result.message_count or 0
-
-        return await self._link.call(count(), "counting the dead letters")
 
     async def _take(self, count: int) -> None:
         await self._channel.set_qos(prefetch_count=count, timeout=self._link.timing.call_s)

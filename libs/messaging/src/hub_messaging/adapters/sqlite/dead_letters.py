@@ -29,6 +29,9 @@ class SqliteDeadLetters(DeadLetters):
         rows = await self._database.read(partial(tables.dead_letters, queue=queue, limit=limit))
         return [_letter(row) for row in rows]
 
+    async def count(self, queue: str | None = None) -> int:
+        return await self._database.read(partial(tables.count_dead_letters, queue=queue))
+
     async def find(self, letter_id: str) -> DeadLetter | None:
         row = await self._database.read(partial(tables.find, letter_id=letter_id))
         return None if row is None else _letter(row)

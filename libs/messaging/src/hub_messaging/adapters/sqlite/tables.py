@@ -257,6 +257,12 @@ def dead_letters(connection: apsw.Connection, queue: str | None, limit: int) -> 
     ]
 
 
+def count_dead_letters(connection: apsw.Connection, queue: str | None) -> int:
+    """How many letters there are, of one queue or of all."""
+    [(count,)] = _rows(connection, "SELECT count(*) FROM broker_dead_letters WHERE ?1 IS NULL OR queue = ?1", (queue,))
+    return int(count)
+
+
 def depth(connection: apsw.Connection, queue: str) -> int:
     """How many messages of the queue are not settled."""
     [(count,)] = _rows(connection, "SELECT count(*) FROM broker_messages WHERE queue = ?", (queue,))
