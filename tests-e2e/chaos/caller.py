@@ -29,7 +29,9 @@ class Caller:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if response.status_code < 500 and response.status_code != 429:
-                return response.raise_for_status()
+                if not response.is_success:
+                    raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
+                return response
             await asyncio.sleep(_PAUSE_S)
 
     async def all_of(self, path: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ _FIRST_RUN_S = 30.0
 
 @dataclass
 class College:
-    """One college with one integration. Its source serves ``rows``; ``runs`` says how many changed before each."""
+    """One college. Its ERP, which is synced, serves ``rows``; ``runs`` says how many changed before each sync."""
 
     id: str
     api: Caller
@@ -29,23 +29,16 @@ class College:
     history: History
     rng: random.Random
     rows: list[dict[str, str]] = field(default_factory=lambda: [student(number) for number in range(STUDENTS)])
-    integration: dict[str, Any] = field(default_factory=dict)
+    erp: dict[str, Any] = field(default_factory=dict)
+    gate: dict[str, Any] = field(default_factory=dict)
     runs: dict[str, int] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     accepted: dict[str, str] = field(default_factory=dict)
 
-    async def connect(self, source_url: str) -> None:
-        draft = {
-            "name": self.id,
-            "type": "erp",
-            "baseUrl": source_url,
-            "authType": "bearer",
-            "apiKey": "a-key-of-the-college",
-            "endpoints": {"students": {"path": "/students", "pagination": {"type": "page", "pageSize": PAGE_SIZE}}},
-            "syncInterval": 1440,
-            "enabled": False,
-        }
-        self.integration = (await self.api.until_taken("POST", "/api/integrations", json=draft)).json()
+    async def connect(self, erp_url: str, *, gate_url: str) -> None:
+        """The ERP and the gate; the gate has nothing to be asked for, it only pushes."""
+        self.erp = await self._create("ERP", erp_url, "students", enabled=False)
+        self.gate = await self._create("Gate", gate_url, "attendance", enabled=True)
         # Enabling syncs at once: that is the first run.
         await self.api.until_taken("PATCH", f"{self._path}/toggle", json={"enabled": True})
         async with asyncio.timeout(_FIRST_RUN_S):
@@ -54,9 +47,23 @@ class College:
         self.runs[runs[0]["id"]] = 0
         await self._follow(runs[0]["id"])
 
+    async def _create(self, name: str, url: str, data_type: str, *, enabled: bool) -> dict[str, Any]:
+        draft = {
+            "name": name,
+            "type": "erp",
+            "baseUrl": url,
+            "authType": "bearer",
+            "apiKey": "a-key-of-the-college",
+            "endpoints": {data_type: {"path": "/", "pagination": {"type": "page", "pageSize": PAGE_SIZE}}},
+            "syncInterval": 1440,
+            "enabled": enabled,
+        }
+        made: dict[str, Any] = (await self.api.until_taken("POST", "/api/integrations", json=draft)).json()
+        return made
+
     @property
     def _path(self) -> str:
-        return f"/api/integrations/{self.integration['id']}"
+        return f"/api/integrations/{self.erp['id']}"
 
     async def sync_until(self, stopped: asyncio.Event) -> None:
         """Change some rows and sync, again and again. No run reads meanwhile, so what each must count is known."""
@@ -102,11 +109,11 @@ class College:
     async def _push(self, student_id: str, attendance: str) -> None:
         record = {"studentId": student_id, "date": "2026-07-20", "attendance": attendance, "subject": "Gate"}
         body = json.dumps({"dataType": "attendance", "records": [record]}).encode()
-        signature = sign_legacy(self.integration["webhookSecret"], body)
+        signature = sign_legacy(self.gate["webhookSecret"], body)
         self.sent[student_id] = attendance
         await self.gateway.until_taken(
             "POST",
-            f"/api/webhooks/integrations/{self.integration['id']}",
+            f"/api/webhooks/integrations/{self.gate['id']}",
             content=body,
             headers={"content-type": "application/json", "x-webhook-signature": signature},
         )

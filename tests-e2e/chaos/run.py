@@ -50,7 +50,8 @@ async def chaos(folder: Path, *, seconds: float, seed: int, rabbit: RabbitNode, 
         starting = start_separate(
             folder,
             broker_url=rabbit.url(vhost, port=proxies["broker"].port),
-            store_url=f"mongodb://127.0.0.1:{proxies['store'].port}/hub",
+            # Directly: the server tells its own address, and the driver would go there past the proxy.
+            store_url=f"mongodb://127.0.0.1:{proxies['store'].port}/hub?directConnection=true",
             counts=dict.fromkeys(ONE_OF_EACH, 2),
             HUB_LOG_LEVEL="info",
         )
@@ -125,7 +126,8 @@ async def _college(
         stack.push_async_callback(caller.close)
         callers.append(caller)
     college = College(name, *callers, history, random.Random(rng.random()))
-    await college.connect(await stack.enter_async_context(serve(college.rows, PAGE_SIZE)))
+    erp_url = await stack.enter_async_context(serve(college.rows, PAGE_SIZE))
+    await college.connect(erp_url, gate_url=await stack.enter_async_context(serve([], PAGE_SIZE)))
     return college
 
 

@@ -23,9 +23,7 @@ async def findings(college: College) -> list[str]:
         found.append(f"{college.id}: {len(lost)} accepted pushes are not stored, such as {min(lost)}")
     found += _compared(college.id, "push", college.sent | college.accepted, stored, pushed, may_lack=True)
     for number, (run_id, changed) in enumerate(college.runs.items()):
-        run = (
-            await college.api.until_taken("GET", f"/api/integrations/{college.integration['id']}/runs/{run_id}")
-        ).json()
+        run = (await college.api.until_taken("GET", f"/api/integrations/{college.erp['id']}/runs/{run_id}")).json()
         found += _miscounted(f"{college.id}, run {number + 1}", run, is_first=number == 0, changed=changed)
     return found
 

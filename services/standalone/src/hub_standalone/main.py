@@ -104,18 +104,22 @@ async def run_system(settings: StandaloneSettings) -> int:
     for name, meant in misspelt_variables(StandaloneSettings).items():
         log.warning("settings.unknown", variable=name, did_you_mean=meant or None)
     async with open_adapters(settings) as (broker, store):
-        system = build_system(settings, broker=broker, store=store, redactor=redactor)
-        server = HttpServer(system.app, host=settings.http_host, port=settings.http_port)
+        return await serve(build_system(settings, broker=broker, store=store, redactor=redactor), settings)
 
-        def announce() -> None:
-            """On stdout: for people, and for whoever asked for port 0."""
-            url = local_url(settings.http_host, server.port)
-            print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
 
-        return await run_until_signal(
-            system.services,
-            grace_s=settings.shutdown_grace_s,
-            server=server,
-            readiness=system.readiness,
-            on_started=announce,
-        )
+async def serve(system: System, settings: StandaloneSettings) -> int:
+    """Run the system until SIGTERM or SIGINT, and say on stdout where it answers; return the exit code."""
+    server = HttpServer(system.app, host=settings.http_host, port=settings.http_port)
+
+    def announce() -> None:
+        """For people, and for whoever asked for port 0."""
+        url = local_url(settings.http_host, server.port)
+        print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
+
+    return await run_until_signal(
+        system.services,
+        grace_s=settings.shutdown_grace_s,
+        server=server,
+        readiness=system.readiness,
+        on_started=announce,
+    )
