@@ -10,7 +10,7 @@ SOURCES := $(MEMBERS:%=%/src)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down demo-compose not-as-root test test-fast lint docs lock bench
+.PHONY: help setup demo run up down demo-compose not-as-root test test-fast lint docs lock chaos bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-20s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
 
 docs: $(INSTALLED) ## what is generated from code: the configuration table, .env.example, openapi.json
 	@$(BIN)/python docs/generate.py
+
+chaos: $(INSTALLED) ## two of each service, killed, cut off and paused for SECONDS=120 while colleges use them; SEED=n repeats one
+	@$(BIN)/python tests-e2e/chaos/run.py --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
 
 bench: $(INSTALLED) ## the figures, all from one run
 	@$(BIN)/python bench/run.py $(ARGS)

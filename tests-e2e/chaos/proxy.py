@@ -13,10 +13,11 @@ class Proxy:
         self._to = port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
         self.port = 0
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     def cut(self) -> int:
@@ -30,6 +31,12 @@ class Proxy:
         if self._server is not None:
             self._server.close()
         self.cut()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pump = asyncio.create_task(self._serve(reader, writer))
+        self._pumps.add(pump)
+        pump.add_done_callback(self._pumps.discard)
 
     async def _serve(self, near: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
         try:

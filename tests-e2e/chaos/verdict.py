@@ -7,10 +7,10 @@ from chaos.college import STUDENTS, College
 
 
 async def findings(college: College) -> list[str]:
-    """What is lost, invented, there twice or miscounted."""
+    """What is lost, invented, there twice or miscounted at one college."""
     found: list[str] = []
     students = await college.api.all_of("/api/records/students")
-    found += _compared(
+    found += compared(
         college.id,
         "student",
         {row["studentId"]: row["name"] for row in college.rows},
@@ -21,10 +21,10 @@ async def findings(college: College) -> list[str]:
     stored = _values(pushed, "attendance")
     if lost := college.accepted.keys() - stored.keys():
         found.append(f"{college.id}: {len(lost)} accepted pushes are not stored, such as {min(lost)}")
-    found += _compared(college.id, "push", college.sent | college.accepted, stored, pushed, may_lack=True)
+    found += compared(college.id, "push", college.sent | college.accepted, stored, pushed, may_lack=True)
     for number, (run_id, changed) in enumerate(college.runs.items()):
         run = (await college.api.until_taken("GET", f"/api/integrations/{college.erp['id']}/runs/{run_id}")).json()
-        found += _miscounted(f"{college.id}, run {number + 1}", run, is_first=number == 0, changed=changed)
+        found += miscounted(f"{college.id}, run {number + 1}", run, is_first=number == 0, changed=changed)
     return found
 
 
@@ -32,7 +32,7 @@ def _values(items: list[dict[str, Any]], name: str) -> dict[str, str]:
     return {item["data"]["studentId"]: item["data"][name] for item in items}
 
 
-def _compared(
+def compared(
     college: str,
     what: str,
     expected: dict[str, str],
@@ -41,6 +41,7 @@ def _compared(
     *,
     may_lack: bool = False,
 ) -> list[str]:
+    """What differs between what was sent and what is stored; ``may_lack``: not everything that was sent was accepted."""
     found = []
     if twice := [key for key, count in Counter(item["data"]["studentId"] for item in items).items() if count > 1]:
         found.append(f"{college}: {what} {twice[0]} and {len(twice) - 1} others are stored twice")
@@ -53,7 +54,8 @@ def _compared(
     return found
 
 
-def _miscounted(name: str, run: dict[str, Any], *, is_first: bool, changed: int) -> list[str]:
+def miscounted(name: str, run: dict[str, Any], *, is_first: bool, changed: int) -> list[str]:
+    """What is wrong with a run that met so many changed rows."""
     counts = run["counts"]
     expected = {
         "fetched": STUDENTS,
