@@ -41,7 +41,7 @@ def compared(
     *,
     may_lack: bool = False,
 ) -> list[str]:
-    """What differs between what was sent and what is stored; ``may_lack``: not everything that was sent was accepted."""
+    """What differs between what was sent and what is stored; ``may_lack``: not all that was sent was accepted."""
     found = []
     if twice := [key for key, count in Counter(item["data"]["studentId"] for item in items).items() if count > 1]:
         found.append(f"{college}: {what} {twice[0]} and {len(twice) - 1} others are stored twice")
