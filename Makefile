@@ -10,10 +10,10 @@ SOURCES := $(MEMBERS:%=%/src)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-fast lint docs lock bench
+.PHONY: help setup demo run up down demo-compose not-as-root test test-fast lint docs lock chaos bench
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-20s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## environment and development keys
 	@$(BIN)/hub keys
@@ -23,6 +23,34 @@ demo: $(INSTALLED) ## a simulated college, two integrations, a sync, a webhook; 
 
 run: setup ## everything on http://127.0.0.1:8000, data in .hub/hub.db
 	@$(BIN)/hub run
+
+# Compose 1 has no --wait: make up COMPOSE=docker-compose WAIT=
+COMPOSE ?= docker compose
+WAIT ?= --wait
+export HUB_USER ?= $(shell id -u):$(shell id -g)
+ORDINARY := $(if $(filter 0:%,$(HUB_USER)),not-as-root)
+# STAND_IN=1: with the images that deploy/compose/stand-in/prepare has made.
+FILES := -f docker-compose.yml $(if $(STAND_IN),-f deploy/compose/stand-in/compose.yml)
+DEMO := $(COMPOSE) $(FILES) -f deploy/compose/demo.yml
+BUILD := $(if $(STAND_IN),,--build)
+ifdef STAND_IN
+export HUB_RABBITMQ_IMAGE := hub-stand-in:rabbitmq
+export HUB_MONGODB_IMAGE := hub-stand-in:mongodb
+endif
+
+up: setup $(ORDINARY) ## separate services over RabbitMQ and MongoDB, in containers
+	@$(COMPOSE) $(FILES) up $(BUILD) --detach $(WAIT)
+
+down: ## stop them; what they hold stays in its volumes
+	@$(COMPOSE) $(FILES) down
+
+demo-compose: setup $(ORDINARY) ## the demo against the separate services: checks every record
+	@$(if $(STAND_IN),:,$(DEMO) build demo)
+	@$(DEMO) up $(BUILD) --detach $(WAIT)
+	@$(DEMO) run --rm --use-aliases demo
+
+not-as-root:
+	@echo "The services must not run as root: chown -R 10001:10001 .hub, then make HUB_USER=10001:10001 ..."; exit 1
 
 test: $(INSTALLED) ## every test; ARGS are passed to pytest
 	@$(BIN)/python -m pytest $(ARGS)
@@ -39,6 +67,9 @@ lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
 
 docs: $(INSTALLED) ## what is generated from code: the configuration table, .env.example, openapi.json
 	@$(BIN)/python docs/generate.py
+
+chaos: $(INSTALLED) ## two of each service, killed, cut off and paused for SECONDS=120 while colleges use them; SEED=n repeats one
+	@$(BIN)/python tests-e2e/chaos/run.py --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
 
 bench: $(INSTALLED) ## the figures, all from one run
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -11,7 +11,7 @@ from typing import Any
 from hub_config_api import openapi
 from hub_config_api.settings import ConfigApiSettings
 from hub_fetcher.settings import FetcherSettings
-from hub_runtime.settings import RuntimeSettings
+from hub_runtime.settings import OrFile, RuntimeSettings
 from hub_scheduler.settings import SchedulerSettings
 from hub_standalone.settings import StandaloneSettings
 from hub_transformer.settings import TransformerSettings
@@ -34,11 +34,27 @@ CLASSES: dict[str, type[BaseSettings]] = {
     "webhook-gateway": GatewaySettings,
 }
 
+# What docker-compose.yml itself reads from .env.
+COMPOSE = {
+    "HUB_BASE_IMAGE": (
+        "python:3.13-slim-bookworm",
+        "Image the hub's own images are built on; it has Python 3.11 or later.",
+    ),
+    "HUB_RABBITMQ_IMAGE": ("rabbitmq:4-management", "Image of the broker."),
+    "HUB_MONGODB_IMAGE": ("mongo:8", "Image of the store."),
+    "HUB_USER": ("1000:1000", "User and group of the services in their containers: the owner of .hub/keys."),
+    "HUB_API_PORT": ("8000", "Port of this machine's loopback address for the config-api."),
+    "HUB_WEBHOOKS_PORT": ("8001", "Port of this machine's loopback address for the webhook-gateway."),
+    "HUB_RABBITMQ_PORT": ("15672", "Port of this machine's loopback address for RabbitMQ's management pages."),
+    "HUB_OUTSIDE_NETWORK": ("10.213.77.0/24", "Addresses of the network over which the fetcher reaches sources."),
+}
+
 
 def settings() -> dict[str, tuple[FieldInfo, list[str]]]:
     """Variable name -> its field and the services that read it; the common ones first.
 
-    Standalone reads every setting, so it is named only where no other service does.
+    Standalone reads every setting, so it is named only where no other service does. A setting that may lie in a
+    file is followed by the variable that names the file.
     """
     found: dict[str, tuple[FieldInfo, list[str]]] = {}
     for service in sorted(CLASSES, key=lambda name: (name != "every service", name == "standalone")):
@@ -46,7 +62,15 @@ def settings() -> dict[str, tuple[FieldInfo, list[str]]]:
             _, services = found.setdefault(f"HUB_{name.upper()}", (field, []))
             if "every service" not in services and (service != "standalone" or not services):
                 services.append(service)
+            if OrFile in field.metadata:
+                found[f"HUB_{name.upper()}_FILE"] = (_file_field(name), services)
+    for variable, (default, description) in COMPOSE.items():
+        found[variable] = (FieldInfo(default=default, description=description), ["docker-compose.yml"])
     return found
+
+
+def _file_field(name: str) -> FieldInfo:
+    return FieldInfo(default=None, description=f"File that holds HUB_{name.upper()}, instead of the variable.")
 
 
 def default_text(field: FieldInfo) -> str:

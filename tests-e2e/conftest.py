@@ -7,18 +7,49 @@ from typing import Any
 
 import httpx2
 import pytest
+from hub_messaging.testing.rabbitmq_node import RabbitNode, running_node
 from hub_standalone.client import HubClient
 from hub_standalone.demo.college import College, Credentials, serve_college
 from hub_standalone.demo.world import build_world
-from running import RunningHub, start_hub
+from hub_storage.testing.secantus import SecantusServer, require_secantus
+from running import RunningHub, Standalone, start_hub
+from separate import SeparateHub, start_separate
 
 
 @pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
-    """The hub that tests share; each test is a college of its own."""
-    running = start_hub(tmp_path_factory.mktemp("hub"))
+def standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
+    """Every service in one process over one SQLite file."""
+    running = start_hub(tmp_path_factory.mktemp("standalone"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+    with running_node(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def separate(tmp_path_factory: pytest.TempPathFactory, rabbit: RabbitNode) -> Iterator[SeparateHub]:
+    """Each service as a process of its own over RabbitMQ and a server that speaks MongoDB's protocol."""
+    require_secantus()
+    mongo = SecantusServer(tmp_path_factory.mktemp("mongodb"))
+    mongo.start()
+    try:
+        with start_separate(
+            tmp_path_factory.mktemp("separate"), broker_url=rabbit.fresh_url(), store_url=f"{mongo.url}hub"
+        ) as running:
+            yield running
+    finally:
+        mongo.kill()
+
+
+@pytest.fixture(scope="session", params=["standalone", "separate"])
+def hub(request: pytest.FixtureRequest) -> RunningHub:
+    """The hub that tests share, in each of its forms; each test is a college of its own."""
+    running: RunningHub = request.getfixturevalue(request.param)
+    return running
 
 
 @pytest.fixture

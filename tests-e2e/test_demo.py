@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from hub_sqlite import FileLock
-from running import COMMAND_DEADLINE_S, HUB, environment, run_hub
+from running import COMMAND_DEADLINE_S, HUB, RunningHub, environment, free_port, run_hub
 
 
 @pytest.mark.slow
@@ -16,6 +16,23 @@ def test_the_demo_finds_every_record_as_the_college_has_it(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 23,728 records are as the college has them" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_against_a_hub_that_runs_already_can_be_played_again(hub: RunningHub, tmp_path: Path) -> None:
+    college_url = f"http://127.0.0.1:{free_port()}"
+    command = ("demo", "--once", "--url", hub.url, "--college-url", college_url)
+    for _ in range(2):
+        done = run_hub(tmp_path, *command, "--webhooks-url", hub.webhooks_url + "/")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "all 23,728 records are as the college has them" in done.stdout
+
+
+@pytest.mark.parametrize("college_url", ["nonsense", "http://127.0.0.1", "https://127.0.0.1:9000", "http://h:port"])
+def test_a_college_is_served_only_where_it_can_be(college_url: str, tmp_path: Path) -> None:
+    done = run_hub(tmp_path, "demo", "--once", "--url", "http://127.0.0.1:9", "--college-url", college_url)
+    assert done.returncode == 1
+    assert "is not where a simulated college can be" in done.stderr
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 from hub_standalone.client import HubClient
 from hub_standalone.progress import ProgressView
 from rich.console import Console
-from running import RunningHub, run_hub, start_hub
+from running import RunningHub, Standalone, run_hub, start_hub
 
 
 def refused(folder: Path, **settings: str) -> str:
@@ -19,22 +19,22 @@ def refused(folder: Path, **settings: str) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/", "/api/openapi.json"])
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/api/openapi.json"])
 async def test_what_needs_no_token_answers_without_one(hub: RunningHub, path: str) -> None:
     async with httpx2.AsyncClient(base_url=hub.url, trust_env=False) as client:
         assert (await client.get(path)).status_code == 200
 
 
-async def test_the_front_page_links_to_what_exists(hub: RunningHub) -> None:
-    async with httpx2.AsyncClient(base_url=hub.url, trust_env=False) as client:
+async def test_the_front_page_links_to_what_exists(standalone: Standalone) -> None:
+    async with httpx2.AsyncClient(base_url=standalone.url, trust_env=False) as client:
         links = [link for link in (await client.get("/")).json().values() if link.startswith("/")]
         assert links
         for link in links:
             assert (await client.get(link)).status_code != 404
 
 
-async def test_webhooks_and_the_api_share_one_port(http: httpx2.AsyncClient) -> None:
-    unknown = await http.post("/api/webhooks/integrations/nobody", json={})
+async def test_each_path_is_answered_by_the_service_it_belongs_to(hub: RunningHub, http: httpx2.AsyncClient) -> None:
+    unknown = await http.post(f"{hub.webhooks_url}/api/webhooks/integrations/nobody", json={})
     assert unknown.status_code in (401, 404)
     assert unknown.headers["content-type"] == "application/problem+json"
     assert (await http.get("/api/integrations")).status_code == 200
@@ -57,14 +57,14 @@ def test_without_a_way_to_check_tokens_it_does_not_start(tmp_path: Path) -> None
     assert "HUB_JWKS_URL" in refused(tmp_path, HUB_TOKEN_SECRET="")
 
 
-def test_a_second_process_on_the_same_file_is_refused_and_the_first_lives_on(hub: RunningHub) -> None:
-    reason = refused(hub.folder)
-    assert str(hub.process.pid) in reason
-    assert httpx2.get(f"{hub.url}/health/ready", trust_env=False).status_code == 200
+def test_a_second_process_on_the_same_file_is_refused_and_the_first_lives_on(standalone: Standalone) -> None:
+    reason = refused(standalone.folder)
+    assert str(standalone.process.pid) in reason
+    assert httpx2.get(f"{standalone.url}/health/ready", trust_env=False).status_code == 200
 
 
-def test_a_taken_port_is_named(hub: RunningHub, tmp_path: Path) -> None:
-    port = hub.url.rpartition(":")[2]
+def test_a_taken_port_is_named(standalone: Standalone, tmp_path: Path) -> None:
+    port = standalone.url.rpartition(":")[2]
     assert run_hub(tmp_path, "keys").returncode == 0
     assert port in refused(tmp_path, HUB_HTTP_PORT=port)
 

@@ -29,7 +29,7 @@ TOGGLE = """curl -s -X PATCH $HUB/api/integrations/$ID/toggle -H "Authorization:
 TEST = 'curl -s -X POST $HUB/api/integrations/$ID/test -H "Authorization: Bearer $TOKEN"'
 SYNC = 'curl -s -X POST $HUB/api/integrations/$ID/sync -H "Authorization: Bearer $TOKEN"'
 LOGS = 'curl -s $HUB/api/integrations/$ID/logs -H "Authorization: Bearer $TOKEN"'
-WEBHOOK = """curl -s -X POST $HUB/api/webhooks/integrations/$ID -H "x-webhook-signature: $SIGNATURE" \
+WEBHOOK = """curl -s -X POST $WEBHOOKS/api/webhooks/integrations/$ID -H "x-webhook-signature: $SIGNATURE" \
   -H 'content-type: application/json' -d "$BODY" """
 
 Shell = Callable[..., tuple[int, Any]]
@@ -78,7 +78,9 @@ def shell(request: pytest.FixtureRequest, hub: RunningHub, college_id: str) -> S
     if request.param == "curl" and shutil.which("curl") is None:
         pytest.skip("there is no curl on this machine; the other way takes the same lines")
     run = by_curl if request.param == "curl" else by_httpx
-    return lambda line, **variables: run(line, {"HUB": hub.url, "TOKEN": hub.token(college_id), **variables})
+    return lambda line, **variables: run(
+        line, {"HUB": hub.url, "WEBHOOKS": hub.webhooks_url, "TOKEN": hub.token(college_id), **variables}
+    )
 
 
 async def test_every_line_of_the_guides_api_does_what_it_says(

@@ -5,8 +5,7 @@ import sys
 
 from crash.crashing import CrashingBroker, CrashingStore, CrashPlan
 from hub_runtime.logging import configure_logging
-from hub_runtime.process import run_until_signal
-from hub_standalone.main import NAME, AnnouncedServer, build_system, open_adapters
+from hub_standalone.main import NAME, build_system, open_adapters, serve
 from hub_standalone.settings import StandaloneSettings
 
 
@@ -15,12 +14,7 @@ async def main(plan: CrashPlan) -> int:
     configure_logging(service=NAME, level=settings.log_level)
     async with open_adapters(settings) as (broker, store):
         system = build_system(settings, broker=CrashingBroker(broker, plan), store=CrashingStore(store, plan))
-        return await run_until_signal(
-            system.services,
-            grace_s=settings.shutdown_grace_s,
-            server=AnnouncedServer(system.app, host=settings.http_host, port=settings.http_port),
-            readiness=system.readiness,
-        )
+        return await serve(system, settings)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 
-from hub_messaging.broker import Broker, Consumer, DeadLetter, Delivery, Envelope, OnDelivery, Subscription
+from hub_messaging.broker import Broker, Consumer, DeadLetters, Delivery, Envelope, OnDelivery, Subscription
 from hub_model.records import DataType, Outcome, StoredRecord
 from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
@@ -68,8 +68,9 @@ class CrashingBroker(Broker):
 
         return await self._broker.consume(subscription, receive)
 
-    async def dead_letters(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
-        return await self._broker.dead_letters(queue, limit=limit)
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return self._broker.dead_letters
 
     async def depth(self, queue: str) -> int:
         return await self._broker.depth(queue)

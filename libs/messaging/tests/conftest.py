@@ -1,10 +1,10 @@
 """Fixtures of the messaging tests: brokers on a file of their own, and what can be made to go wrong with them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hub_messaging.adapters.sqlite import SqliteBroker
@@ -12,6 +12,9 @@ from hub_messaging.broker import Broker, Envelope
 from hub_messaging.opening import open_broker
 from hub_model.errors import Unavailable
 from hub_sqlite import SqliteDatabase
+
+if TYPE_CHECKING:
+    from hub_messaging.testing.rabbitmq_node import RabbitNode
 
 pytest.register_assert_rewrite("hub_messaging.testing")
 
@@ -61,6 +64,15 @@ async def broker_factory(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable
 
     yield open_again
     await stack.aclose()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[RabbitNode]":
+    """One node for all tests; each takes a virtual host of its own."""
+    from hub_messaging.testing.rabbitmq_node import running_node
+
+    with running_node(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from hub_model.errors import Conflict, InvalidInput, Unavailable
 
 
 async def test_an_unknown_scheme_is_refused_naming_the_supported_ones() -> None:
-    for url in ("amqps://user:secret@host", "", "hub.db"):
-        with pytest.raises(InvalidInput, match="supported: sqlite") as refusal:
+    for url in ("stomp://user:secret@host", "", "hub.db"):
+        with pytest.raises(InvalidInput, match="supported: sqlite, amqp, amqps") as refusal:
             async with open_broker(url):
                 pass
         assert "secret" not in str(refusal.value)

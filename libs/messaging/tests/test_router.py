@@ -141,7 +141,7 @@ async def test_a_handler_error_after_some_yields_leaves_the_message_unacked_and_
     await wait_until(lambda: has_depth(broker, "syncs", 0))
     assert attempts == [1, 2]
     assert await sequences_in(broker) == [0, 0, 1, 1, 2]
-    assert not await broker.dead_letters()
+    assert not await broker.dead_letters.newest()
 
 
 async def test_at_most_four_yielded_messages_are_unconfirmed(broker: Any) -> None:
@@ -218,7 +218,7 @@ async def test_what_is_given_up_is_dead_lettered_and_its_run_is_told(
     syncs = Syncs(broker, *[error] * 8)
     await syncs.run()
     assert syncs.attempts == attempts
-    (letter,) = await broker.dead_letters()
+    (letter,) = await broker.dead_letters.newest()
     assert decode(letter.envelope) == SYNC
     (failure,) = [decode(item) for item in broker.published if item.routing_key == "sync.failed"]
     assert isinstance(failure, SyncFailed)
@@ -230,7 +230,7 @@ async def test_rate_limits_do_not_use_up_attempts(broker: Any) -> None:
     syncs = Syncs(broker, *[RateLimited("slow down")] * 30, TransientError("down"))
     await syncs.run()
     assert syncs.attempts == [1] * 31 + [2]
-    assert not await broker.dead_letters()
+    assert not await broker.dead_letters.newest()
 
 
 async def test_an_undecodable_message_is_dead_lettered_with_the_reason(broker: Any) -> None:
@@ -248,7 +248,7 @@ async def test_an_undecodable_message_is_dead_lettered_with_the_reason(broker: A
     )
     await syncs.finish()
     assert syncs.contexts == []
-    reasons = [letter.reason.partition(":")[0] for letter in await broker.dead_letters()]
+    reasons = [letter.reason.partition(":")[0] for letter in await broker.dead_letters.newest()]
     assert sorted(reasons) == [
         "undecodable_message",
         "undecodable_message",
@@ -272,7 +272,7 @@ async def test_a_handlers_own_timeout_is_a_bug_and_not_the_deadline(broker: Any)
     syncs = Syncs(broker, *[TimeoutError()] * 3)
     await syncs.run()
     assert syncs.attempts == [1, 2, 3]
-    assert [letter.reason for letter in await broker.dead_letters()] == ["internal_error"]
+    assert [letter.reason for letter in await broker.dead_letters.newest()] == ["internal_error"]
 
 
 async def test_stop_finishes_what_is_in_flight_and_gives_back_the_rest(broker: Any) -> None:

@@ -34,7 +34,7 @@ async def test_a_message_that_is_handed_out_twenty_times_in_vain_is_dead_lettere
     await broker.publish([envelope(b"poison")])
     await wait_until(lambda: is_empty(broker))
     assert counts == list(range(1, 21))
-    (letter,) = await broker.dead_letters()
+    (letter,) = await broker.dead_letters.newest()
     assert (letter.reason, letter.envelope.body) == ("delivery_limit", b"poison")
     await broker.publish([envelope(b"the queue goes on")])
     await wait_until(lambda: len(counts) > 20)
@@ -317,3 +317,22 @@ async def test_two_tasks_may_declare_one_queue_at_once(database: SqliteDatabase)
     await broker.publish([envelope()])
     assert await broker.depth("work") == 1
     await broker.close()
+
+
+async def test_a_letter_stays_when_its_replay_cannot_be_written(broker: Any, database: Any) -> None:
+    async def give_up(delivery: Delivery) -> None:
+        await delivery.dead_letter("no use")
+
+    consumer = await broker.consume(Subscription("work", ("key",), max_length=1), give_up)
+    await broker.publish([envelope(b"x")])
+    await wait_until(lambda: is_empty(broker))
+    await consumer.close()
+    (letter,) = await broker.dead_letters.newest()
+    database.is_failing = True
+    with pytest.raises(Unavailable):
+        await broker.dead_letters.replay(letter.id)
+    database.is_failing = False
+    assert (await broker.dead_letters.newest(), await broker.depth("work")) == ([letter], 0)
+    # The place that was reserved for it is free again.
+    assert await broker.dead_letters.replay(letter.id)
+    assert await broker.depth("work") == 1

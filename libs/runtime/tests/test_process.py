@@ -82,9 +82,9 @@ async def test_services_start_in_order_and_stop_in_reverse(number: int) -> None:
     code = await run_until_signal(services, grace_s=1, server=FakeServer(recorder.calls))
     assert code == EXIT_DRAINED
     assert recorder.calls == [
+        "serve",
         "start a",
         "start b",
-        "serve",
         "stopping b",
         "stopping a",
         "close server",
@@ -98,7 +98,7 @@ async def test_a_service_that_cannot_start_stops_those_before_it_and_is_raised()
     broken = recorder.service("b", start_error=Unavailable("no broker"))
     with pytest.raises(Unavailable, match="no broker"):
         await run_until_signal([recorder.service("a"), broken, recorder.service("c")], grace_s=1)
-    assert recorder.calls == ["start a", "start b", "stop a"]
+    assert recorder.calls == ["start a", "start b", "stopping a", "stop a"]
 
 
 async def test_a_service_that_fails_to_stop_does_not_keep_the_others_from_stopping() -> None:
@@ -137,6 +137,25 @@ async def test_a_server_that_dies_stops_the_process_with_an_error() -> None:
     recorder = Recorder()
     server = FakeServer(recorder.calls, dies=True)
     assert await run_until_signal([recorder.service("a")], grace_s=1, server=server) == EXIT_INCOMPLETE
+    assert recorder.calls[-1] == "stop a"
+
+
+async def test_a_service_that_can_no_longer_work_stops_the_process_with_an_error() -> None:
+    recorder = Recorder()
+    is_deaf = asyncio.Event()
+
+    async def stop(grace_s: float) -> bool:
+        return True
+
+    async def start() -> None:
+        asyncio.get_running_loop().call_later(0.01, is_deaf.set)
+
+    async def failed() -> None:
+        await is_deaf.wait()
+
+    broker = Service(name="broker", start=start, stop=stop, failed=failed)
+    async with asyncio.timeout(5):
+        assert await run_until_signal([recorder.service("a"), broker], grace_s=1) == EXIT_INCOMPLETE
     assert recorder.calls[-1] == "stop a"
 
 
@@ -185,3 +204,59 @@ def test_run_gives_the_exit_code_of_main() -> None:
         return 7
 
     assert run(main) == 7
+
+
+async def test_a_signal_ends_a_start_that_still_waits() -> None:
+    recorder = Recorder()
+
+    async def wait_for_ever() -> None:
+        asyncio.get_running_loop().call_later(0.01, signal_self(signal.SIGTERM))
+        await asyncio.Event().wait()
+
+    async def stop(grace_s: float) -> bool:
+        raise AssertionError("it has not started")
+
+    services = [recorder.service("a"), Service(name="waiting", start=wait_for_ever, stop=stop), recorder.service("c")]
+    async with asyncio.timeout(5):
+        assert await run_until_signal(services, grace_s=1, server=FakeServer(recorder.calls)) == EXIT_DRAINED
+    assert recorder.calls == ["serve", "start a", "stopping a", "close server", "stop a"]
+
+
+async def test_a_service_that_fails_for_good_ends_the_process_with_an_error() -> None:
+    recorder = Recorder()
+
+    async def nothing() -> None: ...
+
+    async def stop(grace_s: float) -> bool:
+        return True
+
+    broker = Service(name="broker", start=nothing, stop=stop, failed=nothing)
+    async with asyncio.timeout(5):
+        assert await run_until_signal([broker, recorder.service("a")], grace_s=1) == EXIT_INCOMPLETE
+    assert recorder.calls == ["start a", "stopping a", "stop a"]
+
+
+async def test_what_has_not_started_is_not_ready_and_takes_no_requests() -> None:
+    recorder = Recorder()
+    seen: list[list[str]] = []
+
+    async def start() -> None:
+        seen.append(await readiness.failures())
+        with pytest.raises(Unavailable, match="second has not started"):
+            readiness.check_started()
+
+    async def stop(grace_s: float) -> bool:
+        return True
+
+    services = [recorder.service("first"), Service(name="second", start=start, stop=stop), recorder.service("third")]
+    readiness = Readiness(services)
+    started: list[bool] = []
+
+    def on_started() -> None:
+        readiness.check_started()
+        started.append(True)
+        signal_self(signal.SIGTERM)()
+
+    await run_until_signal(services, grace_s=1, readiness=readiness, on_started=on_started)
+    assert seen == [["second", "third"]]
+    assert started == [True]

@@ -159,3 +159,23 @@ async def test_a_client_that_sends_too_much_still_sees_the_answer(announced: boo
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert b"/problems/too-large" in answer
         writer.close()
+
+
+async def test_while_services_start_only_health_and_metrics_are_answered() -> None:
+    async def nothing() -> None: ...
+
+    async def stop(grace_s: float) -> bool:
+        return True
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("it has not started")
+
+    late = Service(name="late", start=nothing, stop=stop)
+    readiness = Readiness([late])
+    readiness.pending = (late,)
+    async with serving(process_app({"": app}, readiness=readiness, registry=new_registry())) as (_, client):
+        early = await client.get("/api/anything")
+        assert (early.status_code, early.headers["retry-after"]) == (503, "2")
+        assert early.headers["content-type"] == "application/problem+json"
+        assert (await client.get("/health/ready")).json() == {"status": "not_ready", "failed": ["late"]}
+        assert [(await client.get(path)).status_code for path in ("/health/live", "/metrics")] == [200, 200]

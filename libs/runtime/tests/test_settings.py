@@ -1,7 +1,10 @@
 """The settings of every process."""
 
+from pathlib import Path
+
 import pytest
-from hub_runtime.settings import RuntimeSettings
+from hub_model.errors import InvalidInput
+from hub_runtime.settings import RuntimeSettings, load_settings
 from pydantic import ValidationError
 
 
@@ -28,3 +31,52 @@ def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HUB_HTTP_PORT", "70000")
     with pytest.raises(ValidationError):
         RuntimeSettings()
+
+
+def test_a_url_may_lie_in_a_file_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "broker-url"
+    secret.write_text("amqp://hub:canary@broker/hub\n")
+    monkeypatch.setenv("HUB_BROKER_URL_FILE", str(secret))
+    assert load_settings(RuntimeSettings).broker_url == "amqp://hub:canary@broker/hub"
+
+
+def test_a_file_may_be_named_in_a_line_of_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("store-url").write_text("mongodb://store/hub")
+    Path(".env").write_text("HUB_STORE_URL_FILE=store-url\n")
+    assert load_settings(RuntimeSettings).store_url == "mongodb://store/hub"
+
+
+def test_only_settings_that_hold_secrets_may_lie_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("9090")
+    monkeypatch.setenv("HUB_HTTP_PORT_FILE", str(tmp_path / "port"))
+    assert load_settings(RuntimeSettings).http_port == 8000
+
+
+@pytest.mark.parametrize(
+    ("content", "variables", "said"),
+    [
+        (None, {}, "HUB_BROKER_URL_FILE names .*, which cannot be read: No such file"),
+        ("  \n", {}, "HUB_BROKER_URL_FILE names .*, which is empty"),
+        (b"\xff", {}, "HUB_BROKER_URL_FILE names .*, which is not UTF-8"),
+        ("amqp://canary", {"HUB_BROKER_URL": "amqp://other"}, "HUB_BROKER_URL and HUB_BROKER_URL_FILE are both set"),
+    ],
+)
+def test_a_secret_file_that_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | bytes | None, variables: dict[str, str], said: str
+) -> None:
+    path = tmp_path / "broker-url"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    monkeypatch.setenv("HUB_BROKER_URL_FILE", str(path))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidInput, match=said) as raised:
+        load_settings(RuntimeSettings)
+    assert "canary" not in str(raised.value)
+
+
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_HTTP_PORT", "")
+    monkeypatch.setenv("HUB_BROKER_URL_FILE", "")
+    assert load_settings(RuntimeSettings).http_port == 8000

@@ -133,10 +133,11 @@ async def test_a_second_process_is_refused_and_told_who_has_the_file(database: S
     _, errors = await asyncio.wait_for(process.communicate(), timeout=20)
     assert process.returncode != 0
     assert f"is in use by process {os.getpid()}" in errors.decode()
+    assert "amqp://" in errors.decode()
 
 
 async def test_opening_the_same_file_twice_in_one_process_is_refused(database: SqliteDatabase, tmp_path: Path) -> None:
-    with pytest.raises(Conflict, match="one process at a time"):
+    with pytest.raises(Conflict, match=r"which is this one.*a file each"):
         async with SqliteDatabase(tmp_path / "hub.db"):
             pass
 

@@ -1,8 +1,10 @@
-"""Fixtures of the storage tests: a store on a file of its own, and values to put in it."""
+"""Fixtures of the storage tests: stores on a file or in a database of their own, and values to put in them."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +14,62 @@ from hub_storage.collection import CollectionSpec
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS
 from hub_storage.store import Store
+from pymongo import AsyncMongoClient
 
 pytest.register_assert_rewrite("hub_storage.testing")
 
 from hub_storage.testing import StoreFactory  # noqa: E402 - its asserts are rewritten first
+from hub_storage.testing.secantus import SecantusServer, require_secantus  # noqa: E402
 
 NOW = datetime(2026, 7, 20, 9, 30, 0, 123_456, tzinfo=UTC)
 
 
+_databases = count()
+
+
+@pytest.fixture(scope="session")
+def mongodb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server, without a database: the one that HUB_TEST_MONGODB_URL names, or one of our own."""
+    if given := os.environ.get("HUB_TEST_MONGODB_URL"):
+        yield given
+        return
+    require_secantus()
+    server = SecantusServer(tmp_path_factory.mktemp("mongodb"))
+    server.start()
+    yield server.url
+    server.kill()
+
+
 @pytest.fixture
-async def store_factory(tmp_path: Path) -> AsyncIterator[StoreFactory]:
-    """Opens a SqliteStore on the same file each time, after closing the one before."""
+async def mongodb_url(mongodb_server: str) -> AsyncIterator[str]:
+    """A database of its own, gone afterwards."""
+    address, _, options = mongodb_server.partition("?")
+    name = f"hub_test_{os.getpid()}_{next(_databases)}"
+    yield f"{address.rstrip('/')}/{name}{'?' * bool(options)}{options}"
+    async with AsyncMongoClient[dict[str, Any]](mongodb_server) as client:
+        await client.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/hub.db"
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A test that uses it, or ``store``, runs once on each technology."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def store_factory(store_url: str) -> AsyncIterator[StoreFactory]:
+    """Opens a store on the same storage each time, after closing the one before."""
     stack = AsyncExitStack()
 
     async def open_again(specs: Sequence[CollectionSpec]) -> Store:
         await stack.aclose()
-        return await stack.enter_async_context(open_store(f"sqlite:///{tmp_path}/hub.db", specs))
+        return await stack.enter_async_context(open_store(store_url, specs))
 
     yield open_again
     await stack.aclose()

@@ -1,12 +1,16 @@
 """Chains, receipts and idempotency keys: who may go on with what, also when many ask at once."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hub_model.errors import Conflict, InvalidInput, NotFound
 from hub_model.logs import ReceiptStatus, WebhookReceipt
 from hub_model.records import DataType
+from hub_storage.collection import Collection, Document
 from hub_storage.repositories import Chains, IdempotencyKeys, Receipts, StoredReply
 from hub_storage.store import Store
 
@@ -88,6 +92,29 @@ async def test_several_receipts_begin_in_one_write_and_those_there_already_are_t
     assert await receipts.begin_all([]) == {}
 
 
+class Vanishing:
+    """A collection from which whatever is in the way is removed, right after it was."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._collection, name)
+
+    async def insert(self, documents: Mapping[str, Document]) -> frozenset[str]:
+        taken = await self._collection.insert(documents)
+        for receipt_id in taken:
+            await self._collection.delete(receipt_id)
+        return taken
+
+
+async def test_a_receipt_that_is_removed_while_it_is_looked_at_begins_anew(store: Store, now: datetime) -> None:
+    await Receipts(store).begin(a_receipt(now))
+    vanishing: Any = SimpleNamespace(collection=lambda spec: Vanishing(store.collection(spec)))
+    assert await Receipts(vanishing).begin(a_receipt(now)) is None
+    assert await Receipts(store).begin(a_receipt(now)) == a_receipt(now)
+
+
 async def test_accepting_an_unknown_receipt_is_not_found(store: Store) -> None:
     with pytest.raises(NotFound):
         await Receipts(store).accept("nowhere")
@@ -96,7 +123,7 @@ async def test_accepting_an_unknown_receipt_is_not_found(store: Store) -> None:
 async def test_a_finished_request_is_answered_again_word_for_word(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
     assert await keys.begin("c1", "k", fingerprint="f", now=now) is None
-    await keys.finish("c1", "k", status=201, headers={"ETag": '"1"'}, body='{"id": "ü"}')
+    await keys.finish("c1", "k", started_at=now, status=201, headers={"ETag": '"1"'}, body='{"id": "ü"}')
     reply = await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(hours=23))
     assert reply == StoredReply(201, {"ETag": '"1"'}, '{"id": "ü"}')
 
@@ -114,7 +141,7 @@ async def test_a_key_of_another_request_is_a_mismatch(store: Store, now: datetim
     keys = IdempotencyKeys(store)
     await keys.begin("c1", "k", fingerprint="f", now=now)
     if finished:
-        await keys.finish("c1", "k", status=200, headers={}, body="")
+        await keys.finish("c1", "k", started_at=now, status=200, headers={}, body="")
     with pytest.raises(InvalidInput) as caught:
         await keys.begin("c1", "k", fingerprint="g", now=now)
     assert caught.value.code == "idempotency_mismatch"
@@ -123,15 +150,15 @@ async def test_a_key_of_another_request_is_a_mismatch(store: Store, now: datetim
 async def test_an_abandoned_key_is_new_again(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
     await keys.begin("c1", "k", fingerprint="f", now=now)
-    await keys.abandon("c1", "k")
-    await keys.abandon("c1", "k")
+    await keys.abandon("c1", "k", started_at=now)
+    await keys.abandon("c1", "k", started_at=now)
     assert await keys.begin("c1", "k", fingerprint="g", now=now) is None
 
 
 async def test_an_entry_older_than_24_hours_counts_as_absent(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
     await keys.begin("c1", "k", fingerprint="f", now=now)
-    await keys.finish("c1", "k", status=200, headers={}, body="")
+    await keys.finish("c1", "k", started_at=now, status=200, headers={}, body="")
     later = now + timedelta(hours=24, seconds=1)
     assert await keys.begin("c1", "k", fingerprint="g", now=later) is None
     with pytest.raises(Conflict):
@@ -165,6 +192,21 @@ async def test_colleges_do_not_share_keys(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
     await keys.begin("c1", "k", fingerprint="f", now=now)
     assert await keys.begin("c2", "k", fingerprint="g", now=now) is None
-    await keys.finish("c2", "k", status=200, headers={}, body="theirs")
+    await keys.finish("c2", "k", started_at=now, status=200, headers={}, body="theirs")
     with pytest.raises(Conflict):
         await keys.begin("c1", "k", fingerprint="f", now=now)
+
+
+async def test_a_request_that_was_overtaken_leaves_the_entry_of_the_one_that_overtook_it(
+    store: Store, now: datetime
+) -> None:
+    keys = IdempotencyKeys(store)
+    later = now + timedelta(minutes=6)
+    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.begin("c1", "k", fingerprint="g", now=later)
+    await keys.finish("c1", "k", started_at=now, status=200, headers={}, body="of the first")
+    await keys.abandon("c1", "k", started_at=now)
+    with pytest.raises(Conflict):
+        await keys.begin("c1", "k", fingerprint="g", now=later)
+    await keys.finish("c1", "k", started_at=later, status=200, headers={}, body="of the second")
+    assert await keys.begin("c1", "k", fingerprint="g", now=later) == StoredReply(200, {}, "of the second")

@@ -135,8 +135,8 @@ async def refuse_receipt_calls(store: Store, now: datetime) -> set[str]:
 async def refuse_idempotency_calls(store: Store, now: datetime) -> set[str]:
     keys = IdempotencyKeys(store)
     assert await keys.begin("c2", "k", fingerprint="g", now=now) is None
-    await keys.finish("c2", "k", status=200, headers={}, body="")
-    await keys.abandon("c2", "k")
+    await keys.finish("c2", "k", started_at=now, status=200, headers={}, body="")
+    await keys.abandon("c2", "k", started_at=now)
     with pytest.raises(Conflict):
         await keys.begin("c1", "k", fingerprint="f", now=now)
     with pytest.raises(InvalidInput):

@@ -25,7 +25,7 @@ async def test_a_sqlite_url_opens_a_file_with_its_collections_and_closes_it(tmp_
 
 @pytest.mark.parametrize("url", ["redis://user:canary@host/0", "hub.db", "", "canary://x"])
 async def test_another_scheme_is_refused_without_repeating_the_url(url: str) -> None:
-    with pytest.raises(InvalidInput, match="supported: sqlite") as caught:
+    with pytest.raises(InvalidInput, match="supported: sqlite, mongodb") as caught:
         async with open_store(url, SPECS):
             pass
     assert "@" not in str(caught.value)

@@ -1,6 +1,12 @@
 """The SQLite store keeps every promise of both ports."""
 
+import pytest
 from hub_storage.testing import CollectionContract, RecordStoreContract
+
+
+@pytest.fixture
+def store_url(sqlite_url: str) -> str:
+    return sqlite_url
 
 
 class TestSqliteCollections(CollectionContract):

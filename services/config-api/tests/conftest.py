@@ -17,7 +17,7 @@ import structlog
 from hub_config_api.main import build_service
 from hub_config_api.settings import ConfigApiSettings
 from hub_messaging.adapters.sqlite import SqliteBroker
-from hub_messaging.broker import Broker, Consumer, DeadLetter, Delivery, Envelope, OnDelivery, Subscription
+from hub_messaging.broker import Broker, Consumer, DeadLetters, Delivery, Envelope, OnDelivery, Subscription
 from hub_messaging.envelope import decode
 from hub_messaging.publisher import Publisher
 from hub_model.errors import Unavailable
@@ -84,8 +84,9 @@ class UnreliableBroker(Broker):
     async def consume(self, subscription: Subscription, on_delivery: OnDelivery) -> Consumer:
         return await self._broker.consume(subscription, on_delivery)
 
-    async def dead_letters(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
-        return await self._broker.dead_letters(queue, limit=limit)
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return self._broker.dead_letters
 
     async def depth(self, queue: str) -> int:
         return await self._broker.depth(queue)

@@ -153,7 +153,7 @@ async def test_a_source_error_fails_the_stream_and_not_the_others(
     await wait_until(lambda: len(hub.of(StreamFinished, SyncFailed)) == 2, 10)
     (failed,) = hub.of(SyncFailed)
     assert (failed.data_type, failed.stage, failed.code, failed.batches) == ("marks", "fetch", "http_404", 0)
-    assert await hub.broker.dead_letters() == []
+    assert await hub.broker.dead_letters.newest() == []
 
 
 async def test_credentials_that_do_not_open_fail_the_stream(

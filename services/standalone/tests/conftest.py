@@ -1,5 +1,6 @@
 """Every test runs commands in an empty folder, in an environment that says nothing of the hub."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,5 +34,5 @@ def hub(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("HUB_URL", "HUB_TOKEN", "HUB_COLLEGE", "HUB_KEYS_FOLDER", "HUB_TOKEN_SECRET", "HUB_HTTP_PORT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("HUB_") and name != "HUB_REQUIRE_SERVICES"]:
+        monkeypatch.delenv(name)

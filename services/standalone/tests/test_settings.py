@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 from hub_model.errors import InvalidInput
-from hub_runtime.settings import RuntimeSettings
+from hub_runtime.settings import RuntimeSettings, load_settings
 from hub_standalone.keys import create_keys, read_token_secret
-from hub_standalone.local import LocalSettings, load_settings, misspelt_variables
+from hub_standalone.local import LocalSettings, misspelt_variables
 from hub_standalone.settings import StandaloneSettings
 
 

@@ -30,7 +30,7 @@ async def test_a_batch_without_an_integration_fails_its_run_visibly_and_stores_n
     assert message.code == "integration_gone"
     assert message.error_class is not ErrorClass.CONFIG
     assert "deleted" in message.public
-    (dead,) = await world.broker.dead_letters("transformer.batches")
+    (dead,) = await world.broker.dead_letters.newest("transformer.batches")
     assert "integration_gone" in dead.reason
     assert await service.stop(5)
 

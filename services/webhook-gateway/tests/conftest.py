@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 from hub_messaging.adapters.sqlite import SqliteBroker
-from hub_messaging.broker import Broker, Consumer, DeadLetter, Envelope, OnDelivery, Subscription
+from hub_messaging.broker import Broker, Consumer, DeadLetters, Envelope, OnDelivery, Subscription
 from hub_messaging.envelope import decode
 from hub_model.errors import HubError
 from hub_model.ids import new_id
@@ -73,8 +73,9 @@ class UnreliableBroker(Broker):
     async def consume(self, subscription: Subscription, on_delivery: OnDelivery) -> Consumer:
         return await self._broker.consume(subscription, on_delivery)
 
-    async def dead_letters(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
-        return await self._broker.dead_letters(queue, limit=limit)
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return self._broker.dead_letters
 
     async def depth(self, queue: str) -> int:
         return await self._broker.depth(queue)

@@ -106,7 +106,7 @@ async def test_a_writer_that_dies_while_it_publishes_is_replaced_without_loss(
     assert (run.status, run.counts.fetched, run.counts.inserted) == (RunStatus.SUCCEEDED, 30, 30)
     assert (await world.integration()).sync.last_run_status == "succeeded"
     assert len(await world.log_lines()) == 3
-    assert not await broker.dead_letters()
+    assert not await broker.dead_letters.newest()
 
 
 async def test_the_queues_of_the_writer_are_named_and_bound(world, broker: MortalBroker) -> None:

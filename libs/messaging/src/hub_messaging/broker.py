@@ -3,11 +3,16 @@
 The contract suite in ``hub_messaging.testing`` holds each adapter to each sentence below.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hub_model.messages import Message
+from hub_model.errors import TooLarge
+from hub_model.messages import MAX_MESSAGE_BYTES, Message
+
+# AMQP sends all headers of a message in one frame of 128 KiB, which cannot be split.
+MAX_HEADERS_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,16 @@ class Envelope:
     message: Message | None = field(default=None, compare=False, repr=False)
 
 
+def check_size(envelope: Envelope) -> None:
+    """Raise TooLarge for a message that no broker takes: a body over MAX_MESSAGE_BYTES, or headers over 64 KiB."""
+    headers = sum(len(name.encode()) + len(value.encode()) for name, value in envelope.headers.items())
+    for part, size, limit in (("", len(envelope.body), MAX_MESSAGE_BYTES), (" of headers", headers, MAX_HEADERS_BYTES)):
+        if size > limit:
+            raise TooLarge(
+                f"{envelope.routing_key}: {size} bytes{part} are over the limit of {limit}", code="message_too_large"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """A queue and the routing keys bound to it.
@@ -33,7 +48,9 @@ class Subscription:
     durable queue exists from the first subscribe on, also while nobody consumes it. A queue that is not durable
     belongs to this consumer alone and goes when it closes: for live views, which may miss what happened before.
     ``prefetch`` bounds the unacknowledged deliveries. ``max_length`` bounds the waiting messages; beyond it,
-    publishing raises QueueFull.
+    publishing raises QueueFull. Publishes that are under way when the limit is reached may still be admitted, and
+    messages that wait for a retry need not be counted until their delay is over. A queue that is not durable may drop
+    its oldest messages instead.
     """
 
     queue: str
@@ -86,6 +103,37 @@ class DeadLetter:
     died_at: str
 
 
+class DeadLetters(ABC):
+    """What was given up, and what an operator may do about it.
+
+    Letters that died as one copy have one id. Invariant: a letter leaves only when its message is stored in its own
+    queue again, or for good by ``discard``; a process that dies in between may leave both letter and message.
+    """
+
+    @abstractmethod
+    async def newest(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
+        """Those of one queue or of all, the newest first."""
+
+    @abstractmethod
+    async def count(self, queue: str | None = None) -> int:
+        """How many letters there are, of one queue or of all; one that is stored twice may count twice."""
+
+    @abstractmethod
+    async def find(self, letter_id: str) -> DeadLetter | None:
+        """The letter, if there is one."""
+
+    @abstractmethod
+    async def replay(self, letter_id: str) -> bool:
+        """Put the message into its own queue again, as a new copy on its first attempt; says whether there was one.
+
+        Raises Unroutable when its queue is no more, QueueFull, Unavailable; the letter then stays.
+        """
+
+    @abstractmethod
+    async def discard(self, letter_id: str) -> bool:
+        """Remove the letter for good; says whether there was one."""
+
+
 OnDelivery = Callable[[Delivery], Awaitable[None]]
 
 
@@ -105,7 +153,8 @@ class Broker(ABC):
 
     Invariant: a message is confirmed only when it is durable in every queue bound to its routing key.
     Invariant: an acknowledged message is never delivered again; an unacknowledged one is, when its consumer or the
-    process dies.
+    process dies. (A broker apart hears of an acknowledgement a moment later; if the connection breaks within that
+    moment, it delivers again.)
     """
 
     @abstractmethod
@@ -114,8 +163,7 @@ class Broker(ABC):
 
         On any error, and when the caller is cancelled, none, some or all of them may be stored: publish again,
         receivers recognise repetitions.
-        Raises Unroutable (mandatory and no queue is bound), TooLarge (a body over MAX_MESSAGE_BYTES), QueueFull,
-        Unavailable.
+        Raises Unroutable (mandatory and no queue is bound), TooLarge (see ``check_size``), QueueFull, Unavailable.
         """
 
     @abstractmethod
@@ -130,13 +178,28 @@ class Broker(ABC):
         returns or raises without settling gives its message back.
         """
 
+    @property
     @abstractmethod
-    async def dead_letters(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
-        """What was given up, newest first."""
+    def dead_letters(self) -> DeadLetters:
+        """What was given up."""
 
     @abstractmethod
     async def depth(self, queue: str) -> int:
-        """How many messages of the queue are not yet settled, delayed ones included."""
+        """How many messages of the queue are not yet settled, delayed ones and those in this process's hands included.
+
+        What another process has in hand need not be counted.
+        """
+
+    async def ping(self) -> None:
+        """Raise Unavailable when the broker does not answer now."""
+        await self.depth("")
+
+    async def failed(self) -> None:
+        """Return only when this broker has been out of reach for so long that the process is better begun anew.
+
+        A broker that lives in the process never returns from here.
+        """
+        await asyncio.Event().wait()
 
     @abstractmethod
     async def close(self) -> None:

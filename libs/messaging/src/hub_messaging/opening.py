@@ -7,19 +7,32 @@ from hub_model.errors import InvalidInput
 
 from hub_messaging.broker import Broker
 
-SCHEMES = ("sqlite",)
+SCHEMES = ("sqlite", "amqp", "amqps")
+_PATIENCE_S = 30.0
 
 
 @asynccontextmanager
-async def open_broker(url: str) -> AsyncIterator[Broker]:
-    """The broker at ``url``, such as ``sqlite:///hub.db``; closed at the end.
+async def open_broker(url: str, *, patience_s: float = _PATIENCE_S) -> AsyncIterator[Broker]:
+    """The broker at ``url``, such as ``sqlite:///hub.db`` or ``amqps://user:password@host/vhost``; closed at the end.
 
-    A process that keeps its store in the same file opens the database once and builds both adapters on it.
+    A process that keeps its store in the same file opens the database once and builds both adapters on it. An AMQP
+    URL may name a certificate authority (``?cafile=/path``) and a heartbeat (``?heartbeat=10``). A broker that is not
+    there yet is tried again for ``patience_s``.
     """
     scheme = url.partition(":")[0]
-    if scheme not in SCHEMES:
+    if scheme == "sqlite":
+        async with _sqlite(url) as broker:
+            yield broker
+    elif scheme in ("amqp", "amqps"):
+        async with _rabbitmq(url, patience_s) as broker:
+            yield broker
+    else:
         # Not the URL: it may hold a password.
         raise InvalidInput(f"there is no broker for {scheme!r}; supported: {', '.join(SCHEMES)}")
+
+
+@asynccontextmanager
+async def _sqlite(url: str) -> AsyncIterator[Broker]:
     from hub_sqlite import SqliteDatabase, sqlite_path
 
     from hub_messaging.adapters.sqlite import SqliteBroker
@@ -31,3 +44,16 @@ async def open_broker(url: str) -> AsyncIterator[Broker]:
             yield broker
         finally:
             await broker.close()
+
+
+@asynccontextmanager
+async def _rabbitmq(url: str, patience_s: float) -> AsyncIterator[Broker]:
+    from hub_messaging.adapters.rabbitmq import RabbitBroker
+    from hub_messaging.adapters.rabbitmq.timing import Timing
+
+    broker = RabbitBroker(url, timing=Timing(start_s=patience_s))
+    await broker.open()
+    try:
+        yield broker
+    finally:
+        await broker.close()

@@ -20,7 +20,7 @@ from hub_runtime.settings import LogLevel
 _LEVELS = {level: logging.getLevelNamesMapping()[level.upper()] for level in LogLevel}
 _MAX_CHAIN = 5
 _MAX_FRAMES = 30
-_QUIET = ("uvicorn.access", "uvicorn.error", "httpx2", "httpcore2", "asyncio.selector")
+_QUIET = ("uvicorn.access", "uvicorn.error", "httpx2", "httpcore2", "asyncio.selector", "pymongo")
 
 
 def configure_logging(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
+from hub_model.errors import Unavailable
 from starlette.types import ASGIApp
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ class Service:
     ``start`` returns when the service works; ``stop(grace_s)`` stops taking work, waits that long for what is in
     flight and says whether all of it was finished. ``app`` is its HTTP interface, ``ready`` raises when it could not
     serve a request now. ``on_stopping`` is called first of all at shutdown and ends what would otherwise never end,
-    such as a live stream.
+    such as a live stream. ``failed`` returns only when the service can do no more and the process should end.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Service:
     app: ASGIApp | None = None
     ready: Callable[[], Awaitable[None]] | None = None
     on_stopping: Callable[[], None] | None = None
+    failed: Callable[[], Awaitable[None]] | None = None
 
 
 class Server(Protocol):
@@ -53,11 +55,15 @@ class Server(Protocol):
 
 
 class Readiness:
-    """Whether this process should be sent requests: all services say so and nobody asked it to stop."""
+    """Whether this process should be sent requests: all services have started and say so, nobody asked it to stop.
+
+    ``pending`` are those that have yet to start; ``run_until_signal`` keeps it.
+    """
 
     def __init__(self, services: Sequence[Service], *, timeout_s: float = 5.0) -> None:
         self._services = tuple(services)
         self._timeout_s = timeout_s
+        self.pending: tuple[Service, ...] = ()
         self.stopping = False
 
     async def failures(self) -> list[str]:
@@ -65,7 +71,18 @@ class Readiness:
         results = await asyncio.gather(*(self._is_ready(service) for service in self._services))
         return [service.name for service, ready in zip(self._services, results, strict=True) if not ready]
 
+    def check_started(self) -> None:
+        """Raise Unavailable while services have yet to start: they cannot take a request."""
+        if self.pending:
+            raise Unavailable(
+                f"{self.pending[0].name} has not started",
+                retry_after_s=2,
+                public="The service is just starting. Try again in a moment.",
+            )
+
     async def _is_ready(self, service: Service) -> bool:
+        if service in self.pending:
+            return False
         if service.ready is None:
             return True
         try:
@@ -83,34 +100,73 @@ async def run_until_signal(
     grace_s: float,
     server: Server | None = None,
     readiness: Readiness | None = None,
+    on_started: Callable[[], None] | None = None,
 ) -> int:
     """Run the services until SIGTERM or SIGINT, then drain; return the exit code of the process.
 
-    0: everything in flight was finished. 1: something was given back or cut off, or the server died. 128 + signal: a
-    second signal came, and nothing was waited for. A service that cannot start is raised after those before it were
-    stopped.
+    The server accepts requests before the first service starts, so that an orchestrator can ask how far the start is.
+
+    0: everything in flight was finished. 1: something was given back or cut off, or the server or a service failed.
+    128 + signal: a second signal came, and nothing was waited for. A service that cannot start is raised after those
+    before it were stopped; a signal that comes while they start stops them too.
     """
     signals: asyncio.Queue[int] = asyncio.Queue()
     with _queued_signals(signals):
         started: list[Service] = []
         try:
-            for service in services:
-                await service.start()
-                started.append(service)
-            if server is not None:
-                await server.start()
+            asked = await _unless_signalled(_start(services, started, server, readiness), signals)
         except BaseException:
-            await _stop_services(started, time.monotonic() + grace_s)
+            await _drain(started, server, grace_s)
             raise
-        _spare_the_collector()
-        _take_short_turns()
-        log.info("process.started", services=[service.name for service in started])
-        died = await _wait(signals, server)
+        failed = False
+        if not asked:
+            _spare_the_collector()
+            _take_short_turns()
+            log.info("process.started", services=[service.name for service in started])
+            if on_started is not None:
+                on_started()
+            failed = await _wait(signals, started, server)
         if readiness is not None:
             readiness.stopping = True
         code = await _drain_or_second_signal(_drain(started, server, grace_s), signals)
         log.info("process.stopped", exit_code=code)
-        return max(code, EXIT_INCOMPLETE) if died else code
+        return max(code, EXIT_INCOMPLETE) if failed else code
+
+
+async def _start(
+    services: Sequence[Service], started: list[Service], server: Server | None, readiness: Readiness | None
+) -> None:
+    """Start in order; what has started is added to ``started`` as it does."""
+    pending = tuple(services)
+    if readiness is not None:
+        readiness.pending = pending
+    if server is not None:
+        await server.start()
+    for number, service in enumerate(services, 1):
+        await service.start()
+        started.append(service)
+        if readiness is not None:
+            readiness.pending = pending[number:]
+
+
+async def _unless_signalled(start: Coroutine[Any, Any, None], signals: asyncio.Queue[int]) -> bool:
+    """Let the start come to its end, or end it when a signal comes; say whether one came."""
+    starting = asyncio.ensure_future(start)
+    asked = asyncio.ensure_future(signals.get())
+    try:
+        await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            starting.result()
+            return False
+        log.info("process.stopping", signal=signal.Signals(asked.result()).name)
+        starting.cancel()
+        await asyncio.wait([starting])
+        if not starting.cancelled() and (error := starting.exception()) is not None:
+            log.warning("process.start_failed", exc_info=error)
+        return True
+    finally:
+        asked.cancel()
+        starting.cancel()
 
 
 def _spare_the_collector() -> None:
@@ -160,21 +216,25 @@ def _queued_signals(signals: asyncio.Queue[int]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _wait(signals: asyncio.Queue[int], server: Server | None) -> bool:
-    """Wait for a signal, or for the server to die; say whether it died."""
+async def _wait(signals: asyncio.Queue[int], services: Sequence[Service], server: Server | None) -> bool:
+    """Wait for a signal, or for the server or a service to fail; say whether one failed."""
     asked = asyncio.ensure_future(signals.get())
-    waits: list[asyncio.Future[Any]] = [asked]
+    failures = {service.name: service.failed for service in services if service.failed is not None}
     if server is not None:
-        waits.append(asyncio.ensure_future(server.failed()))
+        failures["server"] = server.failed
+    waits = {name: asyncio.ensure_future(failed()) for name, failed in failures.items()}
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([asked, *waits.values()], return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             log.info("process.stopping", signal=signal.Signals(asked.result()).name)
             return False
-        log.error("process.server_died")
+        for name, wait in waits.items():
+            if wait.done():
+                log.error("process.failed", service=name, exc_info=wait.exception())
         return True
     finally:
-        for wait in waits:
+        asked.cancel()
+        for wait in waits.values():
             wait.cancel()
 
 

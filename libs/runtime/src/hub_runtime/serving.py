@@ -44,6 +44,11 @@ def process_app(
                 scope["route"] = route
                 await route.handle(scope, receive, send)
                 return
+        try:
+            readiness.check_started()
+        except Unavailable as error:
+            await problem_response(error, scope)(scope, receive, send)
+            return
         path = scope["path"]
         for prefix, app in by_length:
             if not prefix or path == prefix or path.startswith(prefix + "/"):

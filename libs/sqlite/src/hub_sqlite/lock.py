@@ -22,11 +22,7 @@ class FileLock:
         except BlockingIOError as error:
             holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
-            raise Conflict(
-                f"{self._path.name[:-5]} is in use by process {holder}; a SQLite file serves one process at a time. "
-                "Stop that process, or give this one another file.",
-                code="database_in_use",
-            ) from error
+            raise Conflict(_in_use(self._path.name[:-5], holder), code="database_in_use") from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
         self._descriptor = descriptor
@@ -36,3 +32,16 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _in_use(name: str, holder: str) -> str:
+    if holder == str(os.getpid()):
+        return (
+            f"{name} is in use by process {holder}, which is this one: it opens the file a second time. "
+            "Give the broker and the store a file each."
+        )
+    return (
+        f"{name} is in use by process {holder}; a SQLite file serves one process at a time. Stop that process, or "
+        "give this one another file. Services that run apart and work together share an amqp:// broker and a "
+        "mongodb:// store; over one SQLite file, `hub run` runs all of them in one process."
+    )

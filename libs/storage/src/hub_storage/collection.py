@@ -1,8 +1,10 @@
 """The collection port: JSON documents with an id and a version, found by declared fields.
 
 Documents are plain JSON (str, int, float, bool, None, list, dict), keys in camelCase; instants are text in the
-form of ``hub_model.base.format_datetime``, whose order is time order. The contract suite in
-``hub_storage.testing`` holds each adapter to each sentence below.
+form of ``hub_model.base.format_datetime``, whose order is time order. A document of 1 MiB of JSON, nested 64 levels
+deep, always fits; TooLarge and InvalidInput say when more does not. An indexed field holds one text, number, truth
+value or null, never a list or an object. The contract suite in ``hub_storage.testing`` holds each adapter to each
+sentence below.
 """
 
 from abc import ABC, abstractmethod
@@ -38,7 +40,8 @@ class CollectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bounds of a field; a document that lacks the field, or holds null, is outside."""
+    """Bounds of a field: values of the bounds' kind, text or number, that lie within. A document that lacks the field,
+    or holds null, is outside."""
 
     gt: Any = None
     gte: Any = None
@@ -61,8 +64,9 @@ Filter = Mapping[str, Any]
 class Query:
     """Which documents, in which order, and where to go on.
 
-    ``sort`` is one indexed field, the id breaks ties; ``descending`` turns both round. ``after`` is the (sort value,
-    id) of the last document of the page before.
+    ``sort`` is one indexed field, the id breaks ties; ``descending`` turns both round. Null and missing are one and
+    come first, then numbers, then texts; where truth values come is the store's, and whether true is 1. ``after`` is
+    the (sort value, id) of the last document of the page before.
     """
 
     filter: Filter = field(default_factory=dict)
@@ -82,7 +86,9 @@ class Stored:
 
 
 class Collection(ABC):
-    """Documents by id. Every write is atomic and durable before it returns.
+    """Documents by id, which are texts. Every write of a document is atomic and durable before it returns.
+
+    A write that raises Unavailable may have happened. What is no id, or no plain JSON, raises InvalidInput.
 
     Invariant: an index exists before the first write; without it the store does not open.
     """
@@ -120,7 +126,11 @@ class Collection(ABC):
 
     @abstractmethod
     async def find(self, query: Query) -> Sequence[Stored]:
-        """The matching documents in order. Raises InvalidInput for a field that no index declares."""
+        """The matching documents in order.
+
+        Raises InvalidInput for a field that no index declares, and for a value that is no scalar: none is ever read
+        as an operator.
+        """
 
     @abstractmethod
     async def count(self, filter: Filter) -> int:  # noqa: A002 - the word that stores use

@@ -45,6 +45,9 @@ class RecordQuery:
 class RecordStore(ABC):
     """Canonical records. The identity of one is (college, data type, key).
 
+    Any number of merges may run at once, on the same records too: each record of a batch is merged atomically, the
+    batch as a whole is not, and a merge that raises Unavailable may have merged a part, which repeating it completes.
+
     Invariant: a record whose content is unchanged is not rewritten.
     Invariant: an older version never overwrites a newer one from the same integration.
     Invariant: merging a batch again, after any crash, reports the same outcomes and stores nothing twice.

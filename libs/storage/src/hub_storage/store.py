@@ -1,5 +1,6 @@
 """The store: collections and records behind one connection."""
 
+import asyncio
 from abc import ABC, abstractmethod
 
 from hub_storage.collection import Collection, CollectionSpec
@@ -21,6 +22,13 @@ class Store(ABC):
     @abstractmethod
     async def ping(self) -> None:
         """Return if the store answers; raise Unavailable if it does not."""
+
+    async def failed(self) -> None:
+        """Return only when this store will never work again in this process: the process should end and be restarted.
+
+        Unless an adapter says otherwise, it never returns: an outage is not a failure.
+        """
+        await asyncio.Event().wait()
 
     @abstractmethod
     async def close(self) -> None:

@@ -2,20 +2,27 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NoReturn
 
 import httpx2
 from hub_messaging.broker import Broker, Subscription
+from hub_messaging.clock import utc_now
+from hub_messaging.opening import open_broker
 from hub_messaging.publisher import Publisher
 from hub_messaging.router import Router
+from hub_messaging.topology import declared
 from hub_model.errors import Unavailable
 from hub_model.ids import new_id
 from hub_model.messages import ProbeFinished
+from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.jwks import JwksCache, KeySource, SharedKey
 from hub_security.keys import load_public_keys
+from hub_security.redaction import Redactor
 from hub_security.tokens import TokenVerifier
 from hub_security.vault import SecretSealer
-from hub_storage.repositories import Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs
+from hub_storage.opening import open_store
+from hub_storage.repositories import SPECS, Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs
 from hub_storage.store import Store
 
 from hub_config_api.api.app import create_app
@@ -27,6 +34,23 @@ from hub_config_api.settings import ConfigApiSettings
 
 NAME = "config-api"
 _JWKS_TIMEOUT_S = 5.0
+
+
+def main() -> NoReturn:
+    """The command ``hub-config-api``: this service as a process of its own."""
+    redactor = Redactor()
+
+    def build(settings: ConfigApiSettings, broker: Broker, store: Store) -> Service:
+        return build_service(settings, broker=broker, store=store, clock=utc_now)
+
+    run_apart(
+        NAME,
+        ConfigApiSettings,
+        redactor=redactor,
+        broker=lambda settings: declared(open_broker(settings.broker_url)),
+        store=lambda settings: open_store(settings.store_url, SPECS),
+        build=build,
+    )
 
 
 def build_service(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from hub_model.integrations import check_url
-from hub_runtime.settings import RuntimeSettings
+from hub_runtime.settings import OrFile, RuntimeSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
@@ -12,7 +12,7 @@ from pydantic_settings import NoDecode
 class ConfigApiSettings(RuntimeSettings):
     """Settings of the config-api, beside those of every process."""
 
-    token_secret: SecretStr | None = Field(
+    token_secret: Annotated[SecretStr | None, OrFile] = Field(
         default=None,
         description="Key of at least 32 bytes shared with the issuer of HS256 tokens; or set HUB_JWKS_URL.",
     )
@@ -51,7 +51,9 @@ class ConfigApiSettings(RuntimeSettings):
         default=5_000, ge=1, description="Number of live events kept for clients that reconnect (Last-Event-ID)."
     )
     live_streams: int = Field(
-        default=100, ge=1, description="Number of live event streams one college may have open at a time."
+        default=100,
+        ge=1,
+        description="Number of live event streams one college may have open at a time at one process.",
     )
     live_heartbeat_s: float = Field(
         default=15.0, gt=0, le=300, description="Seconds between the signs of life on a silent live stream."

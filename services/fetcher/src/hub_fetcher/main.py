@@ -3,17 +3,23 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NoReturn
 
-from hub_messaging.broker import Broker, Subscription
+from hub_messaging.broker import Broker
 from hub_messaging.clock import Clock, utc_now
+from hub_messaging.opening import open_broker
 from hub_messaging.router import Router
+from hub_messaging.topology import declared, subscription_of
 from hub_model.messages import PageRequested, ProbeRequested, SyncRequested
+from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.egress import open_client
 from hub_security.hosts import PortPolicy
 from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
+from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
-from hub_storage.repositories import Chains, Integrations, Runs
+from hub_storage.opening import open_store
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs
 from hub_storage.store import Store
 
 from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
@@ -24,6 +30,23 @@ from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walk import Limits
 
 NAME = "fetcher"
+
+
+def main() -> NoReturn:
+    """The command ``hub-fetcher``: this service as a process of its own."""
+    redactor = Redactor()
+
+    def build(settings: FetcherSettings, broker: Broker, store: Store) -> Service:
+        return build_service(settings, broker=broker, store=store, clock=utc_now, on_secret=redactor.add)
+
+    run_apart(
+        NAME,
+        FetcherSettings,
+        redactor=redactor,
+        broker=lambda settings: declared(open_broker(settings.broker_url)),
+        store=lambda settings: open_store(settings.store_url, SPECS),
+        build=build,
+    )
 
 
 def build_service(
@@ -74,15 +97,15 @@ def build_router(hub: Fetching, broker: Broker, *, stretches: int) -> Router:
     """The three queues of the fetcher."""
     router = Router(broker, service=NAME, clock=hub.clock, policy=hub.policy)
     router.add(
-        Subscription("fetcher.syncs", ["sync.requested"]),
+        subscription_of("fetcher.syncs"),
         {SyncRequested: partial(start_sync, hub=hub)},
     )
     router.add(
-        Subscription("fetcher.pages", ["page.requested"], prefetch=stretches),
+        subscription_of("fetcher.pages", prefetch=stretches),
         {PageRequested: partial(fetch_pages, hub=hub)},
     )
     router.add(
-        Subscription("fetcher.probes", ["probe.requested"]),
+        subscription_of("fetcher.probes"),
         {ProbeRequested: partial(run_probe, hub=hub)},
     )
     return router

@@ -3,11 +3,18 @@
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import NoReturn
 
 from hub_messaging.broker import Broker
+from hub_messaging.clock import utc_now
+from hub_messaging.opening import open_broker
 from hub_messaging.publisher import Publisher
+from hub_messaging.topology import declared
+from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
-from hub_storage.repositories import Integrations, Logs, Runs
+from hub_security.redaction import Redactor
+from hub_storage.opening import open_store
+from hub_storage.repositories import SPECS, Integrations, Logs, Runs
 from hub_storage.store import Store
 
 from hub_scheduler.backend import Backend
@@ -18,6 +25,23 @@ from hub_scheduler.tick import start_due
 from hub_scheduler.ticker import Ticker
 
 NAME = "scheduler"
+
+
+def main() -> NoReturn:
+    """The command ``hub-scheduler``: this service as a process of its own."""
+    redactor = Redactor()
+
+    def build(settings: SchedulerSettings, broker: Broker, store: Store) -> Service:
+        return build_service(settings, broker=broker, store=store, clock=utc_now)
+
+    run_apart(
+        NAME,
+        SchedulerSettings,
+        redactor=redactor,
+        broker=lambda settings: declared(open_broker(settings.broker_url)),
+        store=lambda settings: open_store(settings.store_url, SPECS),
+        build=build,
+    )
 
 
 def build_service(

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 from hub_model.errors import HubError, InvalidInput
+from hub_security.redaction import Redactor
 from rich.console import Console
 
 from hub_standalone.client import ApiError
-from hub_standalone.commands import integrations, serving, tokens
+from hub_standalone.commands import dlq, integrations, serving, tokens
+from hub_standalone.commands.doctor import doctor
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +39,9 @@ def build_app() -> typer.Typer:
     app.command()(serving.demo)
     app.command()(tokens.keys)
     app.command()(tokens.token)
+    app.command()(doctor)
     app.add_typer(integrations.build_group(), name="integrations")
+    app.add_typer(dlq.build_group(), name="dlq")
     return app
 
 
@@ -58,7 +62,8 @@ def options(
 def print_error(error: HubError) -> None:
     """One sentence, and one line per field with what to do about it."""
     console = Console(stderr=True, soft_wrap=True)
-    console.print(f"hub: {error}", markup=False, highlight=False)
+    # An address that is quoted because it is wrong may hold a password all the same.
+    console.print(Redactor().redact(f"hub: {error}"), markup=False, highlight=False)
     if isinstance(error, ApiError | InvalidInput):
         for issue in error.issues:
             console.print(f"  {issue.pointer or 'the body'}: {issue.message}", markup=False, highlight=False)

@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import httpx2
+import orjson
 from hub_model.errors import InvalidInput, Issue, PermanentError, Unavailable
 
 Json = dict[str, Any]
 
 _TIMEOUT_S = 60.0  # a connection test waits for a college's slow system
 _PAGE_SIZE = 200
+_MAX_ANSWER_BYTES = 64 * 1024
 
 
 class ApiError(PermanentError):
@@ -89,6 +92,34 @@ class HubClient:
             query["cursor"] = page["nextCursor"]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What any service says to a question that needs no token. ``body`` is empty unless it is a JSON object."""
+
+    status: int
+    body: Json
+    date: str | None
+
+
+async def ask(url: str, path: str) -> Answer:
+    """The answer, whatever it is; Unavailable when nothing answers, InvalidInput when ``url`` is no address."""
+    try:
+        async with httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as http:
+            async with http.stream("GET", path) as response:
+                text = b""
+                async for part in response.aiter_bytes():
+                    text += part
+                    if len(text) > _MAX_ANSWER_BYTES:
+                        break
+            return Answer(response.status_code, _object_or_nothing(text), response.headers.get("date"))
+    except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+        raise _not_an_address(url) from error
+    except httpx2.ConnectError as error:
+        raise Unavailable("nothing answers there", code="nothing_there") from error
+    except httpx2.HTTPError as error:
+        raise Unavailable(f"no answer: {type(error).__name__}") from error
+
+
 @asynccontextmanager
 async def open_client(url: str, token: str) -> AsyncIterator[HubClient]:
     """A client for the hub at ``url``, acting as the bearer of ``token``."""
@@ -118,6 +149,14 @@ def _object(value: Any) -> Json:
     if not isinstance(value, dict):
         raise Unavailable("The address answered, but not like a hub: no JSON object.")
     return value
+
+
+def _object_or_nothing(text: bytes) -> Json:
+    try:
+        value = orjson.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _api_error(response: httpx2.Response) -> ApiError:

@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-from hub_model.errors import InvalidInput
+from hub_model.errors import Conflict, InvalidInput
 from hub_security.keys import RECIPIENTS, generate_keys
 
 _TOKEN_SECRET = "token-secret"  # noqa: S105 - a file's name
@@ -26,6 +26,40 @@ def create_keys(folder: Path) -> bool:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
         created = True
+    return created
+
+
+def create_compose_secrets(folder: Path) -> bool:
+    """Create what docker-compose.yml hands to RabbitMQ and MongoDB, where it is missing; say whether anything was made.
+
+    The users in the containers are not this one, so each file may be read by everybody, and the folder by its owner
+    alone.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    broker, store = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    groups = (
+        {
+            "broker-url": f"amqp://hub:{broker}@rabbitmq:5672/%2F",
+            "rabbitmq.conf": f"default_user = hub\ndefault_pass = {broker}\n",
+        },
+        {
+            "store-url": f"mongodb://hub:{store}@mongodb:27017/hub?replicaSet=hub",
+            "mongodb-password": store,
+            "mongodb-root-password": secrets.token_urlsafe(24),
+            "mongodb-key": secrets.token_hex(256),
+        },
+    )
+    created = False
+    for group in groups:
+        present = [name for name in group if (folder / name).exists()]
+        if present and len(present) < len(group):
+            missing = ", ".join(sorted(group.keys() - set(present)))
+            raise Conflict(f"{folder} holds {', '.join(present)} but not {missing}; put it back, or move all away.")
+        for name, text in group.items():
+            if not present:
+                (folder / name).write_text(text)
+                (folder / name).chmod(0o644)
+                created = True
     return created
 
 

@@ -11,7 +11,6 @@ import hub_transformer.main
 import hub_webhook_gateway.main
 import hub_writer.main
 import structlog
-from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker
 from hub_messaging.clock import Clock, utc_now
 from hub_runtime.logging import configure_logging
@@ -19,12 +18,10 @@ from hub_runtime.metrics import new_registry
 from hub_runtime.process import Readiness, Service, run_until_signal
 from hub_runtime.serving import HttpServer, process_app
 from hub_security.redaction import Redactor
-from hub_sqlite import SqliteDatabase
-from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS
 from hub_storage.store import Store
 from starlette.types import ASGIApp
 
+from hub_standalone.backend import open_file
 from hub_standalone.front import front_page
 from hub_standalone.local import local_url, misspelt_variables
 from hub_standalone.settings import StandaloneSettings
@@ -41,19 +38,6 @@ class System:
     services: Sequence[Service]
     app: ASGIApp
     readiness: Readiness
-
-
-class AnnouncedServer(HttpServer):
-    """Says on stdout where it listens: for people, and for whoever asked for port 0."""
-
-    def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
-        super().__init__(app, host=host, port=port)
-        self._shown_host = host
-
-    async def start(self) -> None:
-        await super().start()
-        url = local_url(self._shown_host, self.port)
-        print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
 
 
 def build_system(
@@ -89,14 +73,8 @@ def build_system(
 @asynccontextmanager
 async def open_adapters(settings: StandaloneSettings) -> AsyncIterator[tuple[Broker, Store]]:
     """The broker and the store, in one file; they are closed before the file is."""
-    async with SqliteDatabase(settings.database) as database, AsyncExitStack() as stack:
-        store = SqliteStore(database)
-        stack.push_async_callback(store.close)
-        await store.open(SPECS)
-        broker = SqliteBroker(database)
-        stack.push_async_callback(broker.close)
-        await broker.open()
-        yield broker, store
+    async with open_file(settings.database) as both:
+        yield both
 
 
 @asynccontextmanager
@@ -126,10 +104,22 @@ async def run_system(settings: StandaloneSettings) -> int:
     for name, meant in misspelt_variables(StandaloneSettings).items():
         log.warning("settings.unknown", variable=name, did_you_mean=meant or None)
     async with open_adapters(settings) as (broker, store):
-        system = build_system(settings, broker=broker, store=store, redactor=redactor)
-        return await run_until_signal(
-            system.services,
-            grace_s=settings.shutdown_grace_s,
-            server=AnnouncedServer(system.app, host=settings.http_host, port=settings.http_port),
-            readiness=system.readiness,
-        )
+        return await serve(build_system(settings, broker=broker, store=store, redactor=redactor), settings)
+
+
+async def serve(system: System, settings: StandaloneSettings) -> int:
+    """Run the system until SIGTERM or SIGINT, and say on stdout where it answers; return the exit code."""
+    server = HttpServer(system.app, host=settings.http_host, port=settings.http_port)
+
+    def announce() -> None:
+        """For people, and for whoever asked for port 0."""
+        url = local_url(settings.http_host, server.port)
+        print(f"Student Hub Integrations: {url} (its API: {url}/docs)", flush=True)
+
+    return await run_until_signal(
+        system.services,
+        grace_s=settings.shutdown_grace_s,
+        server=server,
+        readiness=system.readiness,
+        on_started=announce,
+    )

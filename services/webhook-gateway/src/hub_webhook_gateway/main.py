@@ -3,13 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 from ipaddress import ip_network
+from typing import NoReturn
 
 from hub_messaging.broker import Broker
+from hub_messaging.clock import utc_now
+from hub_messaging.opening import open_broker
+from hub_messaging.topology import declared
+from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
-from hub_storage.repositories import Integrations, Logs, Receipts
+from hub_storage.opening import open_store
+from hub_storage.repositories import SPECS, Integrations, Logs, Receipts
 from hub_storage.store import Store
 
 from hub_webhook_gateway.api import create_app
@@ -22,6 +28,23 @@ from hub_webhook_gateway.refusals import Refusals
 from hub_webhook_gateway.settings import GatewaySettings
 
 NAME = SOURCE
+
+
+def main() -> NoReturn:
+    """The command ``hub-webhook-gateway``: this service as a process of its own."""
+    redactor = Redactor()
+
+    def build(settings: GatewaySettings, broker: Broker, store: Store) -> Service:
+        return build_service(settings, broker=broker, store=store, clock=utc_now, redactor=redactor)
+
+    run_apart(
+        NAME,
+        GatewaySettings,
+        redactor=redactor,
+        broker=lambda settings: declared(open_broker(settings.broker_url)),
+        store=lambda settings: open_store(settings.store_url, SPECS),
+        build=build,
+    )
 
 
 def build_service(

@@ -34,14 +34,20 @@ class GatewaySettings(RuntimeSettings):
         default=86_400, ge=0, description="Seconds the previous webhook secret stays valid after a new one was set."
     )
     webhook_rate_per_s: float = Field(
-        default=1_000.0, gt=0, description="Webhooks per second accepted for one integration in the long run."
+        default=1_000.0,
+        gt=0,
+        description="Webhooks per second one process accepts for one integration in the long run.",
     )
-    webhook_burst: int = Field(default=20_000, ge=1, description="Webhooks accepted for one integration at once.")
+    webhook_burst: int = Field(
+        default=20_000, ge=1, description="Webhooks one process accepts for one integration at once."
+    )
     webhook_client_rate_per_s: float = Field(
-        default=2_000.0, gt=0, description="Webhooks per second accepted from one client address in the long run."
+        default=2_000.0,
+        gt=0,
+        description="Webhooks per second one process accepts from one client address in the long run.",
     )
     webhook_client_burst: int = Field(
-        default=40_000, ge=1, description="Webhooks accepted from one client address at once."
+        default=40_000, ge=1, description="Webhooks one process accepts from one client address at once."
     )
     trusted_proxies: list[str] = Field(
         default_factory=list,

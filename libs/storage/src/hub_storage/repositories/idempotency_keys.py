@@ -1,5 +1,6 @@
 """What was answered under an Idempotency-Key, so that a repeated request gets the same answer and acts once."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,14 +59,31 @@ class IdempotencyKeys:
             return None
         return None
 
-    async def finish(self, college_id: str, key: str, *, status: int, headers: dict[str, str], body: str) -> None:
-        """Keep the answer for repetitions."""
-        reply = {"status": status, "headers": headers, "body": body}
-        await self._collection.update(derived_id(college_id, key), lambda entry: {**entry, "reply": reply})
+    async def finish(
+        self, college_id: str, key: str, *, started_at: datetime, status: int, headers: dict[str, str], body: str
+    ) -> None:
+        """Keep the answer for repetitions. ``started_at`` is the ``now`` of the :meth:`begin` that it ends.
 
-    async def abandon(self, college_id: str, key: str) -> None:
-        """The request did nothing: let the key be used again."""
-        await self._collection.delete(derived_id(college_id, key))
+        A request that took so long that another has begun with its key leaves that one's entry alone.
+        """
+        reply = {"status": status, "headers": headers, "body": body}
+
+        def answer(entry: Document) -> Document | None:
+            return {**entry, "reply": reply} if _is_begun_at(entry, started_at) else None
+
+        await self._collection.update(derived_id(college_id, key), answer)
+
+    async def abandon(self, college_id: str, key: str, *, started_at: datetime) -> None:
+        """The request that began then did nothing: let the key be used again."""
+        entry_id = derived_id(college_id, key)
+        stored = await self._collection.get(entry_id)
+        if stored is not None and _is_begun_at(stored.document, started_at):
+            with suppress(StaleVersion):  # another request has begun between the two calls
+                await self._collection.delete(entry_id, version=stored.version)
+
+
+def _is_begun_at(entry: Document, started_at: datetime) -> bool:
+    return bool(entry["startedAt"] == format_datetime(started_at))
 
 
 def _counts_as_absent(stored: Stored, now: datetime) -> bool:

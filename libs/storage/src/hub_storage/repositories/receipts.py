@@ -23,12 +23,17 @@ class Receipts:
 
     async def begin_all(self, receipts: Sequence[WebhookReceipt]) -> Mapping[str, WebhookReceipt]:
         """Begin several in one write, no two of one id; return those that were there already, by id."""
-        documents = {receipt.id: receipt.model_dump(mode="json", by_alias=True) for receipt in receipts}
-        taken = await self._collection.insert(
-            {receipt_id: {**document, "status": ReceiptStatus.PENDING} for receipt_id, document in documents.items()}
-        )
-        stored = [await self._collection.get(receipt_id) for receipt_id in taken]
-        return {found.id: WebhookReceipt.model_validate(found.document) for found in stored if found is not None}
+        documents = {
+            receipt.id: {**receipt.model_dump(mode="json", by_alias=True), "status": ReceiptStatus.PENDING}
+            for receipt in receipts
+        }
+        known: dict[str, WebhookReceipt] = {}
+        while taken := await self._collection.insert(documents):
+            found = [await self._collection.get(receipt_id) for receipt_id in taken]
+            known |= {stored.id: WebhookReceipt.model_validate(stored.document) for stored in found if stored}
+            # One that was removed between the two calls is nobody's: try again to be the first.
+            documents = {receipt_id: documents[receipt_id] for receipt_id in taken - known.keys()}
+        return known
 
     async def accept(self, receipt_id: str) -> None:
         """The broker has confirmed the event; repeating it changes nothing. Raises NotFound."""

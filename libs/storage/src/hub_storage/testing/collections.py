@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hub_model.base import format_datetime, parse_datetime
-from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion, TooLarge
 
 from hub_storage.collection import VALUE_TAKEN, Collection, CollectionSpec, Document, Index, OneOf, Query, Range, Stored
 from hub_storage.testing.factory import StoreFactory
@@ -217,6 +217,125 @@ class CollectionContract:
         assert await notes.get("a") == Stored("a", 1, {"n": 1})
         assert await notes.get("b") is None
 
+    @pytest.mark.parametrize("text", ["lone \ud800", "\udfff"], ids=ascii)
+    async def test_half_a_surrogate_pair_is_refused_in_values_names_ids_and_questions(
+        self, notes: Collection, text: str
+    ) -> None:
+        await notes.insert({"a": {"n": 1}})
+        bad: list[dict[str, Document]] = [
+            {"b": {"value": text}},
+            {"b": {text: 1}},
+            {"b": {"deep": [{text: 1}]}},
+            {text: {}},
+        ]
+        for documents in bad:
+            with pytest.raises(InvalidInput):
+                await notes.insert(documents)
+        with pytest.raises(InvalidInput):
+            await notes.get(text)
+        with pytest.raises(InvalidInput):
+            await notes.delete(text)
+        with pytest.raises(InvalidInput):
+            await notes.update(text, lambda note: note)
+        for criteria in ({"owner": text}, {"owner": OneOf((text,))}, {"owner": Range(gt=text)}):
+            with pytest.raises(InvalidInput):
+                await notes.find(Query(filter=criteria))
+            with pytest.raises(InvalidInput):
+                await notes.count(criteria)
+        with pytest.raises(InvalidInput):
+            await notes.find(Query(after=(None, text)))
+        assert await notes.count({}) == 1
+
+    @pytest.mark.parametrize("value", [2**63, 2**64 - 1, [2**63, {"n": 2**64 - 1}]], ids=repr)
+    async def test_integers_up_to_64_bits_without_a_sign_are_read_back(self, notes: Collection, value: Any) -> None:
+        await notes.insert({"a": {"value": value}})
+        stored = await notes.get("a")
+        assert stored is not None
+        assert ascii(stored.document) == ascii({"value": value})
+
+    async def test_any_name_of_a_field_is_read_back_as_it_was(self, notes: Collection) -> None:
+        names = [
+            "_id",
+            "_version",
+            "_",
+            "_a.b",
+            "%",
+            "%25",
+            "a%2Eb",
+            "%2",
+            "",
+            "\n",
+            "$",
+            "$$",
+            "a$b",
+            "\x00",
+            ".",
+            "é😀",
+        ]
+        document = {name: {name: [{name: number}]} for number, name in enumerate(names)}
+        await notes.insert({"a": document})
+        stored = await notes.get("a")
+        assert stored is not None
+        assert stored.document == document
+        assert list(stored.document) == names
+
+    async def test_a_mebibyte_of_json_always_fits(self, notes: Collection) -> None:
+        deep: Any = "x"
+        for level in range(63):
+            deep = {"a": deep} if level % 2 else [deep]
+        for name, value in {
+            "zeros": [0] * 2**19,
+            "empty": [[]] * (2**20 // 3),
+            "text": "x" * 2**20,
+            "deep": deep,
+        }.items():
+            await notes.insert({name: {"value": value}})
+            stored = await notes.get(name)
+            assert stored is not None
+            assert stored.document == {"value": value}
+
+    async def test_a_document_that_is_too_large_is_refused_and_nothing_is_added(self, notes: Collection) -> None:
+        await notes.insert({"a": {"n": 1}})
+        huge = {"value": "x" * 17 * 2**20}
+        with pytest.raises(TooLarge):
+            await notes.insert({"b": {}, "c": huge})
+        with pytest.raises(TooLarge):
+            await notes.update("a", lambda note: huge)
+        with pytest.raises(TooLarge):
+            await notes.replace("a", huge, version=1)
+        assert await notes.get("a") == Stored("a", 1, {"n": 1})
+        assert await notes.count({}) == 1
+
+    @pytest.mark.parametrize("value", [[], ["ann"], {}, {"$ne": None}, 2**63], ids=repr)
+    async def test_an_indexed_field_holds_one_scalar(self, notes: Collection, value: Any) -> None:
+        await notes.insert({"a": {"owner": "ann"}})
+        with pytest.raises(InvalidInput):
+            await notes.insert({"b": {"owner": value}})
+        with pytest.raises(InvalidInput):
+            await notes.update("a", lambda note: {"owner": value})
+        with pytest.raises(InvalidInput):
+            await notes.replace("a", {"owner": value}, version=1)
+        with pytest.raises(InvalidInput):
+            await notes.insert({"b": {"state": [{"doneAt": "x"}]}})
+        assert ids(await notes.find(Query(filter={"owner": "ann"}))) == ["a"]
+
+    @pytest.mark.parametrize(
+        "value",
+        [{"$ne": None}, {"$gt": ""}, {"$regex": "."}, ["ann"], {"$in": ["ann"]}, float("nan"), 2**63, b"ann"],
+        ids=repr,
+    )
+    async def test_no_value_of_a_filter_is_an_operator(self, notes: Collection, value: Any) -> None:
+        await notes.insert({"a": {"owner": "ann"}})
+        for criteria in ({"owner": value}, {"owner": OneOf((value,))}, {"owner": Range(gt=value)}):
+            with pytest.raises(InvalidInput):
+                await notes.find(Query(filter=criteria))
+            with pytest.raises(InvalidInput):
+                await notes.count(criteria)
+        with pytest.raises(InvalidInput):
+            await notes.find(Query(sort="owner", after=(value, "a")))
+        for text in ("$ne", "$owner", '{"$ne": null}', "ann' OR '1'='1", "^a"):
+            assert await notes.find(Query(filter={"owner": text})) == []
+
     async def test_instants_keep_microseconds_and_their_text_order_is_time_order(self, notes: Collection) -> None:
         start = datetime(2026, 7, 20, 23, 59, 59, 999_998, tzinfo=UTC)
         instants = [start + timedelta(microseconds=n) for n in range(4)]
@@ -289,6 +408,33 @@ class CollectionContract:
         await notes.insert({f"n{n}": {"rank": n} for n in range(5)} | {"null": {"rank": None}, "missing": {}})
         assert ids(await notes.find(Query(filter={"rank": bounds}))) == expected
         assert await notes.count({"rank": bounds}) == len(expected)
+
+    async def test_a_range_holds_values_of_the_kind_of_its_bounds(self, notes: Collection) -> None:
+        await notes.insert(
+            {"one": {"rank": 1}, "half": {"rank": 0.5}, "a": {"rank": "a"}, "b": {"rank": "b"}, "none": {}}
+        )
+        assert ids(await notes.find(Query(filter={"rank": Range(gt=0)}))) == ["half", "one"]
+        assert ids(await notes.find(Query(filter={"rank": Range(lt=1)}))) == ["half"]
+        assert ids(await notes.find(Query(filter={"rank": Range(gt="a")}))) == ["b"]
+        assert ids(await notes.find(Query(filter={"rank": Range(lte="a")}))) == ["a"]
+        assert await notes.count({"rank": Range(lt="b")}) == 1
+
+    async def test_null_comes_first_then_numbers_then_texts(self, notes: Collection) -> None:
+        ranks = {"t2": "b", "n2": 10, "z": None, "t1": "B", "n1": -1.5, "t0": "", "n3": 2**53 + 1}
+        await notes.insert({name: {"rank": rank} for name, rank in ranks.items()} | {"m": {}})
+        expected = ["m", "z", "n1", "n2", "n3", "t0", "t1", "t2"]
+        assert ids(await notes.find(Query(sort="rank"))) == expected
+        assert ids(await notes.find(Query(sort="rank", descending=True))) == expected[::-1]
+
+    @pytest.mark.parametrize("descending", [False, True], ids=["ascending", "descending"])
+    async def test_paging_meets_values_of_every_kind_once(self, notes: Collection, descending: bool) -> None:
+        ranks = [None, 3, "x", True, 2.5, "", False, -1, None, "x", 3, 2**62, True, "\x00", "😀"]
+        await notes.insert({f"n{n:02}": {"rank": rank} for n, rank in enumerate(ranks)} | {"missing": {}})
+        whole = Query(sort="rank", descending=descending)
+        expected = ids(await notes.find(whole))
+        assert len(expected) == 16
+        for limit in (1, 3, 7):
+            assert ids(await walk(notes, whole, limit)) == expected
 
     async def test_one_of_finds_any_of_the_values(self, notes: Collection) -> None:
         await notes.insert({f"n{n}": {"rank": n} for n in range(5)} | {"missing": {}})

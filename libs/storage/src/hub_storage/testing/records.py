@@ -389,9 +389,58 @@ class RecordStoreContract:
         with pytest.raises(InvalidInput):
             await records.find("college", STUDENTS, RecordQuery({field: "x"}))
 
+    @pytest.mark.parametrize("value", [{"$ne": None}, {"$gt": ""}, ["1"], float("inf"), 2**63, "\ud800"], ids=ascii)
+    async def test_no_value_of_a_query_is_an_operator(self, records: RecordStore, value: Any) -> None:
+        await records.merge(batch(write("1", 1)))
+        for fields in ({"studentId": value}, {"date": value}, {"name": value}, {"extensions.x": value}):
+            with pytest.raises(InvalidInput):
+                await records.find("college", STUDENTS, RecordQuery(fields))
+
+    async def test_a_field_is_compared_itself_and_not_what_is_in_its_list(self, records: RecordStore) -> None:
+        one = write("1", 1, tags=["x"], extensions=[{"hostel": "H1"}], other=[None])
+        await records.merge(batch(one))
+        for fields in ({"tags": "x"}, {"extensions.hostel": "H1"}, {"other": None}):
+            assert await records.find("college", STUDENTS, RecordQuery(fields)) == []
+        assert len(await records.find("college", STUDENTS, RecordQuery({"extensions.hostel": None}))) == 1
+
+    async def test_half_a_surrogate_pair_is_refused_in_keys_and_questions(self, records: RecordStore) -> None:
+        half = RecordWrite("\ud800", {"studentId": "1"}, "h", at(1))
+        for bad in (half, replace(half, key="k", content_hash="\ud800"), replace(half, key="k", source_id="\ud800")):
+            with pytest.raises(InvalidInput):
+                await records.merge(batch(write("1", 1), bad))
+        with pytest.raises(InvalidInput):
+            await records.get("college", STUDENTS, "\ud800")
+        with pytest.raises(InvalidInput):
+            await records.find("college", STUDENTS, RecordQuery({}, after="\ud800"))
+        assert await records.count("college", STUDENTS) == 0
+
+    @pytest.mark.parametrize("name", ["a.b", "$x", "", "%", "a:b", "ü\x00", "a:students:"])
+    async def test_any_text_is_a_colleges_and_an_integrations_id(self, records: RecordStore, name: str) -> None:
+        await records.merge(replace(batch(write("1", 1, name="A"), integration=name), college_id=name))
+        changed = replace(batch(write("1", 2, name="B"), integration=name, id="second"), college_id=name)
+        assert await records.merge(changed) == [UPDATED]
+        assert await records.merge(replace(changed, id="third", writes=[write("1", 1)])) == [STALE]
+        (found,) = await records.find(name, STUDENTS, RecordQuery({}))
+        assert set(found.sources) == {name}
+        assert await records.count(name, STUDENTS) == 1
+        assert await records.count("a", STUDENTS) == 0
+
     @pytest.mark.parametrize(
         "value",
-        [2**63 - 1, -(2**63), 0.1, 12.70, True, None, "", "007", "हिन्दी 😀 \x00", [1, [2]], {"a.b": {"$x": 1}}],
+        [
+            2**64 - 1,
+            2**63 - 1,
+            -(2**63),
+            0.1,
+            12.70,
+            True,
+            None,
+            "",
+            "007",
+            "हिन्दी 😀 \x00",
+            [1, [2]],
+            {"a.b": {"$x": 1}},
+        ],
         ids=repr,
     )
     async def test_a_value_is_read_back_as_it_was(self, records: RecordStore, value: Any) -> None:

@@ -35,7 +35,8 @@ async def answer_once(
     if key is None:
         return _response(await work())
     fingerprint = await _fingerprint(request)
-    stored = await backend.idempotency_keys.begin(caller.college_id, key, fingerprint=fingerprint, now=backend.clock())
+    started_at = backend.clock()
+    stored = await backend.idempotency_keys.begin(caller.college_id, key, fingerprint=fingerprint, now=started_at)
     if stored is not None:
         return Response(
             stored.body,
@@ -46,11 +47,12 @@ async def answer_once(
     try:
         reply = await work()
     except BaseException:
-        await backend.idempotency_keys.abandon(caller.college_id, key)
+        await backend.idempotency_keys.abandon(caller.college_id, key, started_at=started_at)
         raise
     await backend.idempotency_keys.finish(
         caller.college_id,
         key,
+        started_at=started_at,
         status=reply.status,
         headers=reply.headers,
         body=(reply.replayed or reply.body).model_dump_json(by_alias=True),

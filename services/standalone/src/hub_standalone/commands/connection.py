@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from hub_messaging.clock import utc_now
 from hub_model.errors import InvalidInput
+from hub_runtime.settings import load_settings
 from hub_security.roles import Role
 from hub_security.tokens import mint_token
 from rich.console import Console
 
 from hub_standalone.client import HubClient, open_client
-from hub_standalone.local import LocalSettings, load_settings
+from hub_standalone.local import LocalSettings
 
 DEFAULT_COLLEGE = "my-college"
 

@@ -13,8 +13,8 @@ def run() -> None:
     """Run every service in this process until Ctrl-C; settings come from HUB_... variables and .env."""
     from hub_model.errors import InvalidInput
     from hub_runtime import process
+    from hub_runtime.settings import load_settings
 
-    from hub_standalone.local import load_settings
     from hub_standalone.main import run_system
     from hub_standalone.settings import StandaloneSettings
 
@@ -33,10 +33,21 @@ def run() -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Check every stored record, then exit.")] = False,
+    url: Annotated[
+        str | None, typer.Option(help="A hub that runs already.", show_default="one of the demo's own")
+    ] = None,
+    college_url: Annotated[
+        str, typer.Option(help="With --url: where that hub reaches this machine; the port is served here.")
+    ] = "http://127.0.0.1:9000",
+    webhooks_url: Annotated[
+        str | None, typer.Option(help="With --url: where pushes go.", show_default="where the hub says")
+    ] = None,
 ) -> None:
     """A simulated college, two integrations, a sync, a webhook; stays up until Ctrl-C to look around."""
     from hub_runtime import process
 
     from hub_standalone.demo.run import run_demo
+    from hub_standalone.demo.scene import FOLDER, set_scene, visit
 
-    sys.exit(process.run(lambda: run_demo(once=once)))
+    stage = visit(url, college_url=college_url, webhooks_url=webhooks_url) if url else set_scene(FOLDER)
+    sys.exit(process.run(lambda: run_demo(stage, once=once)))

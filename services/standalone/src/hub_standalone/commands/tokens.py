@@ -3,16 +3,18 @@
 from typing import Annotated
 
 import typer
+from hub_runtime.settings import load_settings
 from hub_security.roles import Role
 
 from hub_standalone.commands.connection import make_token
-from hub_standalone.keys import create_keys
-from hub_standalone.local import LocalSettings, load_settings
+from hub_standalone.keys import create_compose_secrets, create_keys
+from hub_standalone.local import LocalSettings
 
 
 def keys() -> None:
     """Create development keys and a token secret where they are missing."""
     folder = load_settings(LocalSettings).keys_folder
+    create_compose_secrets(folder.parent / "compose")
     if create_keys(folder):
         typer.echo(f"Development keys are in {folder}. Keep them: secrets sealed to lost keys cannot be read.")
     else:

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 import orjson
+from hub_model.errors import InvalidInput
 from hub_runtime.serving import HttpServer
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -122,15 +124,31 @@ class College:
 
 
 @asynccontextmanager
-async def serve_college(college: College, *, port: int = 0) -> AsyncIterator[College]:
-    """The college on loopback while the block runs; ``base_url`` says where."""
-    server = HttpServer(college.app, host="127.0.0.1", port=port)
+async def serve_college(college: College, *, public_url: str | None = None) -> AsyncIterator[College]:
+    """The college on a free port of loopback while the block runs, or on the port of ``public_url``, for everybody.
+
+    ``base_url`` says where it is.
+    """
+    if public_url is None:
+        server = HttpServer(college.app, host="127.0.0.1", port=0)
+    else:
+        server = HttpServer(college.app, host="0.0.0.0", port=_port_of(public_url))  # noqa: S104 - the hub is elsewhere
     await server.start()
     try:
-        college.base_url = f"http://127.0.0.1:{server.port}"
+        college.base_url = (public_url or f"http://127.0.0.1:{server.port}").rstrip("/")
         yield college
     finally:
         await server.stop(1.0)
+
+
+def _port_of(url: str) -> int:
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = None
+    if not port or not url.startswith("http://"):
+        raise InvalidInput(f"{url!r} is not where a simulated college can be; write one such as http://demo:9000.")
+    return port
 
 
 def _page(rows: list[Row], page: int, limit: int) -> Response:

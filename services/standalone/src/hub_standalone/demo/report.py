@@ -8,7 +8,7 @@ from hub_model.records import DataType
 from rich.console import Console
 
 from hub_standalone.client import Json
-from hub_standalone.demo.scene import COLLEGE_ID, Scene
+from hub_standalone.demo.scene import Scene
 from hub_standalone.progress import describe_counts
 
 _SHOWN_TYPES = (DataType.STUDENTS, DataType.TIMETABLE, DataType.ATTENDANCE, DataType.MARKS)
@@ -49,7 +49,7 @@ def print_ways_to_look(console: Console, scene: Scene) -> None:
         f"{scene.url}/docs",
         f"{scene.url}/metrics",
         f"the college itself: {scene.college.base_url}",
-        f"the system's log: {scene.log_file}",
+        f"the system's log: {scene.log}",
         "",
         f"export HUB_URL={scene.url} HUB_TOKEN={scene.token}",
         ".venv/bin/hub integrations list",
@@ -58,7 +58,7 @@ def print_ways_to_look(console: Console, scene: Scene) -> None:
         'curl -N -H "Authorization: Bearer $HUB_TOKEN" "$HUB_URL/api/events"',
     ):
         console.print(f"  {line}" if line else "", markup=False)
-    console.print(f"\n  You are the Principal of {COLLEGE_ID} for the next 12 hours.")
+    console.print(f"\n  You are the Principal of {scene.college_id}; the token is good for hours.")
 
 
 def _one_line(data: Json) -> str:

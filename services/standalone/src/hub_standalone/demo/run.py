@@ -3,8 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from hub_model.errors import Unavailable
 from rich.console import Console
@@ -16,23 +15,22 @@ from hub_standalone.demo.check import differences
 from hub_standalone.demo.college import Mishap
 from hub_standalone.demo.drafts import biometric_draft, erp_draft
 from hub_standalone.demo.report import print_arrivals, print_ways_to_look
-from hub_standalone.demo.scene import Scene, set_scene
+from hub_standalone.demo.scene import Scene
 from hub_standalone.demo.truth import truth
 from hub_standalone.demo.webhook import push_signed
 from hub_standalone.demo.world import Row
 from hub_standalone.progress import ProgressView
 
-FOLDER = Path(".hub/demo")
 _SYNC_DEADLINE_S = 120.0
 _ARRIVAL_DEADLINE_S = 20.0
 _POLL_S = 0.05
 
 
-async def run_demo(*, once: bool, folder: Path = FOLDER) -> int:
+async def run_demo(stage: AbstractAsyncContextManager[Scene], *, once: bool) -> int:
     """Play the demo; return the exit code: with ``once`` 1 if anything differs from the college's truth."""
     console = Console(soft_wrap=True, highlight=False)
-    console.print("Starting a simulated college and the hub ...")
-    async with set_scene(folder) as scene:
+    console.print("Starting a simulated college ...")
+    async with stage as scene:
         integrations = await _connect(console, scene)
         problems = await _test(console, scene, integrations)
         runs = await _sync_all(console, scene, integrations)
@@ -85,7 +83,7 @@ async def _push_late_arrival(console: Console, scene: Scene, integration: Json) 
     """A student who was absent comes in: the gate's system pushes it, signed, and the record changes."""
     console.print("\n[bold]A webhook[/bold]")
     row = scene.college.let_in_late()
-    status = await push_signed(integration["webhook"]["url"], integration["webhookSecret"], row)
+    status = await push_signed(scene.webhook_url(integration), integration["webhookSecret"], row)
     console.print(f"  {row['name']} ({row['studentId']}) came late; the signed push was answered with {status}")
     async with _within(_ARRIVAL_DEADLINE_S, "the pushed record", scene):
         await _until_stored(scene.client, row)
@@ -107,7 +105,7 @@ async def _within(deadline_s: float, what: str, scene: Scene) -> AsyncIterator[N
         async with asyncio.timeout(deadline_s):
             yield
     except TimeoutError as error:
-        raise Unavailable(f"{what} did not come to an end within {deadline_s:g} s; see {scene.log_file}") from error
+        raise Unavailable(f"{what} did not come to an end within {deadline_s:g} s; see {scene.log}") from error
 
 
 async def _check(console: Console, scene: Scene, runs: list[Json]) -> list[str]:

@@ -11,18 +11,22 @@ from pathlib import Path
 
 from hub_model.errors import Conflict
 from hub_runtime.logging import configure_logging
+from hub_runtime.settings import load_settings
 from hub_security.redaction import Redactor
 from hub_security.roles import Role
 from hub_security.tokens import MAX_LIFETIME_S, mint_token
 from hub_sqlite import FileLock
 
-from hub_standalone.client import HubClient, open_client
+from hub_standalone.client import HubClient, Json, open_client
+from hub_standalone.commands.connection import make_token
 from hub_standalone.demo.college import College, Credentials, serve_college
 from hub_standalone.demo.world import INDIA, build_world
 from hub_standalone.keys import create_keys, read_token_secret
+from hub_standalone.local import LocalSettings
 from hub_standalone.main import open_system
 from hub_standalone.settings import StandaloneSettings
 
+FOLDER = Path(".hub/demo")
 COLLEGE_ID = "riverside-college"
 SEED = 2026
 _PREFERRED_PORT = 8000
@@ -30,14 +34,26 @@ _PREFERRED_PORT = 8000
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Everything the demo acts with. ``log_file`` is where the system's log goes meanwhile."""
+    """Everything the demo acts with. ``log`` says where the system's log goes meanwhile.
+
+    ``webhooks_url`` is where pushes go, if that is another address than the hub gives to the outside.
+    """
 
     url: str
     token: str
     client: HubClient
+    college_id: str
     college: College
     credentials: Credentials
-    log_file: Path
+    log: str
+    webhooks_url: str | None = None
+
+    def webhook_url(self, integration: Json) -> str:
+        """Where this college pushes to."""
+        url: str = integration["webhook"]["url"]
+        if self.webhooks_url is None:
+            return url
+        return self.webhooks_url.rstrip("/") + url[url.index("/api/webhooks/") :]
 
 
 @asynccontextmanager
@@ -54,10 +70,8 @@ async def set_scene(folder: Path) -> AsyncIterator[Scene]:
             lifetime_s=MAX_LIFETIME_S,
         )
         log_file = folder / "hub.log"
-        credentials = Credentials(
-            erp_token=secrets.token_urlsafe(24), biometric_key=secrets.token_urlsafe(24), college_code="12345"
-        )
-        college = College(build_world(SEED, datetime.now(INDIA).date()), credentials)
+        credentials = _credentials()
+        college = _college(credentials)
         with log_file.open("wb", buffering=0) as log:
             redactor = Redactor()
             configure_logging(service="demo", level=settings.log_level, processors=[redactor], stream=log)
@@ -70,10 +84,44 @@ async def set_scene(folder: Path) -> AsyncIterator[Scene]:
                     url=url,
                     token=token,
                     client=client,
+                    college_id=COLLEGE_ID,
                     college=college,
                     credentials=credentials,
-                    log_file=log_file,
+                    log=str(log_file),
                 )
+
+
+@asynccontextmanager
+async def visit(url: str, *, college_url: str, webhooks_url: str | None) -> AsyncIterator[Scene]:
+    """The college beside a hub that runs elsewhere, which reaches it at ``college_url``: the port is served here.
+
+    Each visit is a college of its own, so the hub holds nothing of it yet.
+    """
+    college_id = f"{COLLEGE_ID}-{secrets.token_hex(3)}"
+    token = make_token(load_settings(LocalSettings), role=Role.PRINCIPAL, college=college_id)
+    credentials = _credentials()
+    college = _college(credentials)
+    async with serve_college(college, public_url=college_url), open_client(url, token) as client:
+        yield Scene(
+            url=url,
+            token=token,
+            client=client,
+            college_id=college_id,
+            college=college,
+            credentials=credentials,
+            log="the hub's own log",
+            webhooks_url=webhooks_url,
+        )
+
+
+def _credentials() -> Credentials:
+    return Credentials(
+        erp_token=secrets.token_urlsafe(24), biometric_key=secrets.token_urlsafe(24), college_code="12345"
+    )
+
+
+def _college(credentials: Credentials) -> College:
+    return College(build_world(SEED, datetime.now(INDIA).date()), credentials)
 
 
 @contextmanager

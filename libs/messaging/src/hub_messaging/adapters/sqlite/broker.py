@@ -13,18 +13,18 @@ from functools import partial
 import orjson
 import structlog
 from hub_model.base import format_datetime
-from hub_model.errors import HubError, InvalidInput, TooLarge, Unavailable, Unroutable
+from hub_model.errors import HubError, InvalidInput, Unavailable, Unroutable
 from hub_model.ids import new_id
-from hub_model.messages import MAX_MESSAGE_BYTES
 from hub_sqlite import SqliteDatabase
 
 from hub_messaging.adapters.sqlite import tables
 from hub_messaging.adapters.sqlite.carried import Carried
 from hub_messaging.adapters.sqlite.consumer import SqliteConsumer
+from hub_messaging.adapters.sqlite.dead_letters import SqliteDeadLetters
 from hub_messaging.adapters.sqlite.delivery import Times
 from hub_messaging.adapters.sqlite.queues import Queue, Queues, check_same_kind
 from hub_messaging.adapters.sqlite.rows import NewRow
-from hub_messaging.broker import Broker, Consumer, DeadLetter, Envelope, OnDelivery, Subscription
+from hub_messaging.broker import Broker, Consumer, Envelope, OnDelivery, Subscription, check_size
 from hub_messaging.clock import Clock, utc_now
 from hub_messaging.failures import log_failure
 
@@ -46,9 +46,14 @@ class SqliteBroker(Broker):
         self._steady = steady
         self._offset_s = 0.0
         self._queues = Queues()
+        self._dead_letters = SqliteDeadLetters(database, self._queues, self._now)
         self.carried = Carried()
         self._consumers: list[SqliteConsumer] = []
         self._is_open = False
+
+    @property
+    def dead_letters(self) -> SqliteDeadLetters:
+        return self._dead_letters
 
     async def open(self) -> None:
         """Create the tables, and make everything a former process held deliverable again."""
@@ -104,33 +109,18 @@ class SqliteBroker(Broker):
         self._consumers.append(consumer)
         return consumer
 
-    async def dead_letters(self, queue: str | None = None, *, limit: int = 100) -> Sequence[DeadLetter]:
-        rows = await self._database.read(partial(tables.dead_letters, queue=queue, limit=limit))
-        return [
-            DeadLetter(
-                id=row.copy_id,
-                queue=row.queue,
-                envelope=Envelope(row.routing_key, row.body, orjson.loads(row.headers)),
-                reason=row.reason,
-                attempt=row.attempt,
-                died_at=row.died_at,
-            )
-            for row in rows
-        ]
-
     async def depth(self, queue: str) -> int:
         return await self._database.read(partial(tables.depth, queue=queue))
+
+    async def ping(self) -> None:
+        self._check_open()
 
     async def close(self) -> None:
         self._is_open = False
         await asyncio.gather(*(consumer.close(0) for consumer in self._consumers))
 
     def _route(self, envelope: Envelope) -> list[NewRow]:
-        if len(envelope.body) > MAX_MESSAGE_BYTES:
-            raise TooLarge(
-                f"{envelope.routing_key}: {len(envelope.body)} bytes are over the limit of {MAX_MESSAGE_BYTES}",
-                code="message_too_large",
-            )
+        check_size(envelope)
         queues = self._queues.bound_to(envelope.routing_key)
         if not queues and envelope.mandatory:
             raise Unroutable(f"no queue is bound to {envelope.routing_key}")

@@ -211,6 +211,39 @@ def _delete(connection: apsw.Connection, seq: int) -> None:
     connection.execute("DELETE FROM broker_bodies WHERE seq = ?", (seq,))
 
 
+def replay(connection: apsw.Connection, letter_id: str, *, copy_id: str, now: float) -> bool:
+    """Turn the letter into a waiting message of its queue, in one transaction; False if there is no such letter."""
+    moved = _rows(
+        connection,
+        "INSERT INTO broker_messages (queue, copy_id, routing_key, available_at) "
+        "SELECT queue, ?1, routing_key, ?2 FROM broker_dead_letters WHERE copy_id = ?3 RETURNING seq",
+        (copy_id, now, letter_id),
+    )
+    for (seq,) in moved:
+        connection.execute(
+            "INSERT INTO broker_bodies (seq, headers, body) "
+            "SELECT ?1, headers, body FROM broker_dead_letters WHERE copy_id = ?2",
+            (seq, letter_id),
+        )
+    return discard(connection, letter_id)
+
+
+def discard(connection: apsw.Connection, letter_id: str) -> bool:
+    """Remove the letter; False if there is no such letter."""
+    return bool(_rows(connection, "DELETE FROM broker_dead_letters WHERE copy_id = ? RETURNING seq", (letter_id,)))
+
+
+def find(connection: apsw.Connection, letter_id: str) -> DeadRow | None:
+    """The letter, if there is one."""
+    rows = _rows(
+        connection,
+        "SELECT copy_id, queue, routing_key, headers, body, reason, attempt, died_at FROM broker_dead_letters "
+        "WHERE copy_id = ?",
+        (letter_id,),
+    )
+    return DeadRow(*rows[0]) if rows else None
+
+
 def dead_letters(connection: apsw.Connection, queue: str | None, limit: int) -> Sequence[DeadRow]:
     """Newest first, of one queue or of all."""
     return [
@@ -222,6 +255,12 @@ def dead_letters(connection: apsw.Connection, queue: str | None, limit: int) -> 
             (queue, limit),
         )
     ]
+
+
+def count_dead_letters(connection: apsw.Connection, queue: str | None) -> int:
+    """How many letters there are, of one queue or of all."""
+    [(count,)] = _rows(connection, "SELECT count(*) FROM broker_dead_letters WHERE ?1 IS NULL OR queue = ?1", (queue,))
+    return int(count)
 
 
 def depth(connection: apsw.Connection, queue: str) -> int:

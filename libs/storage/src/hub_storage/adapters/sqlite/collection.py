@@ -7,10 +7,11 @@ import apsw
 from hub_model.errors import Conflict, NotFound, StaleVersion
 from hub_sqlite import SqliteDatabase, in_statements, insert_group
 
-from hub_storage.adapters.sqlite.json_text import to_text, to_value
 from hub_storage.adapters.sqlite.schema import table_of
 from hub_storage.adapters.sqlite.selection import conditions, selections
 from hub_storage.collection import VALUE_TAKEN, Collection, CollectionSpec, Document, Filter, Query, Stored
+from hub_storage.json_text import document_text, to_value
+from hub_storage.scalars import check_filter, check_indexed, check_query, check_text
 
 _Row = tuple[str, int, str]
 
@@ -35,7 +36,7 @@ class SqliteCollection(Collection):
         return _stored(row) if row else None
 
     async def insert(self, documents: Mapping[str, Document]) -> frozenset[str]:
-        rows = [(document_id, 1, to_text(document)) for document_id, document in documents.items()]
+        rows = [(check_text(name, "an id"), 1, self._text(document)) for name, document in documents.items()]
 
         def insert(connection: apsw.Connection) -> frozenset[str]:
             return frozenset(chain.from_iterable(self._insert_group(connection, g) for g in in_statements(rows)))
@@ -43,7 +44,7 @@ class SqliteCollection(Collection):
         return await self._database.write(insert) if rows else frozenset()
 
     async def replace(self, document_id: str, document: Document, *, version: int) -> int:
-        text = to_text(document)
+        text = self._text(document)
 
         def replace(connection: apsw.Connection) -> int:
             self._check_version(self._row(connection, document_id), document_id, version)
@@ -60,7 +61,7 @@ class SqliteCollection(Collection):
             changed = change(to_value(row[2]))
             if changed is None:
                 return row
-            text = to_text(changed)
+            text = self._text(changed)
             self._put(connection, document_id, text)
             return document_id, row[1] + 1, text
 
@@ -74,12 +75,13 @@ class SqliteCollection(Collection):
                 if row is None:
                     return False
                 self._check_version(row, document_id, version)
-            connection.execute(self._delete, (document_id,))
+            connection.execute(self._delete, (check_text(document_id, "an id"),))
             return connection.changes() > 0
 
         return await self._database.write(delete)
 
     async def find(self, query: Query) -> Sequence[Stored]:
+        check_query(self._spec, query)
         statements = list(selections(self._spec, query))
 
         def find(connection: apsw.Connection) -> list[_Row]:
@@ -93,7 +95,8 @@ class SqliteCollection(Collection):
         return [_stored(row) for row in await self._database.read(find)]
 
     async def count(self, filter: Filter) -> int:  # noqa: A002 - the port's name
-        parts = list(conditions(self._spec, filter))
+        check_filter(self._spec, filter)
+        parts = list(conditions(filter))
         where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
         values = tuple(value for part in parts for value in part.values)
 
@@ -113,8 +116,12 @@ class SqliteCollection(Collection):
                 if not connection.changes():
                     yield row[0]
 
+    def _text(self, document: Document) -> str:
+        check_indexed(self._spec, document)
+        return document_text(document)
+
     def _row(self, connection: apsw.Connection, document_id: str) -> _Row | None:
-        row: _Row | None = connection.execute(self._select, (document_id,)).fetchone()
+        row: _Row | None = connection.execute(self._select, (check_text(document_id, "an id"),)).fetchone()
         return row
 
     def _put(self, connection: apsw.Connection, document_id: str, text: str) -> None:

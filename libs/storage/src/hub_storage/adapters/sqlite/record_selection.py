@@ -1,16 +1,13 @@
 """A query of records as SQL. Knows nothing of connections, so that what it writes can be read and tested alone."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from hub_model.errors import InvalidInput
-
-from hub_storage.adapters.sqlite.record_tables import COLUMNS, key_prefix, micros
+from hub_storage.adapters.sqlite.record_tables import COLUMNS, key_prefix
 from hub_storage.adapters.sqlite.selection import Condition, Selection
+from hub_storage.merging import micros
 from hub_storage.records import RecordQuery
-
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)?")
+from hub_storage.scalars import check_record_field, check_text
 
 
 def record_selections(set_id: int, query: RecordQuery, *, few_changes: bool) -> Iterator[Selection]:
@@ -18,6 +15,8 @@ def record_selections(set_id: int, query: RecordQuery, *, few_changes: bool) -> 
 
     ``few_changes``: so little was changed since ``updated_since`` that sorting it costs less than walking all keys.
     """
+    for field, value in query.fields.items():
+        check_record_field(field, value)
     parts = [Condition("set_id = ?", (set_id,)), *_bounds(query, few_changes)]
     student_id = query.fields.get("studentId")
     for field, value in query.fields.items():
@@ -41,7 +40,7 @@ def record_selections(set_id: int, query: RecordQuery, *, few_changes: bool) -> 
 
 def _bounds(query: RecordQuery, few_changes: bool) -> Iterator[Condition]:
     if query.after is not None:
-        yield Condition("key > ?", (query.after,))
+        yield Condition("key > ?", (check_text(query.after, "the key to go on after"),))
     if not query.include_deleted:
         yield Condition("deleted = 0")
     if query.updated_since is not None:
@@ -51,8 +50,6 @@ def _bounds(query: RecordQuery, few_changes: bool) -> Iterator[Condition]:
 
 
 def _equals(field: str, value: Any) -> Condition:
-    if not _FIELD.fullmatch(field):
-        raise InvalidInput(f"{field[:64]!r} is not the name of a field")
     if field == "date" and isinstance(value, str):
         return Condition("date = ?", (value,))
     path = ".".join(f'"{part}"' for part in field.split("."))

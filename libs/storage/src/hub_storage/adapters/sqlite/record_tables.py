@@ -9,16 +9,12 @@ of students, attendance and marks do: there the key's index finds the student, a
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import apsw
 from hub_model.records import DataType
 
-from hub_storage.adapters.sqlite.json_text import to_text, to_value
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from hub_storage.json_text import to_text, to_value
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS record_sets (
@@ -92,16 +88,6 @@ def ensure_set(connection: apsw.Connection, college_id: str, data_type: DataType
         connection.execute(_ADD_SET, (college_id, data_type.value))
         set_id = connection.last_insert_rowid()
     return set_id
-
-
-def micros(moment: datetime) -> int:
-    """An instant as the tables hold it: microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def instant(microseconds: int) -> datetime:
-    """The inverse of :func:`micros`."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def find_entries(connection: apsw.Connection, set_id: int, keys: Sequence[str], integration_id: str) -> dict[str, Any]:

@@ -9,21 +9,14 @@ from hub_model.records import DataType, Outcome, StoredRecord
 from hub_sqlite import SqliteDatabase
 
 from hub_storage.adapters.sqlite import record_tables
-from hub_storage.adapters.sqlite.merging import RecordRow, content_of, plan_merge, settle
+from hub_storage.adapters.sqlite.record_rows import RecordRow, plan_merge, settle
 from hub_storage.adapters.sqlite.record_selection import record_selections
-from hub_storage.adapters.sqlite.record_tables import find_set, micros
+from hub_storage.adapters.sqlite.record_tables import find_set
+from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, content_of, micros
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
+from hub_storage.scalars import check_text
 
-_CODES = {
-    Outcome.INSERTED: "i",
-    Outcome.UPDATED: "u",
-    Outcome.UNCHANGED: "=",
-    Outcome.STALE: "s",
-    Outcome.DELETED: "d",
-}
-_OUTCOMES = {code: outcome for outcome, code in _CODES.items()}
-# A batch is delivered again within the broker's 24 hours; later, a repetition is simply compared anew.
-_REMEMBERED_FOR_US = timedelta(days=7) // timedelta(microseconds=1)
+_REMEMBERED_FOR_US = REMEMBERED_FOR // timedelta(microseconds=1)
 # With so few changes it is cheaper to sort them by key than to walk all keys for them.
 _FEW_CHANGES = 2000
 
@@ -43,7 +36,7 @@ class SqliteRecordStore(RecordStore):
     async def get(self, college_id: str, data_type: DataType, key: str) -> StoredRecord | None:
         def get(connection: apsw.Connection) -> RecordRow | None:
             set_id = find_set(connection, college_id, data_type)
-            row = connection.execute(record_tables.SELECT_ONE, (set_id, key)).fetchone()
+            row = connection.execute(record_tables.SELECT_ONE, (set_id, check_text(key, "a record's key"))).fetchone()
             return RecordRow(*row) if row else None
 
         row = await self._database.read(get)
@@ -69,7 +62,7 @@ def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes) -> li
     set_id = record_tables.ensure_set(connection, batch.college_id, batch.data_type)
     merged = connection.execute(record_tables.FIND_BATCH, (set_id, batch.id)).fetchone()
     if merged is not None and merged[0] == content:
-        return [_OUTCOMES[code] for code in merged[1]]
+        return [OUTCOMES[code] for code in merged[1]]
     keys = [write.key for write in batch.writes]
     entries = record_tables.find_entries(connection, set_id, keys, batch.integration_id)
     settled = settle(batch, entries)
@@ -78,7 +71,7 @@ def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes) -> li
         record_tables.upsert_rows(connection, set_id, plan.rows)
         if plan.growth:
             connection.execute(record_tables.COUNT_LIVE, (plan.growth, set_id))
-        codes = "".join(_CODES[outcome] for outcome in plan.outcomes)
+        codes = "".join(CODES[outcome] for outcome in plan.outcomes)
         now = micros(batch.merged_at)
         connection.execute(record_tables.DROP_BATCHES, (now - _REMEMBERED_FOR_US,))
         connection.execute(record_tables.ADD_BATCH, (set_id, batch.id, content, codes, now))

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub_model.errors import InvalidInput
-
 from hub_storage.adapters.sqlite.schema import expression_of, table_of
 from hub_storage.collection import CollectionSpec, Filter, OneOf, Query, Range
 
@@ -42,9 +40,9 @@ def selections(spec: CollectionSpec, query: Query) -> Iterator[Selection]:
     Usually one. Beyond a page's end there are two: SQLite could use no index for "after this value, or null", so
     the documents with and without a sort value are read apart.
     """
-    matching = list(conditions(spec, query.filter))
+    matching = list(conditions(query.filter))
     direction = "DESC" if query.descending else "ASC"
-    for stretch in _stretches(spec, query):
+    for stretch in _stretches(query):
         parts = [*matching, *stretch.conditions]
         where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
         order = ", ".join(f"{expression} {direction}" for expression in stretch.order)
@@ -54,16 +52,18 @@ def selections(spec: CollectionSpec, query: Query) -> Iterator[Selection]:
         )
 
 
-def conditions(spec: CollectionSpec, criteria: Filter) -> Iterator[Condition]:
-    """What a filter asks for, field by field; raises InvalidInput for a field that no index declares."""
+def conditions(criteria: Filter) -> Iterator[Condition]:
+    """What a filter asks for, field by field."""
     for field, wanted in criteria.items():
-        expression = _expression(spec, field)
+        expression = expression_of(field)
         if isinstance(wanted, Range):
             bounds = [(operator, getattr(wanted, name)) for name, operator in _BOUNDS]
             given = [
                 Condition(f"{expression} {operator} ?", (value,)) for operator, value in bounds if value is not None
             ]
             yield from given or [Condition(f"{expression} IS NOT NULL")]
+            if kind := _kind_of(bounds):
+                yield Condition(f"typeof({expression}) IN ({kind})")
         elif isinstance(wanted, OneOf):
             yield _one_of(expression, wanted.values)
         else:
@@ -74,16 +74,24 @@ def _equals(expression: str, value: Any) -> Condition:
     return Condition(f"{expression} IS NULL") if value is None else Condition(f"{expression} = ?", (value,))
 
 
+def _kind_of(bounds: Sequence[tuple[str, Any]]) -> str | None:
+    """SQLite takes every text for more than every number, and a range is to hold values of its bounds' kind."""
+    values = [value for _, value in bounds if value is not None]
+    if not values:
+        return None
+    return "'text'" if isinstance(values[0], str) else "'integer', 'real'"
+
+
 def _one_of(expression: str, values: Sequence[Any]) -> Condition:
     present = tuple(value for value in values if value is not None)
     sql = f"{expression} IN ({', '.join('?' * len(present))})"
     return Condition(sql if len(present) == len(values) else f"({sql} OR {expression} IS NULL)", present)
 
 
-def _stretches(spec: CollectionSpec, query: Query) -> Iterator[_Stretch]:
+def _stretches(query: Query) -> Iterator[_Stretch]:
     """The stretches of the order that lie past ``query.after``; nulls come first, as in an index."""
     comparison = "<" if query.descending else ">"
-    expression = _expression(spec, query.sort) if query.sort is not None else "id"
+    expression = expression_of(query.sort) if query.sort is not None else "id"
     whole = (expression, "id") if query.sort is not None else ("id",)
     if query.after is None:
         yield _Stretch([], whole)
@@ -103,9 +111,3 @@ def _stretches(spec: CollectionSpec, query: Query) -> Iterator[_Stretch]:
         yield _Stretch([at_least, past], whole)
         if query.descending and not isinstance(query.filter.get(query.sort), Range):
             yield _Stretch([Condition(f"{expression} IS NULL")], ("id",))
-
-
-def _expression(spec: CollectionSpec, field: str) -> str:
-    if field not in spec.fields:
-        raise InvalidInput(f"no index of {spec.name!r} declares the field {field!r}")
-    return expression_of(field)

@@ -1,87 +1,23 @@
-"""What adapters and services are tested with: the broker's contract suite, and waiting without sleeping.
+"""The promises of the broker port as tests.
 
 An adapter inherits :class:`BrokerContract` and supplies ``broker_factory``. The suite is one file, longer than
 most, because it is one list: each test is a sentence of ``hub_messaging.broker``.
 """
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from hub_model.errors import Conflict, InvalidInput, QueueFull, TooLarge, Unavailable, Unroutable
 from hub_model.messages import MAX_MESSAGE_BYTES
 
-from hub_messaging.broker import Broker, Delivery, Envelope, Subscription
-
-_PAUSE_S = 0.005
+from hub_messaging.broker import MAX_HEADERS_BYTES, Broker, DeadLetter, Delivery, Envelope, Subscription
+from hub_messaging.testing.waiting import WORK, Hands, envelope, stays, wait_until
 
 # Opens the broker on the same storage each time, and ends the one it opened before, as a restart would.
 BrokerFactory = Callable[[], Awaitable[Broker]]
-
-
-async def wait_until(condition: Callable[[], bool | Awaitable[bool]], deadline_s: float = 5) -> None:
-    """Return as soon as ``condition`` holds; fail when it does not within ``deadline_s``."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_s
-    while not await _holds(condition):
-        if loop.time() > deadline:
-            raise AssertionError(f"not within {deadline_s:g} s: {inspect.getsource(condition).strip()}")
-        await asyncio.sleep(_PAUSE_S)
-
-
-async def stays(condition: Callable[[], bool | Awaitable[bool]], for_s: float = 0.15) -> None:
-    """Fail as soon as ``condition`` stops holding; for what must not happen."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + for_s
-    while loop.time() < end:
-        assert await _holds(condition), f"ended: {inspect.getsource(condition).strip()}"
-        await asyncio.sleep(_PAUSE_S)
-
-
-async def _holds(condition: Callable[[], bool | Awaitable[bool]]) -> bool:
-    value = condition()
-    return await value if inspect.isawaitable(value) else bool(value)
-
-
-class Hands:
-    """An ``on_delivery`` that keeps what it is handed until the test lets go.
-
-    With ``acks`` it acknowledges at once; otherwise it holds each delivery, as a handler at work does.
-    """
-
-    def __init__(self, *, acks: bool = False) -> None:
-        self.deliveries: list[Delivery] = []
-        self._acks = acks
-        self._release = asyncio.Event()
-
-    async def __call__(self, delivery: Delivery) -> None:
-        self.deliveries.append(delivery)
-        if self._acks:
-            await delivery.ack()
-        else:
-            await self._release.wait()
-
-    @property
-    def bodies(self) -> list[bytes]:
-        return sorted(delivery.envelope.body for delivery in self.deliveries)
-
-    async def hold(self, count: int, deadline_s: float = 5) -> list[Delivery]:
-        """Wait until this many were handed over in all."""
-        await wait_until(lambda: len(self.deliveries) >= count, deadline_s)
-        return self.deliveries
-
-    def let_go(self) -> None:
-        """Let the handlers return."""
-        self._release.set()
-
-
-def envelope(body: bytes = b"", key: str = "key", *, mandatory: bool = True) -> Envelope:
-    return Envelope(key, body, {"ce-id": "1"}, mandatory)
-
-
-WORK = Subscription("work", ("key",))
 
 
 class BrokerContract:
@@ -179,13 +115,85 @@ class BrokerContract:
             await wait_until(lambda: _is_empty(broker, "work"), self.deadline_s)
         await broker.publish([envelope(b"c", "other")])
         await wait_until(lambda: _is_empty(broker, "other"), self.deadline_s)
-        letters = await broker.dead_letters("work")
+        letters = await broker.dead_letters.newest("work")
         assert [(item.reason, item.envelope.body, item.queue) for item in letters] == [
             ("no use: b", b"b", "work"),
             ("no use: a", b"a", "work"),
         ]
         assert letters[0].envelope.headers == {"ce-id": "1"}
-        assert [item.queue for item in await broker.dead_letters(limit=2)] == ["other", "work"]
+        assert [item.queue for item in await broker.dead_letters.newest(limit=2)] == ["other", "work"]
+        assert [await broker.dead_letters.count(queue) for queue in (None, "work", "other", "none")] == [3, 2, 1, 0]
+
+    async def test_a_replayed_letter_is_a_new_copy_on_its_first_attempt_in_its_own_queue(self, broker: Broker) -> None:
+        await broker.declare(Subscription("same.key", ("key",)))
+        (letter,) = await self._died(broker, b"x", attempt=2)
+        assert letter.attempt == 2
+        assert await broker.dead_letters.replay(letter.id)
+        assert await broker.dead_letters.newest() == []
+        hands = Hands(acks=True)
+        await broker.consume(WORK, hands)
+        (delivery,) = await hands.hold(1, self.deadline_s)
+        assert delivery.envelope == letter.envelope
+        assert (delivery.attempt, delivery.delivery_count) == (1, 1)
+        assert delivery.copy_id != letter.id
+        assert await broker.depth("same.key") == 1
+        assert not await broker.dead_letters.replay(letter.id)
+
+    async def test_a_discarded_letter_is_gone_and_the_others_stay(self, broker: Broker) -> None:
+        first, second = await self._died(broker, b"a", b"b")
+        assert await broker.dead_letters.find(first.id) == first
+        assert await broker.dead_letters.discard(first.id)
+        assert await broker.dead_letters.newest() == [second]
+        assert await broker.dead_letters.find(first.id) is None
+        assert not await broker.dead_letters.discard(first.id)
+        assert await broker.depth("work") == 0
+
+    async def test_a_letter_that_cannot_be_replayed_stays(self, broker: Broker) -> None:
+        (letter,) = await self._died(broker, b"x", queue=Subscription("work", ("key",), max_length=2))
+        await broker.publish([envelope(b"%d" % number) for number in range(2)])
+        assert await _is_full(broker)
+        with pytest.raises(QueueFull):
+            await broker.dead_letters.replay(letter.id)
+        live = Subscription("live", ("news",), durable=False)
+
+        async def give_up(delivery: Delivery) -> None:
+            await delivery.dead_letter("no use")
+
+        consumer = await broker.consume(live, give_up)
+        await broker.publish([envelope(b"y", "news")])
+        await wait_until(lambda: _has_letters(broker, 2), self.deadline_s)
+        await consumer.close()
+        (homeless,) = await broker.dead_letters.newest("live")
+        with pytest.raises(Unroutable):
+            await broker.dead_letters.replay(homeless.id)
+        assert {item.id for item in await broker.dead_letters.newest()} == {letter.id, homeless.id}
+
+    async def test_looking_at_letters_changes_nothing(self, broker: Broker) -> None:
+        letters = await self._died(broker, b"a", b"b", b"c")
+        newest = letters[::-1]
+        for _ in range(3):
+            assert await broker.dead_letters.newest() == newest
+        # Several operators at once each see everything.
+        looks = await asyncio.gather(*(broker.dead_letters.newest(limit=2) for _ in range(5)))
+        assert looks == [newest[:2]] * 5
+        assert await broker.dead_letters.find(letters[0].id) == letters[0]
+        with pytest.raises(InvalidInput):
+            await broker.dead_letters.newest(limit=0)
+
+    async def _died(
+        self, broker: Broker, *bodies: bytes, queue: Subscription = WORK, attempt: int = 1
+    ) -> list[DeadLetter]:
+        """These messages were given up one after the other, on the given attempt."""
+
+        async def on_delivery(delivery: Delivery) -> None:
+            await (delivery.retry(0) if delivery.attempt < attempt else delivery.dead_letter("no use"))
+
+        consumer = await broker.consume(queue, on_delivery)
+        for number, body in enumerate(bodies, 1):
+            await broker.publish([envelope(body)])
+            await wait_until(partial(_has_letters, broker, number), self.deadline_s)
+        await consumer.close()
+        return list(await broker.dead_letters.newest())[::-1]
 
     async def test_two_consumers_share_one_queue(self, broker: Broker) -> None:
         one, two = Hands(), Hands()
@@ -262,8 +270,8 @@ class BrokerContract:
             await broker.publish([envelope()])
         await delivery.retry(0)
         await hands.hold(2, self.deadline_s)
-        with pytest.raises(QueueFull):
-            await broker.publish([envelope()])
+        # The place is taken again: by the retried message, or by the first that comes while it is on its way.
+        await wait_until(lambda: _is_full(broker), self.deadline_s)
 
     async def test_nobody_needs_to_listen_to_what_is_not_mandatory(self, broker: Broker) -> None:
         await broker.publish([envelope(key="nobody", mandatory=False)])
@@ -273,6 +281,8 @@ class BrokerContract:
         await broker.consume(WORK, hands)
         with pytest.raises(TooLarge):
             await broker.publish([envelope(b"x" * (MAX_MESSAGE_BYTES + 1))])
+        with pytest.raises(TooLarge):
+            await broker.publish([Envelope("key", b"", {"ce-id": "x" * (MAX_HEADERS_BYTES + 1)})])
         await broker.publish([envelope(b"y" * MAX_MESSAGE_BYTES)])
         await hands.hold(1, self.deadline_s)
         assert hands.bodies == [b"y" * MAX_MESSAGE_BYTES]
@@ -304,7 +314,7 @@ class BrokerContract:
         await wait_until(lambda: _has_depth(broker, "work", 1), self.deadline_s)
         await consumer.close()
         broker = await broker_factory()
-        assert [item.reason for item in await broker.dead_letters()] == ["bad"]
+        assert [item.reason for item in await broker.dead_letters.newest()] == ["bad"]
         assert (await broker.depth("work"), await broker.depth("kept")) == (1, 2)
         await broker.publish([envelope(b"bound")])
         hands = Hands(acks=True)
@@ -324,7 +334,7 @@ class BrokerContract:
                 await settle_again()
         hands.let_go()
         await stays(lambda: len(hands.deliveries) == 1)
-        assert not await broker.dead_letters()
+        assert not await broker.dead_letters.newest()
 
     async def test_settling_after_close_is_refused(self, broker: Broker) -> None:
         hands, heir = Hands(), Hands()
@@ -411,6 +421,18 @@ class BrokerContract:
 
 async def _is_empty(broker: Broker, queue: str) -> bool:
     return await broker.depth(queue) == 0
+
+
+async def _has_letters(broker: Broker, count: int) -> bool:
+    return len(await broker.dead_letters.newest()) == count
+
+
+async def _is_full(broker: Broker) -> bool:
+    try:
+        await broker.publish([envelope()])
+    except QueueFull:
+        return True
+    return False
 
 
 async def _has_depth(broker: Broker, queue: str, depth: int) -> bool:
