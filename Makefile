@@ -10,7 +10,7 @@ SOURCES := $(MEMBERS:%=%/src)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run up down demo-compose not-as-root test test-fast lint docs lock chaos bench
+.PHONY: help setup demo run up down demo-compose test-compose not-as-root test test-fast lint docs lock chaos bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1#/p' $(MAKEFILE_LIST) | awk -F'#' '{printf "%-20s %s\n", $$1, $$2}'
@@ -48,6 +48,14 @@ demo-compose: setup $(ORDINARY) ## the demo against the separate services: check
 	@$(if $(STAND_IN),:,$(DEMO) build demo)
 	@$(DEMO) up $(BUILD) --detach $(WAIT)
 	@$(DEMO) run --rm --use-aliases demo
+
+# Containers reach this machine through the gateway of the network that the fetcher is in.
+test-compose: setup $(ORDINARY) ## the end-to-end tests against the separate services in containers
+	@$(DEMO) up $(BUILD) --detach $(WAIT)
+	@HUB_E2E_TARGETS=compose HUB_E2E_URL=http://127.0.0.1:8000 HUB_E2E_WEBHOOKS_URL=http://127.0.0.1:8001 \
+	  HUB_E2E_COLLEGE_HOST=10.213.77.1 HUB_E2E_TOKEN_SECRET=.hub/keys/token-secret \
+	  HUB_E2E_LOG="$(COMPOSE) $(FILES) logs --no-color --no-log-prefix" \
+	  $(BIN)/python -m pytest tests-e2e -k "[compose]" $(ARGS)
 
 not-as-root:
 	@echo "The services must not run as root: chown -R 10001:10001 .hub, then make HUB_USER=10001:10001 ..."; exit 1

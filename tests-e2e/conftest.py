@@ -1,5 +1,6 @@
 """The whole system as a process of its own, reached over HTTP only, and a simulated college beside it."""
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
@@ -7,12 +8,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from elsewhere import running_elsewhere
 from hub_messaging.testing.rabbitmq_node import RabbitNode, running_node
 from hub_standalone.client import HubClient
 from hub_standalone.demo.college import College, Credentials, serve_college
 from hub_standalone.demo.world import build_world
 from hub_storage.testing.secantus import SecantusServer, require_secantus
-from running import RunningHub, Standalone, start_hub
+from running import RunningHub, Standalone, free_port, start_hub
 from separate import SeparateHub, start_separate
 
 
@@ -45,7 +47,13 @@ def separate(tmp_path_factory: pytest.TempPathFactory, rabbit: RabbitNode) -> It
         mongo.kill()
 
 
-@pytest.fixture(scope="session", params=["standalone", "separate"])
+@pytest.fixture(scope="session")
+def compose(tmp_path_factory: pytest.TempPathFactory) -> RunningHub:
+    """The hub in containers, which ``make test-compose`` has started."""
+    return running_elsewhere(tmp_path_factory.mktemp("compose"))
+
+
+@pytest.fixture(scope="session", params=os.environ.get("HUB_E2E_TARGETS", "standalone,separate").split(","))
 def hub(request: pytest.FixtureRequest) -> RunningHub:
     """The hub that tests share, in each of its forms; each test is a college of its own."""
     running: RunningHub = request.getfixturevalue(request.param)
@@ -82,7 +90,12 @@ def credentials() -> Credentials:
 
 @pytest.fixture
 async def college(credentials: Credentials) -> AsyncIterator[College]:
-    async with serve_college(College(build_world(11, date(2026, 3, 17)), credentials)) as college:
+    # A hub in containers reaches this machine under another address than we do.
+    host = os.environ.get("HUB_E2E_COLLEGE_HOST")
+    public_url = f"http://{host}:{free_port()}" if host else None
+    async with serve_college(
+        College(build_world(11, date(2026, 3, 17)), credentials), public_url=public_url
+    ) as college:
         yield college
 
 

@@ -21,13 +21,14 @@ STOP_DEADLINE_S = 30
 COMMAND_DEADLINE_S = 240  # a demo over servers in other processes, on a busy machine
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunningHub:
     """A hub whose files are in a folder of its own, however many processes it is."""
 
     url: str
     webhooks_url: str
     folder: Path
+    token_secret: str = TOKEN_SECRET
 
     @property
     def log(self) -> str:
@@ -36,11 +37,11 @@ class RunningHub:
 
     def token(self, college_id: str, role: Role = Role.PRINCIPAL) -> str:
         return mint_token(
-            TOKEN_SECRET, subject="someone@example.edu", role=role, college_id=college_id, now=datetime.now(UTC)
+            self.token_secret, subject="someone@example.edu", role=role, college_id=college_id, now=datetime.now(UTC)
         )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Standalone(RunningHub):
     """A ``hub run``."""
 
@@ -66,7 +67,7 @@ def start_hub(folder: Path) -> Standalone:
     line = process.stdout.readline()  # "" as soon as the process ends
     assert "http://" in line, log.read_text()[-4000:]
     url = "http://" + line.partition("http://")[2].split()[0]
-    return Standalone(url, url, folder, process)
+    return Standalone(url=url, webhooks_url=url, folder=folder, process=process)
 
 
 def run_hub(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -69,7 +69,7 @@ class Replica:
             self.process.wait(STOP_DEADLINE_S)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SeparateHub(RunningHub):
     """Every replica of every service. ``url`` and ``webhooks_url`` are those of the first of each."""
 
@@ -110,7 +110,7 @@ def start_separate(
             replica.start()
         for replica in replicas:
             replica.wait_until_ready()
-        yield SeparateHub(first["config-api"].url, webhooks_url, folder, replicas)
+        yield SeparateHub(url=first["config-api"].url, webhooks_url=webhooks_url, folder=folder, replicas=replicas)
     finally:
         for replica in replicas:
             replica.kill()

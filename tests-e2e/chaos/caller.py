@@ -19,8 +19,13 @@ class Caller:
         self._turn = count()
         self._http = httpx2.AsyncClient(headers=headers, timeout=_ANSWER_S, trust_env=False)
 
-    async def until_taken(self, method: str, path: str, **request: Any) -> httpx2.Response:
-        """The first answer that is not about trouble on the way (no answer, 429, 5xx)."""
+    async def until_taken(
+        self, method: str, path: str, *, expected: Sequence[int] = (), **request: Any
+    ) -> httpx2.Response:
+        """The first answer that is not about trouble on the way (no answer, 429, 5xx).
+
+        A refusal is an error, unless its status is ``expected``.
+        """
         while True:
             url = self._urls[next(self._turn) % len(self._urls)]
             try:
@@ -29,7 +34,7 @@ class Caller:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if response.status_code < 500 and response.status_code != 429:
-                if not response.is_success:
+                if not response.is_success and response.status_code not in expected:
                     raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
                 return response
             await asyncio.sleep(_PAUSE_S)

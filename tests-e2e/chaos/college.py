@@ -79,16 +79,26 @@ class College:
     async def sync(self) -> None:
         """One run from its request to its end."""
         for number in count():
-            key = f"{self.id}-{len(self.runs)}-{number}"
-            begun = (await self.api.until_taken("POST", f"{self._path}/sync", headers={"idempotency-key": key})).json()
-            if begun["runId"] not in self.runs:
+            run_id = await self._ask_for_a_sync(f"{self.id}-{len(self.runs)}-{number}")
+            if run_id not in self.runs:
                 break
             # The run before has ended, and its integration has not heard of it yet.
-            self.history.note("sync.shared", college=self.id, run=begun["runId"])
+            self.history.note("sync.shared", college=self.id, run=run_id)
             await asyncio.sleep(_POLL_S)
-        self.runs[begun["runId"]] = STUDENTS // 4
-        self.history.note("sync.accepted", college=self.id, run=begun["runId"])
-        await self._follow(begun["runId"])
+        self.runs[run_id] = STUDENTS // 4
+        self.history.note("sync.accepted", college=self.id, run=run_id)
+        await self._follow(run_id)
+
+    async def _ask_for_a_sync(self, key: str) -> str:
+        """The run that was begun by a request with this key, or is going on already."""
+        headers = {"idempotency-key": key}
+        answer = await self.api.until_taken("POST", f"{self._path}/sync", expected=(409,), headers=headers)
+        if answer.status_code != 409:
+            return str(answer.json()["runId"])
+        # Whoever answered the first try was killed over it, so what came of it is found among the runs.
+        self.history.note("sync.unanswered", college=self.id, code=answer.json()["code"])
+        runs = (await self.api.until_taken("GET", f"{self._path}/runs")).json()["items"]
+        return str(runs[0]["id"])
 
     async def _follow(self, run_id: str) -> None:
         while True:
