@@ -1,4 +1,5 @@
-"""``make bench``: every figure of the standalone system from one run, beside what it is compared with.
+"""``make bench``: every figure of the standalone system from one run, beside what it is compared with; then those of
+separate processes.
 
 Ratios are what counts; the absolute figures belong to the machine. ``--quick`` leaves out the million records and
 repeats less.
@@ -174,6 +175,7 @@ def main(*, quick: bool) -> None:
         webhooks(rounds),
         {"bare + publish": "bare", "gateway": "bare + publish", "hub, storing": "bare + publish"},
     )
+    subprocess.run([sys.executable, str(HERE / "distributed.py"), *(["--quick"] if quick else [])], check=True)
 
 
 if __name__ == "__main__":
