@@ -1,4 +1,5 @@
-"""``make bench``: every figure of the standalone system from one run, beside what it is compared with.
+"""``make bench``: every figure of the standalone system from one run, beside what it is compared with; then those of
+separate processes.
 
 Ratios are what counts; the absolute figures belong to the machine. ``--quick`` leaves out the million records and
 repeats less.
@@ -198,6 +199,7 @@ def main(*, quick: bool) -> None:
             "hub, storing": "bare + receipt + publish",
         },
     )
+    subprocess.run([sys.executable, str(HERE / "distributed.py"), *(["--quick"] if quick else [])], check=True)
 
 
 if __name__ == "__main__":
