@@ -63,17 +63,14 @@ class AuditEntry(Value):
     request_id: str | None = None
 
 
-class ReceiptStatus(StrEnum):
-    PENDING = "pending"
-    ACCEPTED = "accepted"
-
-
 class WebhookReceipt(Value):
-    """That an event was seen: ``fingerprint`` is the SHA-256 of its body. PENDING until the broker confirmed it."""
+    """That an event was seen, and when first: ``fingerprint`` is the SHA-256 of its body.
+
+    It says nothing of the event's messages: they may never have been confirmed.
+    """
 
     id: str
     college_id: str
     integration_id: str
     fingerprint: str
-    status: ReceiptStatus
     received_at: Instant
