@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
+from hub_model.base import format_datetime
 from hub_model.errors import Conflict, InvalidInput
 from hub_model.logs import WebhookReceipt
 from hub_model.records import DataType
@@ -48,9 +49,8 @@ async def test_a_step_that_comes_together_with_the_one_before_it_goes_on(store: 
         assert not await chains.claim("c1", f"r{number}", STUDENTS, step=1, copy_id="step 1")
 
 
-def a_receipt(now: datetime, receipt_id: str = "e1", **fields: object) -> WebhookReceipt:
-    values = {"fingerprint": "f", "received_at": now, **fields}
-    return WebhookReceipt.model_validate({"id": receipt_id, "college_id": "c1", "integration_id": "i1", **values})
+def a_receipt(now: datetime, receipt_id: str = "e1", *, fingerprint: str = "f") -> WebhookReceipt:
+    return WebhookReceipt(receipt_id, "c1", "i1", fingerprint, now)
 
 
 async def test_a_receipt_begins_once_and_stays_as_it_was(store: Store, now: datetime) -> None:
@@ -63,8 +63,8 @@ async def test_a_receipt_begins_once_and_stays_as_it_was(store: Store, now: date
 
 @pytest.mark.parametrize("status", ["pending", "accepted"])
 async def test_a_receipt_of_a_time_when_they_had_a_status_is_read(store: Store, now: datetime, status: str) -> None:
-    document = a_receipt(now).model_dump(mode="json", by_alias=True) | {"status": status}
-    await store.collection(receipts.SPEC).insert({"e1": document})
+    document = {"id": "e1", "collegeId": "c1", "integrationId": "i1", "fingerprint": "f", "status": status}
+    await store.collection(receipts.SPEC).insert({"e1": document | {"receivedAt": format_datetime(now)}})
     assert await Receipts(store).begin(a_receipt(now + timedelta(minutes=1))) == a_receipt(now)
 
 

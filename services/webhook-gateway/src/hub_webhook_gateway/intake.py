@@ -30,7 +30,8 @@ SAME_BODY_WINDOW = timedelta(minutes=10)
 _MAX_REMEMBERED = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: there is one of each for every event, and freezing triples what it costs.
+@dataclass(slots=True)
 class Event:
     """A verified event. ``key`` is its sender's id for it; None: the body itself is, for ten minutes."""
 
@@ -40,7 +41,7 @@ class Event:
     batches: Sequence[list[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """What became of an event. ``run_id`` is under which its batches are found later."""
 
@@ -59,7 +60,7 @@ class _Seen:
     settled: asyncio.Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Arrival:
     receipt: WebhookReceipt
     envelopes: Sequence[Envelope]

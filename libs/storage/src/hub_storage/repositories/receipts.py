@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from hub_model.base import format_datetime, parse_datetime
 from hub_model.logs import WebhookReceipt
 
-from hub_storage.collection import CollectionSpec
+from hub_storage.collection import CollectionSpec, Document, Stored
 from hub_storage.store import Store
 
 SPEC = CollectionSpec("receipts")
@@ -22,11 +23,32 @@ class Receipts:
 
     async def begin_all(self, receipts: Sequence[WebhookReceipt]) -> Mapping[str, WebhookReceipt]:
         """Begin several in one write, no two of one id; return those that were there already, by id."""
-        documents = {receipt.id: receipt.model_dump(mode="json", by_alias=True) for receipt in receipts}
+        documents = {receipt.id: _document(receipt) for receipt in receipts}
         known: dict[str, WebhookReceipt] = {}
         while taken := await self._collection.insert(documents):
             found = [await self._collection.get(receipt_id) for receipt_id in taken]
-            known |= {stored.id: WebhookReceipt.model_validate(stored.document) for stored in found if stored}
+            known |= {stored.id: _receipt(stored) for stored in found if stored}
             # One that was removed between the two calls is nobody's: try again to be the first.
             documents = {receipt_id: documents[receipt_id] for receipt_id in taken - known.keys()}
         return known
+
+
+def _document(receipt: WebhookReceipt) -> Document:
+    return {
+        "id": receipt.id,
+        "collegeId": receipt.college_id,
+        "integrationId": receipt.integration_id,
+        "fingerprint": receipt.fingerprint,
+        "receivedAt": format_datetime(receipt.received_at),
+    }
+
+
+def _receipt(stored: Stored) -> WebhookReceipt:
+    document = stored.document
+    return WebhookReceipt(
+        id=stored.id,
+        college_id=document["collegeId"],
+        integration_id=document["integrationId"],
+        fingerprint=document["fingerprint"],
+        received_at=parse_datetime(document["receivedAt"]),
+    )
