@@ -13,7 +13,7 @@ from itertools import count
 import pytest
 from hub_model.errors import Conflict, Unavailable
 from hub_model.integrations import Integration
-from hub_model.logs import ReceiptStatus, WebhookReceipt
+from hub_model.logs import WebhookReceipt
 from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus, cancel, start
@@ -71,7 +71,6 @@ async def test_each_event_is_new_once_however_many_gateways_receive_it(
             college_id="c1",
             integration_id="i1",
             fingerprint="f",
-            status=ReceiptStatus.PENDING,
             received_at=now,
         )
 

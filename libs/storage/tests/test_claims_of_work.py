@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hub_model.errors import Conflict, InvalidInput, NotFound
-from hub_model.logs import ReceiptStatus, WebhookReceipt
+from hub_model.base import format_datetime
+from hub_model.errors import Conflict, InvalidInput
+from hub_model.logs import WebhookReceipt
 from hub_model.records import DataType
 from hub_storage.collection import Collection, Document
-from hub_storage.repositories import Chains, IdempotencyKeys, Receipts, StoredReply
+from hub_storage.repositories import Chains, IdempotencyKeys, Receipts, StoredReply, receipts
 from hub_storage.store import Store
 
 STUDENTS, MARKS = DataType.STUDENTS, DataType.MARKS
@@ -52,44 +53,40 @@ async def test_a_step_that_comes_together_with_the_one_before_it_goes_on(store: 
         assert not await chains.claim("c1", f"r{number}", STUDENTS, step=1, copy_id="step 1")
 
 
-def a_receipt(now: datetime, receipt_id: str = "e1", **fields: object) -> WebhookReceipt:
-    values = {"fingerprint": "f", "status": ReceiptStatus.PENDING, "received_at": now, **fields}
-    return WebhookReceipt.model_validate({"id": receipt_id, "college_id": "c1", "integration_id": "i1", **values})
+def a_receipt(now: datetime, receipt_id: str = "e1", *, fingerprint: str = "f") -> WebhookReceipt:
+    return WebhookReceipt(receipt_id, "c1", "i1", fingerprint, now)
 
 
-async def test_a_receipt_begins_pending_once_and_is_accepted(store: Store, now: datetime) -> None:
-    receipts = Receipts(store)
+async def test_a_receipt_begins_once_and_stays_as_it_was(store: Store, now: datetime) -> None:
+    repository = Receipts(store)
     receipt = a_receipt(now)
-    assert await receipts.begin(receipt) is None
-    assert await receipts.begin(a_receipt(now, fingerprint="other")) == receipt
-    await receipts.accept("e1")
-    await receipts.accept("e1")
-    again = await receipts.begin(receipt)
-    assert again is not None
-    assert again.status is ReceiptStatus.ACCEPTED
+    assert await repository.begin(receipt) is None
+    later = a_receipt(now + timedelta(minutes=1), fingerprint="other")
+    assert [await repository.begin(later) for _ in range(2)] == [receipt, receipt]
 
 
-async def test_a_receipt_cannot_begin_accepted(store: Store, now: datetime) -> None:
-    receipts = Receipts(store)
-    await receipts.begin(a_receipt(now, status=ReceiptStatus.ACCEPTED))
-    assert await receipts.begin(a_receipt(now)) == a_receipt(now)
+@pytest.mark.parametrize("status", ["pending", "accepted"])
+async def test_a_receipt_of_a_time_when_they_had_a_status_is_read(store: Store, now: datetime, status: str) -> None:
+    document = {"id": "e1", "collegeId": "c1", "integrationId": "i1", "fingerprint": "f", "status": status}
+    await store.collection(receipts.SPEC).insert({"e1": document | {"receivedAt": format_datetime(now)}})
+    assert await Receipts(store).begin(a_receipt(now + timedelta(minutes=1))) == a_receipt(now)
 
 
 async def test_of_many_beginnings_of_an_event_one_is_new(store: Store, now: datetime) -> None:
-    receipts = Receipts(store)
-    found = await asyncio.gather(*(receipts.begin(a_receipt(now)) for _ in range(10)))
+    repository = Receipts(store)
+    found = await asyncio.gather(*(repository.begin(a_receipt(now)) for _ in range(10)))
     assert found.count(None) == 1
 
 
 async def test_several_receipts_begin_in_one_write_and_those_there_already_are_told(
     store: Store, now: datetime
 ) -> None:
-    receipts = Receipts(store)
-    await receipts.begin(a_receipt(now, "e2", fingerprint="first"))
-    found = await receipts.begin_all([a_receipt(now, f"e{n}") for n in range(1, 4)])
+    repository = Receipts(store)
+    await repository.begin(a_receipt(now, "e2", fingerprint="first"))
+    found = await repository.begin_all([a_receipt(now, f"e{n}") for n in range(1, 4)])
     assert found == {"e2": a_receipt(now, "e2", fingerprint="first")}
-    assert (await receipts.begin_all([a_receipt(now, f"e{n}") for n in range(1, 4)])).keys() == {"e1", "e2", "e3"}
-    assert await receipts.begin_all([]) == {}
+    assert (await repository.begin_all([a_receipt(now, f"e{n}") for n in range(1, 4)])).keys() == {"e1", "e2", "e3"}
+    assert await repository.begin_all([]) == {}
 
 
 class Vanishing:
@@ -113,11 +110,6 @@ async def test_a_receipt_that_is_removed_while_it_is_looked_at_begins_anew(store
     vanishing: Any = SimpleNamespace(collection=lambda spec: Vanishing(store.collection(spec)))
     assert await Receipts(vanishing).begin(a_receipt(now)) is None
     assert await Receipts(store).begin(a_receipt(now)) == a_receipt(now)
-
-
-async def test_accepting_an_unknown_receipt_is_not_found(store: Store) -> None:
-    with pytest.raises(NotFound):
-        await Receipts(store).accept("nowhere")
 
 
 async def test_a_finished_request_is_answered_again_word_for_word(store: Store, now: datetime) -> None:

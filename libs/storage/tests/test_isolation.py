@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hub_model.errors import Conflict, InvalidInput, NotFound
 from hub_model.integrations import Integration
-from hub_model.logs import AuditEntry, LogEntry, LogLevel, ReceiptStatus, RejectedRecord, WebhookReceipt
+from hub_model.logs import AuditEntry, LogEntry, LogLevel, RejectedRecord, WebhookReceipt
 from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import new_run
@@ -34,7 +34,7 @@ DELIBERATELY_WITHOUT = {
     Rejects: {"add"},
     Audit: {"add"},
     Chains: set(),
-    Receipts: {"begin", "begin_all", "accept"},
+    Receipts: {"begin", "begin_all"},
     IdempotencyKeys: set(),
 }
 
@@ -60,7 +60,6 @@ async def full(store: Store, an_integration: Callable[..., Integration], now: da
         college_id="c1",
         integration_id="i1",
         fingerprint="f",
-        status=ReceiptStatus.PENDING,
         received_at=now,
     )
     await Receipts(store).begin(receipt)

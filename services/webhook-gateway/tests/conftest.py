@@ -5,7 +5,7 @@ import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,6 @@ class Gateway:
     client: httpx2.AsyncClient
     redactor: Redactor
     stack: AsyncExitStack
-    others: list[Service] = field(default_factory=list)
 
     async def integration(
         self, *, secrets: dict[str, str] | None = None, set_at: datetime | None = None, **settings: Any
@@ -174,11 +173,16 @@ class Gateway:
         return [message for message in messages if isinstance(message, BatchFetched)]
 
     async def restart(self) -> None:
-        """Another process over the same data: it remembers nothing."""
+        """A new process over the same data: it remembers nothing."""
         await self.client.aclose()
-        self.service = self.build()
-        assert self.service.app is not None
-        self.client = await self.stack.enter_async_context(client_of(self.service.app))
+        another = await self.another()
+        self.service, self.client = another.service, another.client
+
+    async def another(self) -> "Gateway":
+        """A second process over the same data."""
+        service = self.build()
+        assert service.app is not None
+        return replace(self, service=service, client=await self.stack.enter_async_context(client_of(service.app)))
 
     def build(self, **settings: Any) -> Service:
         return build_service(

@@ -7,7 +7,7 @@ import pytest
 from hub_model.errors import QueueFull, Unavailable, Unroutable
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, receipts
+from hub_storage.repositories import SPECS
 
 ROW = {"studentId": "CS2101", "date": "2026-07-20", "attendance": "present"}
 TYPED = {"dataType": "attendance", "records": [ROW]}
@@ -31,15 +31,24 @@ async def test_fifty_copies_at_once_are_one_event(gateway: Any, scheme: str) -> 
     assert len(gateway.batches()) == 1
 
 
-async def test_copies_through_two_processes_have_one_message_id(gateway: Any) -> None:
+async def test_a_copy_through_another_process_is_a_duplicate_and_the_same_message(gateway: Any) -> None:
     integration = await gateway.integration()
     first = await gateway.push(integration, TYPED)
-    await gateway.service.stop(5)
     await gateway.restart()
-    second = await gateway.push(integration, TYPED)
-    assert (first.status_code, second.status_code) == (202, 200)
-    assert second.json() == {"status": "duplicate", "eventId": first.json()["eventId"]}
-    assert len(gateway.batches()) == 1
+    gateway.clock.advance(minutes=5)
+    for _ in range(2):
+        again = await gateway.push(integration, TYPED)
+        assert (first.status_code, again.status_code) == (202, 200)
+        assert again.json() == {"status": "duplicate", "eventId": first.json()["eventId"]}
+    batch, repeated = gateway.batches()
+    assert (repeated, repeated.message_id) == (batch, batch.message_id)
+
+
+async def test_copies_through_two_processes_at_once_are_one_event(gateway: Any) -> None:
+    integration = await gateway.integration()
+    other = await gateway.another()
+    assert await statuses(*(each.push(integration, TYPED) for each in (gateway, other) * 10)) == [200] * 19 + [202]
+    assert len({batch.message_id for batch in gateway.batches()}) == 1
 
 
 async def test_the_same_events_of_two_integrations_are_two(gateway: Any) -> None:
@@ -71,9 +80,18 @@ async def test_the_ten_minutes_hold_over_a_restart(gateway: Any) -> None:
     for minutes in (0, 9, 2, 1, 60):
         gateway.clock.advance(minutes=minutes)
         seen.append((await gateway.push(integration, TYPED)).status_code)
-        await gateway.service.stop(5)
         await gateway.restart()
     assert seen == [202, 200, 202, 200, 202]
+
+
+async def test_the_ten_minutes_count_from_the_first_copy_whoever_took_it(gateway: Any) -> None:
+    integration = await gateway.integration()
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    await gateway.restart()
+    gateway.clock.advance(minutes=9)
+    assert (await gateway.push(integration, TYPED)).status_code == 200
+    gateway.clock.advance(minutes=1)
+    assert (await gateway.push(integration, TYPED)).status_code == 202
 
 
 async def test_a_sender_that_names_its_events_may_repeat_a_body_at_once(gateway: Any) -> None:
@@ -93,9 +111,9 @@ async def test_one_id_for_two_bodies_is_a_conflict_and_the_first_wins(gateway: A
             await gateway.push_standard(standard, OTHER),
         ):
             assert (response.status_code, response.json()["code"]) == (409, "event_id_reused")
-        await gateway.service.stop(5)
         await gateway.restart()
-    assert [batch.records for batch in gateway.batches()] == [[ROW], [ROW]]
+    assert [batch.records for batch in gateway.batches()] == [[ROW]] * 4
+    assert len({batch.message_id for batch in gateway.batches()}) == 2
 
 
 async def test_two_bodies_under_one_id_at_once_store_one(gateway: Any) -> None:
@@ -119,8 +137,9 @@ async def test_an_event_the_broker_did_not_take_is_taken_when_it_is_sent_again(
     if restart:
         await gateway.restart()
     gateway.broker.fails_before = None
-    assert (await gateway.push_standard(integration, TYPED)).status_code == 202
-    assert (await gateway.push_standard(integration, TYPED)).status_code == 200
+    for _ in range(2):
+        # Nobody knows whether the first copy was stored, so it counts as a repetition; it is durable now.
+        assert (await gateway.push_standard(integration, TYPED)).status_code == 200
     assert len(gateway.batches()) == 1
 
 
@@ -131,7 +150,7 @@ async def test_an_event_whose_confirm_was_lost_is_published_again_with_the_same_
     await gateway.restart()
     gateway.broker.fails_after = None
     gateway.clock.advance(minutes=5)
-    assert (await gateway.push(integration, TYPED)).status_code == 202
+    assert (await gateway.push(integration, TYPED)).status_code == 200
     first, second = gateway.batches()
     assert first == second
     assert first.message_id == second.message_id
@@ -142,7 +161,8 @@ async def test_copies_that_wait_for_a_failing_one_fail_with_it(gateway: Any) -> 
     gateway.broker.fails_before = Unavailable("down")
     assert await statuses(*(gateway.push(integration, TYPED) for _ in range(10))) == [503] * 10
     gateway.broker.fails_before = None
-    assert await statuses(*(gateway.push(integration, TYPED) for _ in range(10))) == [200] * 9 + [202]
+    assert await statuses(*(gateway.push(integration, TYPED) for _ in range(10))) == [200] * 10
+    assert len(gateway.batches()) == 1
 
 
 async def test_a_store_that_is_gone_is_a_reason_to_send_again(gateway: Any) -> None:
@@ -161,11 +181,3 @@ async def test_a_burst_of_different_events_is_stored_whole(gateway: Any) -> None
     bodies = [{"dataType": "attendance", "records": [{"n": number}]} for number in range(200)]
     assert await statuses(*(gateway.push(integration, body) for body in bodies)) == [202] * 200
     assert sorted(batch.records[0]["n"] for batch in gateway.batches()) == list(range(200))
-
-
-async def test_stopping_waits_for_what_follows_the_answers(gateway: Any) -> None:
-    integration = await gateway.integration()
-    response = await gateway.push(integration, TYPED)
-    assert await gateway.service.stop(5)
-    stored = await gateway.store.collection(receipts.SPEC).get(response.json()["eventId"])
-    assert stored.document["status"] == "accepted"

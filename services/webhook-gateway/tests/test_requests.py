@@ -35,6 +35,36 @@ async def test_parts_are_joined() -> None:
     assert await read(b"") == b""
 
 
+async def test_parts_that_come_one_by_one_are_waited_for() -> None:
+    at_once = receiving(b"01", b"23", b"4")
+
+    async def receive() -> dict[str, Any]:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await at_once()
+
+    assert await BodyReader(receive).read(max_bytes=10, deadline_s=5) == b"01234"
+
+
+async def test_a_reader_that_is_cancelled_while_it_waits_is_cancelled_and_leaves_nothing_behind() -> None:
+    waiting, left = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        raise AssertionError
+
+    reading = asyncio.create_task(BodyReader(receive).read(max_bytes=10, deadline_s=5))
+    await waiting.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert left.is_set()
+
+
 async def test_one_byte_too_many_is_too_many_wherever_it_comes() -> None:
     for parts in ([b"x" * 11], [b"x" * 10, b"x"], [b"x"] * 11, [b"x" * 5, b"x" * 100]):
         with pytest.raises(TooLarge):

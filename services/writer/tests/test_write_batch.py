@@ -86,3 +86,16 @@ async def test_a_malformed_batch_is_refused_whole(world) -> None:
 async def test_an_empty_batch_is_written_like_any_other(world) -> None:
     (written,) = await world.deliver(world.batch(STUDENTS, keys=[]))
     assert written.counts == Counts()
+
+
+async def test_a_pushed_batch_that_comes_again_is_told_of_once(world) -> None:
+    batch = world.batch(STUDENTS, rejects=1, origin=Origin.WEBHOOK)
+    first = await world.deliver(batch)
+    for message in first:
+        if isinstance(message, BatchWritten):
+            await world.deliver(message)
+    again = await world.deliver(batch)
+    assert [message.counts for message in again] == [message.counts for message in first]
+    (line,) = await world.log_lines()
+    assert (line.event, line.counts) == ("webhook.written", Counts(fetched=3, inserted=2, rejected=1))
+    assert len((await world.rejects.page("c1", run_id="r1", limit=10)).items) == 1

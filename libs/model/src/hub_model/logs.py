@@ -1,5 +1,7 @@
 """What people read afterwards: an integration's log, its rejected records, the audit trail, webhook receipts."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -63,17 +65,16 @@ class AuditEntry(Value):
     request_id: str | None = None
 
 
-class ReceiptStatus(StrEnum):
-    PENDING = "pending"
-    ACCEPTED = "accepted"
+@dataclass(slots=True)
+class WebhookReceipt:
+    """That an event was seen, and when first: ``fingerprint`` is the SHA-256 of its body.
 
-
-class WebhookReceipt(Value):
-    """That an event was seen: ``fingerprint`` is the SHA-256 of its body. PENDING until the broker confirmed it."""
+    It says nothing of the event's messages: they may never have been confirmed. Neither frozen nor validated: there
+    is one for every event.
+    """
 
     id: str
     college_id: str
     integration_id: str
     fingerprint: str
-    status: ReceiptStatus
-    received_at: Instant
+    received_at: datetime

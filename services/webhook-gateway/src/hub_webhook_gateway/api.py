@@ -31,7 +31,7 @@ send it again.
 """
 
 _RESPONSES = {
-    "200": "This event was accepted before.",
+    "200": "This event was received before, and is durable.",
     "202": "The event is durable and will be processed.",
     "400": "The body is not strict JSON.",
     "401": "No valid signature; also for an unknown or disabled address.",

@@ -1,14 +1,14 @@
 """From a verified event to durable messages, once: a repeated event is recognised by its receipt.
 
-The order is what makes it safe: the receipt is there as pending before the messages, and accepted after them. An
-event whose sender was not told 202 may be there as messages, receipt, both or neither; sending it again completes it,
-because its run's id derives from the event and receivers recognise repeated messages.
+The receipt is there before the messages, and 202 is said after both. So a receipt does not say whether its messages
+are there: an event that comes again to a process that does not remember it is published again, with the time and
+under the ids it had first. Its run's id derives from the event, and receivers recognise repeated messages.
 """
 
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ from hub_messaging.broker import Broker, Envelope
 from hub_messaging.envelope import encode
 from hub_model.errors import Conflict, Unavailable, Unroutable
 from hub_model.ids import derived_id
-from hub_model.logs import ReceiptStatus, WebhookReceipt
+from hub_model.logs import WebhookReceipt
 from hub_model.messages import BatchFetched
 from hub_model.records import DataType, Origin
 from hub_storage.repositories import Receipts
@@ -30,7 +30,8 @@ SAME_BODY_WINDOW = timedelta(minutes=10)
 _MAX_REMEMBERED = 20_000
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: there is one of each for every event, and freezing triples what it costs.
+@dataclass(slots=True)
 class Event:
     """A verified event. ``key`` is its sender's id for it; None: the body itself is, for ten minutes."""
 
@@ -40,7 +41,7 @@ class Event:
     batches: Sequence[list[object]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
     """What became of an event. ``run_id`` is under which its batches are found later."""
 
@@ -55,26 +56,22 @@ class _Seen:
     run_id: str
     fingerprint: str
     received_at: datetime
-    is_accepted: bool = False
+    is_durable: bool = False
     settled: asyncio.Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Arrival:
     receipt: WebhookReceipt
     envelopes: Sequence[Envelope]
 
 
 class Intake:
-    """Takes events; remembers the recent ones, so that a burst of copies costs one.
+    """Takes events; remembers the recent ones, so that a burst of copies costs one."""
 
-    ``on_accepted`` hears the id of each receipt whose messages are confirmed.
-    """
-
-    def __init__(self, receipts: Receipts, broker: Broker, *, on_accepted: Callable[[str], None]) -> None:
+    def __init__(self, receipts: Receipts, broker: Broker) -> None:
         self._receipts = receipts
         self._broker = broker
-        self._on_accepted = on_accepted
         self._arrivals = Batcher(self._store_round)
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
@@ -93,11 +90,11 @@ class Intake:
         seen = self._remember(_Seen(run_id, fingerprint, now))
         try:
             taken = await self._store(endpoint, event, run_id, seen)
-            seen.run_id, seen.is_accepted = taken.run_id, True
+            seen.run_id, seen.is_durable = taken.run_id, True
         finally:
             if seen.settled is not None:
                 seen.settled.set()
-            if not seen.is_accepted:
+            if not seen.is_durable:
                 self._seen.pop(run_id, None)
         return taken
 
@@ -105,10 +102,10 @@ class Intake:
         """The answer to a copy of an event that this process has taken, or is taking."""
         if seen.fingerprint != fingerprint:
             raise _used_for_another_body()
-        if not seen.is_accepted:
+        if not seen.is_durable:
             seen.settled = seen.settled or asyncio.Event()
             await seen.settled.wait()
-        if not seen.is_accepted:
+        if not seen.is_durable:
             raise Unavailable("the event's first copy could not be stored")
         return Taken(seen.run_id, is_duplicate=True)
 
@@ -116,7 +113,6 @@ class Intake:
         arrival = _arrival(endpoint, event, run_id, seen)
         stored = await self._arrivals.do(arrival)
         if stored is None:
-            self._on_accepted(run_id)
             return Taken(run_id, is_duplicate=False)
         if stored.fingerprint != seen.fingerprint:
             raise _used_for_another_body()
@@ -124,12 +120,10 @@ class Intake:
         if event.key is None and age >= SAME_BODY_WINDOW:
             # The same body again after a while is another event: what it says was true twice.
             return await self._store(endpoint, event, derived_id(run_id, int(age / SAME_BODY_WINDOW)), seen)
-        if stored.status is ReceiptStatus.ACCEPTED:
-            return Taken(run_id, is_duplicate=True)
-        # Nobody was told that the first copy is safe. Published with its time, it cannot overtake what came since.
+        # With the time of the first copy, it cannot overtake what came since.
         await self._publish(_envelopes(endpoint, event, run_id, stored.received_at, now=seen.received_at))
-        self._on_accepted(run_id)
-        return Taken(run_id, is_duplicate=False)
+        seen.received_at = stored.received_at
+        return Taken(run_id, is_duplicate=True)
 
     async def _store_round(self, arrivals: Sequence[_Arrival]) -> Sequence[WebhookReceipt | None]:
         """Begin the receipts and publish what is new; return the receipts that were there already."""
@@ -160,7 +154,6 @@ def _arrival(endpoint: Endpoint, event: Event, run_id: str, seen: _Seen) -> _Arr
         college_id=endpoint.college_id,
         integration_id=endpoint.integration_id,
         fingerprint=seen.fingerprint,
-        status=ReceiptStatus.PENDING,
         received_at=seen.received_at,
     )
     return _Arrival(receipt, _envelopes(endpoint, event, run_id, seen.received_at, now=seen.received_at))

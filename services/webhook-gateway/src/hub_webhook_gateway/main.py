@@ -19,7 +19,7 @@ from hub_storage.repositories import SPECS, Integrations, Logs, Receipts
 from hub_storage.store import Store
 
 from hub_webhook_gateway.api import create_app
-from hub_webhook_gateway.background import Acceptor, Background
+from hub_webhook_gateway.background import Background
 from hub_webhook_gateway.endpoints import Endpoints
 from hub_webhook_gateway.intake import SOURCE, Intake
 from hub_webhook_gateway.limits import TokenBuckets
@@ -58,8 +58,6 @@ def build_service(
     """The service. Without its private keys it does not start. ``redactor`` learns every secret that is opened."""
     background = Background()
     opener = SecretOpener(_private_keys(settings), on_open=redactor.add if redactor else None)
-    receipts = Receipts(store)
-    acceptor = Acceptor(receipts, background)
     receiver = WebhookReceiver(
         endpoints=Endpoints(
             Integrations(store).locate,
@@ -67,7 +65,7 @@ def build_service(
             remember_s=settings.webhook_cache_s,
             rotation_overlap_s=settings.webhook_rotation_overlap_s,
         ),
-        intake=Intake(receipts, broker, on_accepted=acceptor.add),
+        intake=Intake(Receipts(store), broker),
         refusals=Refusals(Logs(store), background),
         per_endpoint=TokenBuckets(settings.webhook_rate_per_s, settings.webhook_burst),
         per_client=TokenBuckets(settings.webhook_client_rate_per_s, settings.webhook_client_burst),
@@ -77,11 +75,7 @@ def build_service(
         trusted_proxies=[ip_network(text) for text in settings.trusted_proxies],
     )
 
-    async def stop(grace_s: float) -> bool:
-        acceptor.hurry()
-        return await background.finish(grace_s)
-
-    return Service(name=NAME, start=_start, stop=stop, app=create_app(receiver), ready=store.ping)
+    return Service(name=NAME, start=_start, stop=background.finish, app=create_app(receiver), ready=store.ping)
 
 
 async def _start() -> None:

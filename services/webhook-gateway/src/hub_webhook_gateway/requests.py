@@ -2,22 +2,29 @@
 
 import asyncio
 import re
+from collections.abc import Coroutine, Generator
 from dataclasses import dataclass
+from types import coroutine
+from typing import Any, TypeVar
 
 from hub_model.errors import TooLarge
 from starlette.exceptions import HTTPException
 from starlette.types import Receive
 
 RawHeaders = list[tuple[bytes, bytes]]
+T = TypeVar("T")
 
 _JSON = re.compile(
     rb'application/(?:json|[a-z0-9!#$&^_.+-]+\+json)(?:\s*;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.IGNORECASE
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WebhookHeaders:
-    """``signature`` is the legacy one; ``is_standard``: there is any header of Standard Webhooks."""
+    """``signature`` is the legacy one; ``is_standard``: there is any header of Standard Webhooks.
+
+    Not frozen, though nobody changes one: there is one for every request.
+    """
 
     signature: bytes | None
     is_standard: bool
@@ -57,21 +64,10 @@ class BodyReader:
 
         Raises TooLarge at the first byte over the limit, and HTTPException 408 at the deadline.
         """
-        parts: list[bytes] = []
-        size = 0
         try:
-            async with asyncio.timeout(deadline_s):
-                while not self._is_over and size <= max_bytes:
-                    part = await self._next()
-                    if part is None:
-                        return None
-                    parts.append(part)
-                    size += len(part)
+            return await _within(deadline_s, self._read(max_bytes))
         except TimeoutError:
             raise HTTPException(408, f"The body did not arrive within {deadline_s:g} s.") from None
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def discard(self, *, max_bytes: int, deadline_s: float) -> bool:
         """Read on, within bounds, what nobody wants; say whether the end of the body was reached.
@@ -90,6 +86,19 @@ class BodyReader:
             return False
         return self._is_over
 
+    async def _read(self, max_bytes: int) -> bytes | None:
+        parts: list[bytes] = []
+        size = 0
+        while not self._is_over:
+            part = await self._next()
+            if part is None:
+                return None
+            parts.append(part)
+            size += len(part)
+            if size > max_bytes:
+                raise too_large(max_bytes)
+        return b"".join(parts)
+
     async def _next(self) -> bytes | None:
         message = await self._receive()
         if message["type"] != "http.request":
@@ -97,6 +106,32 @@ class BodyReader:
         self._is_over = not message.get("more_body", False)
         part: bytes = message.get("body", b"")
         return part
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns; TimeoutError if it takes longer.
+
+    The timer is set when the work first has to wait. Most bodies are there with their headers, and a timer for each,
+    which the event loop keeps for a while after it is cancelled, would cost twice what verifying their signatures does.
+    """
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    async with asyncio.timeout(seconds):
+        return await _go_on(work, waits_for)
+
+
+@coroutine
+def _go_on(work: Coroutine[Any, Any, T], waits_for: object) -> Generator[Any, Any, T]:
+    """Await the rest of a coroutine that was begun by hand, and has said what it waits for."""
+    try:
+        yield waits_for
+        result: T = yield from work
+        return result
+    finally:
+        work.close()
 
 
 def waits_for_leave(headers: RawHeaders) -> bool:

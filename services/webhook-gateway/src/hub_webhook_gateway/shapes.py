@@ -17,9 +17,12 @@ _DELETIONS = frozenset(["deleted", "removed"])
 _MAX_REWRITING = 5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Push:
-    """The records a body holds. ``event_id`` is the sender's own name for the event, where the body has one."""
+    """The records a body holds. ``event_id`` is the sender's own name for the event, where the body has one.
+
+    Not frozen, though nobody changes one: there is one for every event.
+    """
 
     data_type: DataType
     records: Sequence[Any]

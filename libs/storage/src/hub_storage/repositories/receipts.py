@@ -1,11 +1,11 @@
-"""Which webhook events were seen, so that a repeated one is answered and not processed again."""
+"""Which webhook events were seen, so that a repeated one is recognised, and keeps the time at which it first came."""
 
 from collections.abc import Mapping, Sequence
 
-from hub_model.errors import NotFound
-from hub_model.logs import ReceiptStatus, WebhookReceipt
+from hub_model.base import format_datetime, parse_datetime
+from hub_model.logs import WebhookReceipt
 
-from hub_storage.collection import CollectionSpec, Document
+from hub_storage.collection import CollectionSpec, Document, Stored
 from hub_storage.store import Store
 
 SPEC = CollectionSpec("receipts")
@@ -18,30 +18,37 @@ class Receipts:
         self._collection = store.collection(SPEC)
 
     async def begin(self, receipt: WebhookReceipt) -> WebhookReceipt | None:
-        """None: the event is new, and its receipt is PENDING now. Otherwise the receipt that is there already."""
+        """None: the event is new, and its receipt is stored now. Otherwise the receipt that is there already."""
         return (await self.begin_all([receipt])).get(receipt.id)
 
     async def begin_all(self, receipts: Sequence[WebhookReceipt]) -> Mapping[str, WebhookReceipt]:
         """Begin several in one write, no two of one id; return those that were there already, by id."""
-        documents = {
-            receipt.id: {**receipt.model_dump(mode="json", by_alias=True), "status": ReceiptStatus.PENDING}
-            for receipt in receipts
-        }
+        documents = {receipt.id: _document(receipt) for receipt in receipts}
         known: dict[str, WebhookReceipt] = {}
         while taken := await self._collection.insert(documents):
             found = [await self._collection.get(receipt_id) for receipt_id in taken]
-            known |= {stored.id: WebhookReceipt.model_validate(stored.document) for stored in found if stored}
+            known |= {stored.id: _receipt(stored) for stored in found if stored}
             # One that was removed between the two calls is nobody's: try again to be the first.
             documents = {receipt_id: documents[receipt_id] for receipt_id in taken - known.keys()}
         return known
 
-    async def accept(self, receipt_id: str) -> None:
-        """The broker has confirmed the event; repeating it changes nothing. Raises NotFound."""
 
-        def accept(document: Document) -> Document | None:
-            if document["status"] == ReceiptStatus.ACCEPTED:
-                return None
-            return {**document, "status": ReceiptStatus.ACCEPTED}
+def _document(receipt: WebhookReceipt) -> Document:
+    return {
+        "id": receipt.id,
+        "collegeId": receipt.college_id,
+        "integrationId": receipt.integration_id,
+        "fingerprint": receipt.fingerprint,
+        "receivedAt": format_datetime(receipt.received_at),
+    }
 
-        if await self._collection.update(receipt_id, accept) is None:
-            raise NotFound(f"there is no receipt {receipt_id!r}")
+
+def _receipt(stored: Stored) -> WebhookReceipt:
+    document = stored.document
+    return WebhookReceipt(
+        id=stored.id,
+        college_id=document["collegeId"],
+        integration_id=document["integrationId"],
+        fingerprint=document["fingerprint"],
+        received_at=parse_datetime(document["receivedAt"]),
+    )
