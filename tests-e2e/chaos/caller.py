@@ -11,6 +11,10 @@ _PAUSE_S = 0.2
 _ANSWER_S = 15.0
 
 
+class StillAtWork(Exception):
+    """A request with this key was sent before and has no answer yet; if its process has died, it never will."""
+
+
 class Caller:
     """Sends to the replicas in turn, as a load balancer would; what is refused for good is an error."""
 
@@ -20,7 +24,7 @@ class Caller:
         self._http = httpx2.AsyncClient(headers=headers, timeout=_ANSWER_S, trust_env=False)
 
     async def until_taken(self, method: str, path: str, **request: Any) -> httpx2.Response:
-        """The first answer that is not about trouble on the way (no answer, 429, 5xx)."""
+        """The first answer that is not about trouble on the way (no answer, 429, 5xx). Raises StillAtWork."""
         while True:
             url = self._urls[next(self._turn) % len(self._urls)]
             try:
@@ -29,6 +33,8 @@ class Caller:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if response.status_code < 500 and response.status_code != 429:
+                if _is_under_way(response):
+                    raise StillAtWork
                 if not response.is_success:
                     raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
                 return response
@@ -47,3 +53,7 @@ class Caller:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _is_under_way(response: httpx2.Response) -> bool:
+    return response.status_code == 409 and response.json().get("code") == "idempotency_in_progress"
