@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chaos.history import History
@@ -58,9 +58,10 @@ def faults(machines: Machines, history: History, rng: random.Random) -> dict[str
         history.note("fault", kind="kill", name=replica.name)
         await asyncio.to_thread(replica.kill)
 
-    async def kill_a_few_services() -> None:
-        for _ in range(3):
-            await kill_a_service()
+    async def kill_one_of_each_service() -> None:
+        for replica in one_of_each(machines.hub.replicas, rng):
+            history.note("fault", kind="kill", name=replica.name)
+            await asyncio.to_thread(replica.kill)
 
     async def restart_the_broker() -> None:
         history.note("fault", kind="restart", name="broker")
@@ -96,7 +97,7 @@ def faults(machines: Machines, history: History, rng: random.Random) -> dict[str
         fault.__name__: fault
         for fault in (
             kill_a_service,
-            kill_a_few_services,
+            kill_one_of_each_service,
             restart_the_broker,
             restart_the_store,
             pause_the_broker,
@@ -106,8 +107,15 @@ def faults(machines: Machines, history: History, rng: random.Random) -> dict[str
     }
 
 
+def one_of_each(replicas: Sequence[Replica], rng: random.Random) -> list[Replica]:
+    """A replica of every service, in any order. Chosen by lot alone, a short run would spare most services."""
+    services = sorted({replica.service for replica in replicas})
+    chosen = [rng.choice([replica for replica in replicas if replica.service == service]) for service in services]
+    return rng.sample(chosen, len(chosen))
+
+
 def sequence(names: list[str], rng: random.Random) -> "list[str]":
     """Endless in effect: every kind once in some order, then mostly kills and cuts, which are over at once."""
     first = rng.sample(names, len(names))
-    quick = ["kill_a_service", "cut_connections", "kill_a_few_services"]
+    quick = ["kill_a_service", "cut_connections", "kill_one_of_each_service"]
     return first + [rng.choice(quick if rng.random() < 0.8 else names) for _ in range(10_000)]

@@ -1,15 +1,18 @@
 """A short form of the fault test: every kind of fault once."""
 
+import random
 import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chaos.college import STUDENTS
+from chaos.faults import one_of_each
 from chaos.run import chaos
 from chaos.verdict import compared, miscounted
 from hub_messaging.testing.rabbitmq_node import RabbitNode
 from hub_storage.testing.secantus import SecantusServer, require_secantus
+from separate import Replica
 
 
 @pytest.mark.slow
@@ -23,6 +26,13 @@ async def test_whatever_fails_nothing_accepted_is_lost(tmp_path: Path, rabbit: R
     finally:
         mongo.kill()
     assert found == [], f"seed {seed}; the history is in {tmp_path / 'history.jsonl'}"
+
+
+def test_one_of_each_service_dies_whatever_the_lot() -> None:
+    services = ["fetcher", "transformer", "writer"]
+    replicas = [Replica(name, Path(), Path(f"{name}-{number}.log"), {}) for name in services for number in (1, 2)]
+    for seed in range(20):
+        assert sorted(replica.service for replica in one_of_each(replicas, random.Random(seed))) == services
 
 
 def items(**values: str) -> list[dict[str, Any]]:

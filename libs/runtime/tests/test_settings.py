@@ -27,6 +27,33 @@ def test_a_password_in_a_url_is_not_in_the_repr(monkeypatch: pytest.MonkeyPatch)
     assert "canary" not in repr(RuntimeSettings())
 
 
+@pytest.mark.parametrize("setting", ["HUB_BROKER_URL", "HUB_STORE_URL"])
+@pytest.mark.parametrize("password", ["4711/canary", "ca/nary", "ca#nary", "ca?nary", "[canary"])
+def test_a_password_that_would_be_taken_for_a_host_and_logged_is_refused_unseen(
+    setting: str, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, f"amqp://hub:{password}@broker:5672/hub")
+    with pytest.raises(InvalidInput) as caught:
+        load_settings(RuntimeSettings)
+    (issue,) = caught.value.issues
+    assert (issue.pointer, "percent-encoded" in issue.message) == (setting, True)
+    assert password[:2] not in issue.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://hub:4711%2Fcanary@broker:5672/hub?heartbeat=10",
+        "mongodb://hub:ca%40nary@one:27017,two:27017/hub?authSource=admin",
+        "mongodb://[::1]:27017/hub",
+        "sqlite:////var/lib/someone@home/hub.db",
+    ],
+)
+def test_a_url_as_it_should_be_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_STORE_URL", url)
+    assert load_settings(RuntimeSettings).store_url == url
+
+
 def test_a_value_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_HTTP_PORT", "70000")
     with pytest.raises(ValidationError):

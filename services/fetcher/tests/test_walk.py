@@ -26,6 +26,14 @@ async def test_a_seed_style_source_arrives_whole_and_in_order(college: Any, walk
     assert (end.batches, end.pages, end.records, end.complete, end.warnings) == (11, 11, 1050, True, ())
 
 
+async def test_of_a_record_on_two_pages_the_later_wins_whichever_is_written_last(college: Any, walk_all: Any) -> None:
+    college.serve_rows(ROWS)
+    walked = await walk_all(limits=Limits(pages=3))
+    seen = [batch.observed_at for batch in walked.batches]
+    # The time they were seen is what the store compares them by.
+    assert seen == sorted(set(seen))
+
+
 async def test_a_chain_of_short_stretches_gives_the_same_batches_as_one_long_stretch(
     college: Any, walk_all: Any
 ) -> None:

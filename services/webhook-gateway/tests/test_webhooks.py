@@ -305,3 +305,15 @@ async def test_the_api_describes_itself(gateway: Any) -> None:
     assert {"202", "400", "401", "408", "409", "413", "415", "422", "429", "503"} <= operation["responses"].keys()
     example = operation["requestBody"]["content"]["application/json"]["examples"]["typed"]["value"]
     assert (await gateway.push(await gateway.integration(), example)).status_code == 202
+
+
+async def test_of_a_record_in_two_batches_of_one_event_the_later_wins_whichever_is_written_last(gateway: Any) -> None:
+    integration = await gateway.integration()
+    rows = [{"studentId": f"S{number}", "date": "2026-07-20", "attendance": "present"} for number in range(600)]
+    corrected = {**rows[0], "attendance": "absent"}
+    response = await gateway.push(integration, {"dataType": "attendance", "records": [*rows, corrected]})
+    assert response.status_code == 202
+    first, second = sorted(gateway.batches(), key=lambda batch: batch.sequence)
+    assert (first.records[0], second.records[-1]) == (rows[0], corrected)
+    # The time they were seen is what the store compares them by.
+    assert first.observed_at < second.observed_at

@@ -8,6 +8,7 @@ from hub_model.base import format_datetime
 from hub_model.errors import InvalidInput
 from hub_model.messages import BatchTransformed, Reject
 from hub_model.records import DataType, Origin, Outcome
+from hub_storage.json_text import to_text
 from hub_writer.batches import counts_of, merge_of, rejected_records
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,15 @@ def test_rejects_have_ids_that_stay_the_same_and_differ_from_each_other() -> Non
     assert [item.id for item in first] == [item.id for item in again]
     assert len({item.id for item in first + other}) == 4
     assert [(item.raw, item.mapping_version) for item in first] == [({"id": 0}, 7), ({"id": 3}, 7)]
+
+
+@pytest.mark.parametrize(("levels", "is_kept"), [(60, True), (61, False), (240, False)])
+def test_a_reject_nested_deeper_than_a_store_holds_does_not_cost_its_batch(levels: int, is_kept: bool) -> None:
+    raw: Any = "bottom"
+    for level in range(levels):
+        raw = {"a": raw, "b": 1} if level % 2 else [raw]
+    (kept,) = rejected_records(batch([], rejects=[Reject(index=0, raw=raw, issues=[])]), NOW)
+    assert kept.raw == (raw if is_kept else to_text(raw))
 
 
 @given(st.lists(st.sampled_from(Outcome), max_size=20), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))

@@ -101,8 +101,9 @@ class PageRequested(RunMessage):
 class BatchFetched(RunMessage):
     """Raw records of one stream; :func:`fits_batch` says how many and how large.
 
-    ``observed_at`` is when the walk began (poll) or the event was received (webhook): the version of a record
-    whose source gives no modification time. ``expected_records`` is the source's own total, where it says one.
+    ``observed_at`` is when the walk began (poll) or the event was received (webhook), and a microsecond later with
+    each batch: the version of a record whose source gives no modification time. ``expected_records`` is the source's
+    own total, where it says one.
     For a webhook, ``run_id`` is derived from the event, so that one event is one small run of its own.
     """
 

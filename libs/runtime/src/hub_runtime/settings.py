@@ -3,9 +3,10 @@
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from hub_model.errors import InvalidInput, Issue
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
@@ -72,6 +73,19 @@ class RuntimeSettings(BaseSettings):
         le=600,
         description="Seconds that work in flight may take to finish after SIGTERM; the rest goes back to its queue.",
     )
+
+    @field_validator("broker_url", "store_url")
+    @classmethod
+    def _check_password(cls, url: str) -> str:
+        """Refuse what would be cut in the middle of its password, whose beginning is then a host and a port to all."""
+        scheme, _, rest = url.partition("://")
+        try:
+            netloc = urlsplit(url).netloc
+        except ValueError:  # a bracket where none may be
+            netloc = ""
+        if scheme != "sqlite" and "@" in rest and "@" not in netloc:
+            raise ValueError("special characters in the user and the password must be percent-encoded: a / is %2F")
+        return url
 
     @classmethod
     def settings_customise_sources(

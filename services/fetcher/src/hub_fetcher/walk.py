@@ -202,7 +202,8 @@ class Walk:
             data_type=request.data_type,
             sequence=self._sequence - 1,
             origin=Origin.POLL,
-            observed_at=request.observed_at,
+            # A record that moves while the pages are read is on two of them, and they are written in any order.
+            observed_at=request.observed_at + timedelta(microseconds=self._sequence - 1),
             records=records,
             expected_records=self._position.total,
         )

@@ -174,7 +174,8 @@ def _envelopes(
                 data_type=event.data_type,
                 sequence=sequence,
                 origin=Origin.WEBHOOK,
-                observed_at=received_at,
+                # A record may be in two batches, which are written in any order: what the body has later is newer.
+                observed_at=received_at + timedelta(microseconds=sequence),
                 records=batch,
             ),
             source=SOURCE,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain, repeat
+from typing import Any
 
 from hub_model.base import parse_datetime
 from hub_model.counts import Counts
@@ -11,7 +12,11 @@ from hub_model.ids import derived_id
 from hub_model.logs import RejectedRecord
 from hub_model.messages import BatchTransformed
 from hub_model.records import Outcome, RecordWrite
+from hub_storage.json_text import to_text
 from hub_storage.records import MergeBatch
+
+# A store holds documents of 64 levels for certain, and a raw record lies within one.
+_MAX_LEVELS = 60
 
 
 def merge_of(batch: BatchTransformed, now: datetime) -> MergeBatch:
@@ -60,13 +65,28 @@ def rejected_records(batch: BatchTransformed, now: datetime) -> list[RejectedRec
             integration_id=batch.integration_id,
             run_id=batch.run_id,
             data_type=batch.data_type,
-            raw=reject.raw,
+            raw=_storable(reject.raw),
             issues=reject.issues,
             mapping_version=batch.mapping_version,
             at=now,
         )
         for reject in batch.rejects
     ]
+
+
+def _storable(raw: Any) -> Any:
+    """The raw record; as its JSON text where it is nested deeper than every store holds."""
+    containers = [raw]
+    for _ in range(_MAX_LEVELS + 1):
+        containers = [
+            inner
+            for outer in containers
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not containers:
+            return raw
+    return to_text(raw)
 
 
 def counts_of(batch: BatchTransformed, outcomes: Sequence[Outcome]) -> Counts:
