@@ -112,7 +112,7 @@ async def _within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """What ``work`` returns; TimeoutError if it takes longer.
 
     The timer is set when the work first has to wait. Most bodies are there with their headers, and a timer for each,
-    which the event loop keeps for a while after it is cancelled, would cost twice what verifying their signatures does.
+    which the event loop keeps for a while after it is cancelled, would cost as much as verifying its signature.
     """
     try:
         waits_for = work.send(None)
