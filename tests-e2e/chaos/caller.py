@@ -11,6 +11,10 @@ _PAUSE_S = 0.2
 _ANSWER_S = 15.0
 
 
+class StillAtWork(Exception):
+    """A request with this key was sent before and has no answer yet; if its process has died, it never will."""
+
+
 class Caller:
     """Sends to the replicas in turn, as a load balancer would; what is refused for good is an error."""
 
@@ -19,13 +23,8 @@ class Caller:
         self._turn = count()
         self._http = httpx2.AsyncClient(headers=headers, timeout=_ANSWER_S, trust_env=False)
 
-    async def until_taken(
-        self, method: str, path: str, *, expected: Sequence[int] = (), **request: Any
-    ) -> httpx2.Response:
-        """The first answer that is not about trouble on the way (no answer, 429, 5xx).
-
-        A refusal is an error, unless its status is ``expected``.
-        """
+    async def until_taken(self, method: str, path: str, **request: Any) -> httpx2.Response:
+        """The first answer that is not about trouble on the way (no answer, 429, 5xx). Raises StillAtWork."""
         while True:
             url = self._urls[next(self._turn) % len(self._urls)]
             try:
@@ -34,7 +33,9 @@ class Caller:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if response.status_code < 500 and response.status_code != 429:
-                if not response.is_success and response.status_code not in expected:
+                if _is_under_way(response):
+                    raise StillAtWork
+                if not response.is_success:
                     raise RuntimeError(f"{method} {path}: {response.status_code} {response.text}")
                 return response
             await asyncio.sleep(_PAUSE_S)
@@ -52,3 +53,7 @@ class Caller:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _is_under_way(response: httpx2.Response) -> bool:
+    return response.status_code == 409 and response.json().get("code") == "idempotency_in_progress"

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from chaos.caller import Caller
+from chaos.caller import Caller, StillAtWork
 from chaos.history import History
 from crash.source import student
 from hub_security.signatures import sign_legacy
 
 STUDENTS = 600
 PAGE_SIZE = 50
-ENDED = ("succeeded", "failed", "cancelled")
+ENDED = ("succeeded", "partial", "failed", "cancelled")
 _POLL_S = 0.3
 _FIRST_RUN_S = 30.0
+_BURST = 10
 
 
 @dataclass
@@ -79,8 +80,9 @@ class College:
     async def sync(self) -> None:
         """One run from its request to its end."""
         for number in count():
-            run_id = await self._ask_for_a_sync(f"{self.id}-{len(self.runs)}-{number}")
-            if run_id not in self.runs:
+            key = f"{self.id}-{len(self.runs)}-{number}"
+            run_id = await self._begin(key)
+            if run_id is not None and run_id not in self.runs:
                 break
             # The run before has ended, and its integration has not heard of it yet.
             self.history.note("sync.shared", college=self.id, run=run_id)
@@ -89,16 +91,14 @@ class College:
         self.history.note("sync.accepted", college=self.id, run=run_id)
         await self._follow(run_id)
 
-    async def _ask_for_a_sync(self, key: str) -> str:
-        """The run that was begun by a request with this key, or is going on already."""
-        headers = {"idempotency-key": key}
-        answer = await self.api.until_taken("POST", f"{self._path}/sync", expected=(409,), headers=headers)
-        if answer.status_code != 409:
-            return str(answer.json()["runId"])
-        # Whoever answered the first try was killed over it, so what came of it is found among the runs.
-        self.history.note("sync.unanswered", college=self.id, code=answer.json()["code"])
-        runs = (await self.api.until_taken("GET", f"{self._path}/runs")).json()["items"]
-        return str(runs[0]["id"])
+    async def _begin(self, key: str) -> str | None:
+        """The run that answers the request; None if a first try left its key locked, and no run: take another key."""
+        try:
+            begun = await self.api.until_taken("POST", f"{self._path}/sync", headers={"idempotency-key": key})
+        except StillAtWork:
+            runs = (await self.api.until_taken("GET", f"{self._path}/runs")).json()["items"]
+            return next((run["id"] for run in runs if run["id"] not in self.runs), None)
+        return str(begun.json()["runId"])
 
     async def _follow(self, run_id: str) -> None:
         while True:
@@ -109,12 +109,15 @@ class College:
             await asyncio.sleep(_POLL_S)
 
     async def push_until(self, stopped: asyncio.Event, per_s: float) -> None:
-        """Students come through the gate, each once; a push is repeated until it is accepted."""
-        number = 0
+        """Students come through the gate, each once; a push is repeated until it is accepted.
+
+        They come in bursts, so that whatever dies has something in its hands.
+        """
+        numbers = count(1)
         while not stopped.is_set():
-            number += 1
-            await self._push(f"G{number:06d}", self.rng.choice(["present", "late"]))
-            await asyncio.sleep(1 / per_s)
+            burst = [(f"G{next(numbers):06d}", self.rng.choice(["present", "late"])) for _ in range(_BURST)]
+            await asyncio.gather(*(self._push(*student) for student in burst))
+            await asyncio.sleep(_BURST / per_s)
 
     async def _push(self, student_id: str, attendance: str) -> None:
         record = {"studentId": student_id, "date": "2026-07-20", "attendance": attendance, "subject": "Gate"}
