@@ -27,7 +27,8 @@ run: setup ## everything on http://127.0.0.1:8000, data in .hub/hub.db
 # Compose 1 has no --wait: make up COMPOSE=docker-compose WAIT=
 COMPOSE ?= docker compose
 WAIT ?= --wait
-export HUB_USER ?= $(shell id -u):$(shell id -g)
+# What is exported goes before .env, so .env is asked first.
+export HUB_USER ?= $(or $(shell sed -n 's/^HUB_USER=//p' .env 2>/dev/null),$(shell id -u):$(shell id -g))
 ORDINARY := $(if $(filter 0:%,$(HUB_USER)),not-as-root)
 # STAND_IN=1: with the images that deploy/compose/stand-in/prepare has made.
 FILES := -f docker-compose.yml $(if $(STAND_IN),-f deploy/compose/stand-in/compose.yml)

@@ -14,6 +14,15 @@ async def test_an_unknown_scheme_is_refused_naming_the_supported_ones() -> None:
             async with open_broker(url):
                 pass
         assert "secret" not in str(refusal.value)
+        assert "HUB_BROKER_URL" in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["amqp://hub:secret@broker:port/hub", "amqp://hub:sec/ret@broker/hub"])
+async def test_a_url_that_is_none_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"HUB_BROKER_URL is not amqp://.*percent-encoded") as refusal:
+        async with open_broker(url):
+            pass
+    assert "sec" not in str(refusal.value)
 
 
 async def test_the_broker_is_closed_at_the_end(tmp_path: Path) -> None:

@@ -65,3 +65,9 @@ def test_only_what_a_person_must_mend_is_permanent() -> None:
 
 def test_a_cancellation_is_not_an_error_of_the_driver() -> None:
     assert not issubclass(asyncio.CancelledError, DRIVER_ERRORS)
+
+
+def test_a_college_is_not_told_where_the_broker_is() -> None:
+    error = translated(ConnectionRefusedError(111, "refused"), "connecting to RabbitMQ at broker.internal:5672")
+    assert "broker.internal" in str(error)
+    assert error.public == "The hub cannot reach its message broker just now. Try again in a few minutes."

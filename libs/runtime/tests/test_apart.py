@@ -1,13 +1,15 @@
 """What a service that runs apart waits for before it starts, and what it does not wait for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NoReturn
 
 import pytest
 from hub_model.errors import InvalidInput, Unavailable
-from hub_runtime.apart import Later, Need
+from hub_runtime.apart import Later, Need, run_apart
 from hub_runtime.process import Service
+from hub_runtime.settings import RuntimeSettings
 
 
 class Backend:
@@ -102,3 +104,33 @@ async def test_a_service_whose_broker_breaks_while_it_starts_is_stopped_and_buil
     await service.start()
     await service.stop(1)
     assert calls == ["build", "start 1", "stop 1", "build", "start 2", "stop 2", "build", "start 3", "stop 3"]
+
+
+def reached(*_: object) -> NoReturn:
+    raise AssertionError("something was opened")
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--port=8001", 2)])
+def test_a_service_that_is_asked_for_help_lists_its_settings_and_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argument: str, code: int
+) -> None:
+    monkeypatch.setattr("sys.argv", ["hub-writer", argument])
+    monkeypatch.setenv("HUB_HTTP_PORT", "none")  # with arguments it does not get as far as reading this
+    with pytest.raises(SystemExit) as ended:
+        run_apart("writer", RuntimeSettings, redactor=Silent(), broker=reached, store=reached, build=reached)
+    shown = "".join(capsys.readouterr())
+    assert ended.value.code == code
+    assert "takes no arguments" in shown
+    assert "HUB_SHUTDOWN_GRACE_S: Seconds" in shown
+
+
+class Silent:
+    """A redactor with nothing to hide."""
+
+    def add(self, secret: str) -> None: ...
+
+    def redact(self, text: str) -> str:
+        return text
+
+    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return event

@@ -73,7 +73,7 @@ def test_a_private_key_file_that_others_can_read_is_refused(folder: Path, mode: 
 
 def test_no_key_no_start(tmp_path: Path) -> None:
     for load in (load_public_keys, load_private_keys):
-        with pytest.raises(InvalidInput, match="cannot be read"):
+        with pytest.raises(InvalidInput, match=r"cannot be read.*backup.*`hub keys`"):
             load(tmp_path / "missing.json")
 
 

@@ -87,7 +87,7 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("HUB_HTTP_PORT", "http"), ("HUB_TICK_S", "-1"), ("HUB_TRUSTED_PROXIES", "{")]
+    ("name", "value"), [("HUB_HTTP_PORT", "http"), ("HUB_TICK_S", "-1"), ("HUB_TRUSTED_PROXIES", "10.0.0.0/99")]
 )
 def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
@@ -95,6 +95,13 @@ def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatc
         load_settings(StandaloneSettings)
     told = str(refused.value) + "".join(issue.pointer for issue in refused.value.issues)
     assert name in told or name.removeprefix("HUB_").lower() in told
+
+
+@pytest.mark.parametrize("name", ["HUB_ALLOWED_NETWORKS", "HUB_REFUSED_NETWORKS", "HUB_TRUSTED_PROXIES"])
+def test_networks_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "10.0.0.0/8, fd00::/8")
+    networks = getattr(load_settings(StandaloneSettings), name.removeprefix("HUB_").lower())
+    assert networks == ("10.0.0.0/8", "fd00::/8")
 
 
 @pytest.mark.parametrize("name", ["HUB_BROKER_URL", "HUB_STORE_URL"])

@@ -28,7 +28,9 @@ async def open_broker(url: str, *, patience_s: float = _PATIENCE_S) -> AsyncIter
             yield broker
     else:
         # Not the URL: it may hold a password.
-        raise InvalidInput(f"there is no broker for {scheme!r}; supported: {', '.join(SCHEMES)}")
+        raise InvalidInput(
+            f"there is no broker for {scheme[:20]!r}, with which HUB_BROKER_URL begins; supported: {', '.join(SCHEMES)}"
+        )
 
 
 @asynccontextmanager
@@ -51,7 +53,13 @@ async def _rabbitmq(url: str, patience_s: float) -> AsyncIterator[Broker]:
     from hub_messaging.adapters.rabbitmq import RabbitBroker
     from hub_messaging.adapters.rabbitmq.timing import Timing
 
-    broker = RabbitBroker(url, timing=Timing(start_s=patience_s))
+    try:
+        broker = RabbitBroker(url, timing=Timing(start_s=patience_s))
+    except ValueError:  # without a cause: its text quotes the URL, which may hold a password
+        raise InvalidInput(
+            "HUB_BROKER_URL is not amqp://USER:PASSWORD@HOST:PORT/VHOST: check its port, and that special characters "
+            "in the user and the password are percent-encoded"
+        ) from None
     await broker.open()
     try:
         yield broker

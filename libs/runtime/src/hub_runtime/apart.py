@@ -65,6 +65,7 @@ def run_apart(
     build: Callable[[S, B, D], Service],
 ) -> NoReturn:
     """Run one service until SIGTERM or SIGINT and exit: 2 if it could not start, else as ``run_until_signal`` says."""
+    _take_no_arguments(name, kind, sys.argv[1:])
     try:
         settings = load_settings(kind)
         for url in (settings.broker_url, settings.store_url):
@@ -91,6 +92,17 @@ def run_apart(
         log.exception("process.crashed")
         code = EXIT_NOT_STARTED
     sys.exit(code)
+
+
+def _take_no_arguments(name: str, kind: type[RuntimeSettings], arguments: list[str]) -> None:
+    """Exit with a list of the settings if there are any: who asks for --help does not want a service started."""
+    if not arguments:
+        return
+    asked = arguments[0] in ("-h", "--help")
+    lines = [f"hub-{name} takes no arguments. It reads these variables, or lines of .env:"]
+    lines += [f"  HUB_{field.upper()}: {about.description}" for field, about in kind.model_fields.items()]
+    (sys.stdout if asked else sys.stderr).write("\n".join(lines) + "\n")
+    sys.exit(0 if asked else EXIT_NOT_STARTED)
 
 
 async def patiently(

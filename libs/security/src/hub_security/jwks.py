@@ -135,7 +135,9 @@ def checked_secret(secret: str) -> bytes:
     """The bytes of a shared key; InvalidInput if it is too short to sign with."""
     raw = secret.encode()
     if len(raw) < MIN_SHARED_KEY_BYTES:
-        raise InvalidInput(f"the shared token key needs at least {MIN_SHARED_KEY_BYTES} bytes; it has {len(raw)}")
+        raise InvalidInput(
+            f"the shared token key (HUB_TOKEN_SECRET) needs at least {MIN_SHARED_KEY_BYTES} bytes; it has {len(raw)}"
+        )
     return raw
 
 

@@ -186,7 +186,10 @@ def _read(path: Path, *, private: bool = False) -> str:
                 )
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the key file {path} cannot be read: {type(error).__name__}") from error
+        raise InvalidInput(
+            f"the key file {path} cannot be read: {type(error).__name__}. Is its path right, may this user read it? "
+            "A lost one comes back from the backup only; `hub keys` makes those of a hub that never had any"
+        ) from error
 
 
 def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:

@@ -21,7 +21,9 @@ async def open_store(url: str, specs: Iterable[CollectionSpec]) -> AsyncIterator
     scheme = url.partition(":")[0]
     if scheme not in SCHEMES:
         # Not the URL: it may hold a password.
-        raise InvalidInput(f"there is no store for {scheme!r}; supported: {', '.join(SCHEMES)}")
+        raise InvalidInput(
+            f"there is no store for {scheme[:20]!r}, with which HUB_STORE_URL begins; supported: {', '.join(SCHEMES)}"
+        )
     opened = _sqlite(url, specs) if scheme == "sqlite" else _mongodb(url, specs)
     async with opened as store:
         try:

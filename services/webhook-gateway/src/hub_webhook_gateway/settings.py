@@ -2,9 +2,11 @@
 
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated, Any
 
 from hub_runtime.settings import RuntimeSettings
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 
 class GatewaySettings(RuntimeSettings):
@@ -49,14 +51,19 @@ class GatewaySettings(RuntimeSettings):
     webhook_client_burst: int = Field(
         default=40_000, ge=1, description="Webhooks one process accepts from one client address at once."
     )
-    trusted_proxies: list[str] = Field(
-        default_factory=list,
-        description='Networks of the proxies in front, whose X-Forwarded-For is believed: ["10.0.0.0/8"].',
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Networks of the proxies in front, whose X-Forwarded-For is believed; CIDRs separated by commas.",
     )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _proxies_by_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies")
     @classmethod
-    def _networks(cls, texts: list[str]) -> list[str]:
+    def _networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         for text in texts:
             ip_network(text)
         return texts

@@ -37,6 +37,11 @@ def _is_refused(doing: str, _: Exception) -> HubError:
     )
 
 
+def _away(message: str) -> HubError:
+    """A college is told neither the broker's address nor what an operator would do about it."""
+    return Unavailable(message, public="The hub cannot reach its message broker just now. Try again in a few minutes.")
+
+
 # The first that fits.
 _MEANINGS: Sequence[tuple[type[Exception], Callable[[str, Exception], HubError]]] = (
     (PublishError, lambda doing, _: Unroutable(f"{doing}: no queue is bound")),
@@ -47,11 +52,11 @@ _MEANINGS: Sequence[tuple[type[Exception], Callable[[str, Exception], HubError]]
         ChannelLockedResource,
         lambda doing, _: Conflict(f"{doing}: the queue belongs to another consumer", code="queue_in_use"),
     ),
-    (ChannelNotFoundEntity, lambda doing, error: Unavailable(f"{doing}: {_text(error)}")),
+    (ChannelNotFoundEntity, lambda doing, error: _away(f"{doing}: {_text(error)}")),
     # The driver does not say why the broker closed the connection instead of opening it; it may just be starting.
     (
         InvalidFrameError,
-        lambda doing, _: Unavailable(
+        lambda doing, _: _away(
             f"{doing}: RabbitMQ ended the handshake. Does the virtual host in HUB_BROKER_URL exist "
             "(rabbitmqctl list_vhosts), and may the user access it?"
         ),
@@ -60,7 +65,7 @@ _MEANINGS: Sequence[tuple[type[Exception], Callable[[str, Exception], HubError]]
     (ProbableAuthenticationError, _is_refused),
     (ConnectionNotAllowed, _is_refused),
     (ChannelAccessRefused, _is_refused),
-    (TimeoutError, lambda doing, _: Unavailable(f"{doing}: RabbitMQ did not answer in time")),
+    (TimeoutError, lambda doing, _: _away(f"{doing}: RabbitMQ did not answer in time")),
 )
 
 
@@ -72,7 +77,7 @@ def translated(error: Exception, doing: str) -> HubError:
     # What the network or the certificate check says names hosts and ports, and no credentials.
     reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
     text = type(reason).__name__ if isinstance(reason, AMQPError) else f"{type(reason).__name__}: {reason}"
-    return Unavailable(f"{doing}: {text}")
+    return _away(f"{doing}: {text}")
 
 
 def _text(error: Exception) -> str:

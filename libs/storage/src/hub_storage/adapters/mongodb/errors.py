@@ -65,20 +65,25 @@ def translation(error: Exception, doing: str) -> HubError:
         return InvalidInput(f"MongoDB, {doing}: {type(error).__name__}: the driver cannot send this")
     for kind, reason in _REASONS:
         if isinstance(error, kind):
-            return Unavailable(f"MongoDB, {doing}: {reason}")
+            return _away(f"MongoDB, {doing}: {reason}")
     if isinstance(error, OperationFailure):
-        return Unavailable(f"MongoDB, {doing}: refused with code {_code(error)} ({_code_name(error)})")
-    return Unavailable(f"MongoDB, {doing}: {type(error).__name__}")
+        return _away(f"MongoDB, {doing}: refused with code {_code(error)} ({_code_name(error)})")
+    return _away(f"MongoDB, {doing}: {type(error).__name__}")
 
 
 def unexpected(error: BulkWriteError, doing: str) -> HubError | None:
     """What is wrong with a bulk beyond keys that exist already; None if that is all."""
     if error.details.get("writeConcernErrors"):
-        return Unavailable(f"MongoDB, {doing}: a write was not confirmed; it may have happened")
+        return _away(f"MongoDB, {doing}: a write was not confirmed; it may have happened")
     for problem in error.details.get("writeErrors", ()):
         if problem["code"] != DUPLICATE_KEY:
             return translation(OperationFailure("", problem["code"]), doing)
     return None
+
+
+def _away(message: str) -> HubError:
+    """A college is told neither the store's name nor those of its collections."""
+    return Unavailable(message, public="The hub cannot reach its database just now. Try again in a few minutes.")
 
 
 def _code(error: Exception) -> int | None:
