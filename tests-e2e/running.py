@@ -16,6 +16,7 @@ from hub_security.roles import Role
 from hub_security.tokens import mint_token
 
 HUB = Path(sys.executable).with_name("hub")
+_GIVEN: set[int] = set()
 TOKEN_SECRET = secrets.token_urlsafe(48)
 STOP_DEADLINE_S = 30
 COMMAND_DEADLINE_S = 240  # a demo over servers in other processes, on a busy machine
@@ -97,6 +98,17 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of loopback that nothing listens on, and that is not given out again.
+
+    Below those that the system gives to whoever asks for any: one of these could be taken while a process that is
+    killed and started again does not hold it.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port

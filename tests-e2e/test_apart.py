@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SERVICES = ("config-api", "scheduler", "fetcher", "transformer", "writer", "webhook-gateway")
 PASSWORD = "canary-of-a-password"
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 @dataclass

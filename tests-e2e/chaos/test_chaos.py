@@ -22,7 +22,7 @@ async def test_whatever_fails_nothing_accepted_is_lost(tmp_path: Path, rabbit: R
     mongo.start()
     seed = secrets.randbelow(10_000)
     try:
-        found = await chaos(tmp_path, seconds=75, seed=seed, rabbit=rabbit, mongo=mongo)
+        found = await chaos(tmp_path, seconds=90, seed=seed, rabbit=rabbit, mongo=mongo)
     finally:
         mongo.kill()
     assert found == [], f"seed {seed}; the history is in {tmp_path / 'history.jsonl'}"

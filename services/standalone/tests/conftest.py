@@ -34,5 +34,6 @@ def hub(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("HUB_") and name != "HUB_REQUIRE_SERVICES"]:
+    # HUB_REQUIRE_SERVICES too: servers are started for a whole module, before this.
+    for name in [name for name in os.environ if name.startswith("HUB_")]:
         monkeypatch.delenv(name)
