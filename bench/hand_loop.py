@@ -87,4 +87,4 @@ async def main(kind: str, port: int, total: int, size: int, path: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]))  # type: ignore[arg-type]
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]))

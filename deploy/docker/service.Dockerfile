@@ -17,7 +17,8 @@ COPY libs libs
 COPY services services
 COPY deploy/docker/members.py ./
 # The service, the libraries it uses, and what those use, at the versions and by the hashes of the lock.
-RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/uv \
+ENV UV_CACHE_DIR=/var/cache/uv
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/cache/uv \
     if [ -e /run/secrets/ca ]; then export SSL_CERT_FILE=/run/secrets/ca; fi; \
     python3 -m venv --without-pip /opt/hub \
     && /opt/uv/bin/uv pip install --quiet --python /opt/hub/bin/python3 --no-sources \

@@ -2,7 +2,8 @@
 ARG BASE
 FROM ${BASE}
 COPY requirements.lock /tmp/
-RUN --mount=type=secret,id=ca --mount=type=cache,target=/root/.cache/uv \
+ENV UV_CACHE_DIR=/var/cache/uv
+RUN --mount=type=secret,id=ca --mount=type=cache,target=/var/cache/uv \
     if [ -e /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca SSL_CERT_FILE=/run/secrets/ca; fi; \
     python3 -m venv /opt/uv && python3 -m venv --without-pip /opt/secantus \
     && sed -n '/^uv==/,/[^\\]$/p' /tmp/requirements.lock > /tmp/uv.lock \
