@@ -121,7 +121,7 @@ async def patiently(
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise Unavailable(
-                    f"{what} could not be reached within {patience_s:g} s (HUB_START_PATIENCE_S): {error}"
+                    f"the {what} could not be reached within {patience_s:g} s (HUB_START_PATIENCE_S): {error}"
                 ) from error
             wait_s = min(pause_s, left_s)
             log.warning("process.waiting", waiting_for=what, error_code=error.code, error=str(error), pause_s=wait_s)
@@ -158,7 +158,7 @@ class Need(Generic[B]):
 
     async def _start(self) -> None:
         self._value = await patiently(
-            f"the {self._name}", self._open, patience_s=self._patience_s, first_pause_s=self._first_pause_s
+            self._name, self._open, patience_s=self._patience_s, first_pause_s=self._first_pause_s
         )
         log.info("process.connected", to=self._name)
 
@@ -210,7 +210,7 @@ class Later:
 
     async def _start(self) -> None:
         self._service = await patiently(
-            "what it needs", self._started, patience_s=self._patience_s, first_pause_s=self._first_pause_s
+            "broker or the store", self._started, patience_s=self._patience_s, first_pause_s=self._first_pause_s
         )
 
     async def _started(self) -> Service:
