@@ -24,9 +24,10 @@ class Elsewhere(RunningHub):
 
     @property
     def log(self) -> str:
-        """What its processes have written, each line without the name of its container."""
+        """What its processes have written. Compose 1 cannot leave out the container's name before each line."""
         done = subprocess.run(shlex.split(self.log_command), capture_output=True, text=True, check=True)
-        return done.stdout
+        lines = (line.partition(" | ")[2] or line for line in done.stdout.splitlines())
+        return "".join(f"{line}\n" for line in lines if line.startswith("{"))
 
 
 def running_elsewhere(folder: Path) -> Elsewhere:

@@ -158,8 +158,12 @@ class Writer:
         assert self._process.returncode == 0
 
     def _rest(self) -> None:
-        for line in self._process.communicate(timeout=120)[0].splitlines(keepends=True):
-            self._keep(line)
+        # From the same reader as before: it may hold half a line that ``communicate`` would not see.
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._keep(line)
+        self._process.wait(120)
 
     def _keep(self, line: str) -> None:
         if line.endswith("\n"):
