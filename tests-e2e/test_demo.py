@@ -1,5 +1,6 @@
 """The demo as a newcomer starts it."""
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -21,7 +22,7 @@ def test_the_demo_finds_every_record_as_the_college_has_it(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_demo_against_a_hub_that_runs_already_can_be_played_again(hub: RunningHub, tmp_path: Path) -> None:
-    college_url = f"http://127.0.0.1:{free_port()}"
+    college_url = f"http://{os.environ.get('HUB_E2E_COLLEGE_HOST', '127.0.0.1')}:{free_port()}"
     command = ("demo", "--once", "--url", hub.url, "--college-url", college_url)
     # SecantusDB looks at every record for every page, so there one performance has to do.
     for _ in range(1 if isinstance(hub, SeparateHub) else 2):
