@@ -19,7 +19,7 @@ from pymongo import AsyncMongoClient
 pytest.register_assert_rewrite("hub_storage.testing")
 
 from hub_storage.testing import StoreFactory  # noqa: E402 - its asserts are rewritten first
-from hub_storage.testing.secantus import SecantusServer, require_secantus  # noqa: E402
+from hub_storage.testing.secantus import SecantusServer, require_secantus  # noqa: E402 - after asserts are rewritten
 
 NOW = datetime(2026, 7, 20, 9, 30, 0, 123_456, tzinfo=UTC)
 

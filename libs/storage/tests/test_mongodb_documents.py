@@ -80,14 +80,14 @@ def _instance(kind: type[Any]) -> Exception:
     bulk = {"writeErrors": [{"code": 1, "errmsg": CANARY, "op": {"name": CANARY}}]}
     match kind:
         case pymongo.errors.BulkWriteError:
-            return kind(bulk)  # type: ignore[no-any-return]
+            return kind(bulk)
         case pymongo.errors.ClientBulkWriteException:
-            return kind(bulk, verbose=False)  # type: ignore[no-any-return]
+            return kind(bulk, verbose=False)
         case pymongo.errors.EncryptedCollectionError:
-            return kind(ValueError(CANARY), {})  # type: ignore[no-any-return]
+            return kind(ValueError(CANARY), {})
         case pymongo.errors.EncryptionError:
-            return kind(ValueError(CANARY))  # type: ignore[no-any-return]
-    return kind(CANARY)  # type: ignore[no-any-return]
+            return kind(ValueError(CANARY))
+    return kind(CANARY)
 
 
 @pytest.mark.parametrize(

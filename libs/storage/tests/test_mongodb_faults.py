@@ -105,7 +105,7 @@ async def test_a_server_killed_during_merges_loses_nothing_that_was_told_and_sto
 
     async def work(first: int) -> None:
         for number in range(first, len(batches), 3):
-            told[number] = await until_told(lambda number=number: store.records.merge(batches[number]))  # type: ignore[misc]
+            told[number] = await until_told(lambda number=number: store.records.merge(batches[number]))
 
     workers = [asyncio.create_task(work(first)) for first in range(3)]
     for reached in (8, 20, 40):
@@ -212,7 +212,7 @@ async def test_a_server_killed_during_changes_loses_no_change_that_was_told(
             def change(counter: dict[str, Any], change_id: str = change_id) -> dict[str, Any] | None:
                 return None if change_id in counter["done"] else {**counter, "done": [*counter["done"], change_id]}
 
-            await until_told(lambda change=change: counters.update("c", change))  # type: ignore[misc]
+            await until_told(lambda change=change: counters.update("c", change))
             told.append(change_id)
 
     workers = [asyncio.create_task(work(worker)) for worker in range(3)]
