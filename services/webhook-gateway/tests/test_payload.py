@@ -37,6 +37,23 @@ def test_plain_json_is_read_without_loss(value: Any) -> None:
     assert parse_body(orjson.dumps(value)) == value
 
 
+ANYTHING = st.recursive(
+    st.none() | st.integers(-(2**65), 2**65) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("\0\ud800a", max_size=2), inner, max_size=3),
+)
+
+
+@given(ANYTHING)
+def test_how_a_body_is_spaced_and_escaped_does_not_change_what_is_made_of_it(value: Any) -> None:
+    def outcome(**form: Any) -> Any:
+        try:
+            return parse_body(json.dumps(value, **form).encode(errors="surrogatepass"))
+        except InvalidInput as error:
+            return error.code
+
+    assert outcome(separators=(",", ":"), ensure_ascii=False) == outcome(indent=1) == outcome(separators=(",", ":"))
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -175,7 +175,7 @@ def _envelopes(
                 sequence=sequence,
                 origin=Origin.WEBHOOK,
                 # A record may be in two batches, which are written in any order: what the body has later is newer.
-                observed_at=received_at + timedelta(microseconds=sequence),
+                observed_at=received_at + timedelta(microseconds=sequence) if sequence else received_at,
                 records=batch,
             ),
             source=SOURCE,
