@@ -89,6 +89,17 @@ async def test_several_receipts_begin_in_one_write_and_those_there_already_are_t
     assert await repository.begin_all([]) == {}
 
 
+async def test_the_latest_receipt_is_the_one_of_what_came_last_from_the_integration(
+    store: Store, now: datetime
+) -> None:
+    repository = Receipts(store)
+    assert await repository.latest("c1", "i1") is None
+    later = a_receipt(now + timedelta(seconds=1), "e1")
+    await repository.begin_all([a_receipt(now, "e2"), later, a_receipt(now - timedelta(seconds=1), "e3")])
+    assert await repository.latest("c1", "i1") == later
+    assert await repository.latest("c1", "i2") is None
+
+
 class Vanishing:
     """A collection from which whatever is in the way is removed, right after it was."""
 

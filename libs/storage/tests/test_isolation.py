@@ -128,7 +128,9 @@ async def refuse_chain_calls(store: Store, now: datetime) -> set[str]:
 
 
 async def refuse_receipt_calls(store: Store, now: datetime) -> set[str]:
-    return set()
+    assert await Receipts(store).latest("c2", "i1") is None
+    assert await Receipts(store).latest("c1", "i1") is not None
+    return {"latest"}
 
 
 async def refuse_idempotency_calls(store: Store, now: datetime) -> set[str]:

@@ -18,6 +18,7 @@ from hub_messaging.envelope import decode
 from hub_model.errors import HubError
 from hub_model.ids import new_id
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
+from hub_model.logs import WEBHOOK_WRITTEN, LogEntry, LogLevel
 from hub_model.messages import BatchFetched
 from hub_runtime.process import Service
 from hub_security.keys import generate_keys, load_public_keys
@@ -166,6 +167,20 @@ class Gateway:
             "webhook-signature": sign_standard(STANDARD_SECRET, message_id, timestamp, body),
         }
         return await self.post(integration, body, headers | {k.replace("_", "-"): v for k, v in changes.items()})
+
+    async def written(self, integration: Integration, event_id: str) -> None:
+        """Let the log say, as the writer does, that the event's records are stored."""
+        line = LogEntry(
+            id=new_id(),
+            college_id=COLLEGE,
+            integration_id=integration.id,
+            at=self.clock(),
+            level=LogLevel.INFO,
+            event=WEBHOOK_WRITTEN,
+            message="Webhook: Attendance: 1 new.",
+            run_id=event_id,
+        )
+        await Logs(self.store).add(line)
 
     def batches(self) -> list[BatchFetched]:
         """Every message the broker confirmed, in order."""

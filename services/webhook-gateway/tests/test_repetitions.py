@@ -94,6 +94,62 @@ async def test_the_ten_minutes_count_from_the_first_copy_whoever_took_it(gateway
     assert (await gateway.push(integration, TYPED)).status_code == 202
 
 
+async def test_what_is_true_again_after_something_else_is_another_event(gateway: Any) -> None:
+    """A teacher marks present, then absent, then present: the third body is no repetition of the first."""
+    integration = await gateway.integration()
+    for body in (TYPED, OTHER, TYPED, OTHER):
+        assert (await gateway.push(integration, body)).status_code == 202
+        gateway.clock.advance(seconds=5)
+        assert (await gateway.push(integration, body)).status_code == 200
+    assert [batch.records[0]["attendance"] for batch in gateway.batches()] == ["present", "absent"] * 2
+    times = [batch.observed_at for batch in gateway.batches()]
+    assert times == sorted(set(times))
+    assert len({batch.run_id for batch in gateway.batches()}) == 4
+
+
+async def test_copies_at_once_of_what_is_true_again_are_one_event(gateway: Any) -> None:
+    integration = await gateway.integration()
+    for body in (TYPED, OTHER):
+        await gateway.push(integration, body)
+        gateway.clock.advance(seconds=5)
+    assert await statuses(*(gateway.push(integration, TYPED) for _ in range(20))) == [200] * 19 + [202]
+    assert len(gateway.batches()) == 3
+
+
+async def test_what_is_true_again_is_seen_by_a_process_that_finds_the_first_copy_written(gateway: Any) -> None:
+    integration = await gateway.integration()
+    first = await gateway.push(integration, TYPED)
+    gateway.clock.advance(seconds=5)
+    await gateway.push(integration, OTHER)
+    gateway.clock.advance(seconds=5)
+    await gateway.written(integration, first.json()["eventId"])
+    await gateway.restart()
+    for status in (202, 200):
+        assert (await gateway.push(integration, TYPED)).status_code == status
+    assert [batch.records[0]["attendance"] for batch in gateway.batches()] == ["present", "absent", "present"]
+
+
+async def test_what_may_never_have_been_answered_does_not_overtake_what_came_since(gateway: Any) -> None:
+    integration = await gateway.integration()
+    gateway.broker.fails_before = Unavailable("down")
+    assert (await gateway.push(integration, TYPED)).status_code == 503
+    gateway.broker.fails_before = None
+    gateway.clock.advance(seconds=5)
+    assert (await gateway.push(integration, OTHER)).status_code == 202
+    gateway.clock.advance(seconds=5)
+    assert (await gateway.push(integration, TYPED)).status_code == 200
+    newer, older = gateway.batches()
+    assert (older.records, newer.records) == ([ROW], OTHER["records"])
+    assert older.observed_at < newer.observed_at
+
+
+async def test_another_integrations_events_change_nothing_for_this_one(gateway: Any) -> None:
+    integration, another = await gateway.integration(), await gateway.integration()
+    for sender, body, status in ((integration, TYPED, 202), (another, OTHER, 202), (integration, TYPED, 200)):
+        assert (await gateway.push(sender, body)).status_code == status
+        gateway.clock.advance(seconds=5)
+
+
 async def test_a_sender_that_names_its_events_may_repeat_a_body_at_once(gateway: Any) -> None:
     integration = await gateway.integration()
     for number in range(3):

@@ -12,6 +12,9 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.records import DataType
 
+# The event of the line that the writer adds for every pushed batch it has stored.
+WEBHOOK_WRITTEN = "webhook.written"
+
 
 class LogLevel(StrEnum):
     INFO = "info"

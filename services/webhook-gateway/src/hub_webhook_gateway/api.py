@@ -26,8 +26,8 @@ Pushes records of an integration. The body is JSON in UTF-8, in one of these sha
 
 It is signed over its raw bytes by the integration's scheme: `legacy` (`x-webhook-signature`, hex HMAC-SHA256) or
 `standard` (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Under `standard` the `webhook-id` names the event,
-otherwise `eventId`, otherwise the body itself for ten minutes. 202 means the event is durable; on 408, 429 and 503
-send it again.
+otherwise `eventId`, otherwise the body itself, for ten minutes or until another body comes. 202 means the event is
+durable; on 408, 429 and 503 send it again.
 """
 
 _RESPONSES = {

@@ -65,7 +65,7 @@ def build_service(
             remember_s=settings.webhook_cache_s,
             rotation_overlap_s=settings.webhook_rotation_overlap_s,
         ),
-        intake=Intake(Receipts(store), broker),
+        intake=Intake(Receipts(store), Logs(store), broker),
         refusals=Refusals(Logs(store), background),
         per_endpoint=TokenBuckets(settings.webhook_rate_per_s, settings.webhook_burst),
         per_client=TokenBuckets(settings.webhook_client_rate_per_s, settings.webhook_client_burst),

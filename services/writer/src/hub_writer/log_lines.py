@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from hub_model.counts import Counts
 from hub_model.ids import derived_id
-from hub_model.logs import LogEntry, LogLevel
+from hub_model.logs import WEBHOOK_WRITTEN, LogEntry, LogLevel
 from hub_model.messages import BatchTransformed, RunMessage, SyncFailed
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus, Stream, StreamStatus
@@ -90,7 +90,7 @@ def webhook_written(batch: BatchTransformed, counts: Counts, at: datetime) -> Lo
         integration_id=batch.integration_id,
         at=at,
         level=LogLevel.WARNING if counts.rejected else LogLevel.INFO,
-        event="webhook.written",
+        event=WEBHOOK_WRITTEN,
         message=f"Webhook: {label(batch.data_type)}: {describe(counts)}.",
         run_id=batch.run_id,
         data_type=batch.data_type,

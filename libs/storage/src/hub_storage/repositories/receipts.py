@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from hub_model.base import format_datetime, parse_datetime
 from hub_model.logs import WebhookReceipt
 
-from hub_storage.collection import CollectionSpec, Document, Stored
+from hub_storage.collection import CollectionSpec, Document, Index, Query, Stored
 from hub_storage.store import Store
 
-SPEC = CollectionSpec("receipts")
+SPEC = CollectionSpec("receipts", (Index(("collegeId", "integrationId", "receivedAt")),))
 
 
 class Receipts:
@@ -31,6 +31,12 @@ class Receipts:
             # One that was removed between the two calls is nobody's: try again to be the first.
             documents = {receipt_id: documents[receipt_id] for receipt_id in taken - known.keys()}
         return known
+
+    async def latest(self, college_id: str, integration_id: str) -> WebhookReceipt | None:
+        """The receipt of what came from this integration last."""
+        theirs = {"collegeId": college_id, "integrationId": integration_id}
+        found = await self._collection.find(Query(theirs, sort="receivedAt", descending=True, limit=1))
+        return _receipt(found[0]) if found else None
 
 
 def _document(receipt: WebhookReceipt) -> Document:
