@@ -32,7 +32,9 @@ class Envelope:
 
 def check_size(envelope: Envelope) -> None:
     """Raise TooLarge for a message that no broker takes: a body over MAX_MESSAGE_BYTES, or headers over 64 KiB."""
-    headers = sum(len(name.encode()) + len(value.encode()) for name, value in envelope.headers.items())
+    headers = 4 * (sum(map(len, envelope.headers)) + sum(map(len, envelope.headers.values())))
+    if headers > MAX_HEADERS_BYTES:  # were every character written in four bytes; nearly all take one
+        headers = sum(len(name.encode()) + len(value.encode()) for name, value in envelope.headers.items())
     for part, size, limit in (("", len(envelope.body), MAX_MESSAGE_BYTES), (" of headers", headers, MAX_HEADERS_BYTES)):
         if size > limit:
             raise TooLarge(

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import uuid
 
-_NAMESPACE = uuid.UUID("6f1d3a52-0c57-5b0e-9a5e-3d6b0f6f2c11").bytes
+_NAMESPACE_HASH = hashlib.sha1(uuid.UUID("6f1d3a52-0c57-5b0e-9a5e-3d6b0f6f2c11").bytes, usedforsecurity=False)
 _VARIANTS = "89ab"
 
 
@@ -20,6 +20,8 @@ def derived_id(*parts: str | int) -> str:
     """
     name = "".join([f"{len(text)}:{text}" for text in map(str, parts)])
     # What uuid.uuid5 does, without a UUID object between hash and text: several are made for every message.
-    digits = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    digest = _NAMESPACE_HASH.copy()
+    digest.update(name.encode())
+    digits = digest.hexdigest()
     variant = _VARIANTS[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
