@@ -22,9 +22,9 @@ from hub_model.ids import derived_id
 from hub_model.logs import WEBHOOK_WRITTEN, WebhookReceipt
 from hub_model.messages import BatchFetched
 from hub_model.records import DataType, Origin
+from hub_runtime.batching import Batcher
 from hub_storage.repositories import Logs, Receipts
 
-from hub_webhook_gateway.batching import Batcher
 from hub_webhook_gateway.endpoints import Endpoint
 
 SOURCE = "webhook-gateway"

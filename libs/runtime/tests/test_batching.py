@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from hub_model.errors import Unavailable
-from hub_webhook_gateway.batching import Batcher
+from hub_runtime.batching import Batcher
 from hypothesis import given
 from hypothesis import strategies as st
 
