@@ -60,7 +60,9 @@ class BatchMerge:
         with translated(_DOING):
             async for _ in rounds(_DOING):
                 known = await self._known(pending)
-                if told := await self._told():
+                # Whatever a batch was merged to, its records are there then, and none is ever removed: one that is
+                # missing says that there is nothing to be told.
+                if len(known) == len(pending) and (told := await self._told()):
                     return told
                 marked = self._marked(known)
                 has_written = has_written or bool(marked)
