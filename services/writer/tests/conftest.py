@@ -34,14 +34,15 @@ from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs
 from hub_storage.store import Store
 from hub_writer.handlers import Backend, record_progress, write_batch
+from hub_writer.recorder import Recorder
 
 T = TypeVar("T")
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 COLLEGE, INTEGRATION, RUN = "c1", "i1", "r1"
 
 
-class Crash(Exception):
-    """The process died here."""
+class Crash(BaseException):
+    """The process died here: no code catches it and goes on."""
 
 
 class Faults:
@@ -58,10 +59,11 @@ class Faults:
 
     async def around(self, call: Callable[[], Awaitable[T]]) -> T:
         self.calls += 1
-        if self.calls == self.at and not self.after:
+        is_last = self.calls == self.at  # asked now: others may call while this one is under way
+        if is_last and not self.after:
             raise self.error
         result = await call()
-        if self.calls == self.at:
+        if is_last:
             raise self.error
         return result
 
@@ -141,7 +143,7 @@ class World:
         self._backend = Backend(
             records=faulty.records,
             rejects=Rejects(faulty),
-            runs=Runs(faulty),
+            recorder=Recorder(Runs(faulty)),
             integrations=Integrations(faulty),
             logs=Logs(faulty),
             clock=self.clock,

@@ -1,5 +1,6 @@
 """A crash at any call to the store, before or after it took effect, and a redelivery that completes the rest."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -70,4 +71,43 @@ async def test_a_redelivery_completes_what_a_crash_cut_off(new_world, name: str,
         async with new_world() as world:
             news = await crash_and_redeliver(world, await prepare(world), at, after=after)
             assert facts_of(news) == facts_of(undisturbed), f"died at call {at}"
+            assert await state_of(world) == state, f"died at call {at}"
+
+
+@pytest.mark.parametrize("acknowledged", [False, True], ids=["all come again", "those that were done do not"])
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after the call"])
+async def test_events_that_went_together_and_come_again_complete_what_a_crash_cut_off(
+    new_world, after: bool, acknowledged: bool
+) -> None:
+    async def prepare(world) -> list[RunMessage]:
+        await world.begin(STUDENTS, MARKS)
+        first, second = world.written(STUDENTS, 0), world.written(STUDENTS, 1)
+        marks = [world.written(MARKS, 0), world.finished(MARKS)]
+        return [world.finished(STUDENTS, batches=2), first, *marks, second, second]
+
+    async def deliver(world, messages: list[RunMessage]) -> list[Sequence[Message] | BaseException]:
+        return await asyncio.gather(*map(world.deliver, messages), return_exceptions=True)
+
+    def told(results: list[Sequence[Message] | BaseException]) -> set[str]:
+        return {news.message_id for result in results if not isinstance(result, BaseException) for news in result}
+
+    async with new_world() as world:
+        messages = await prepare(world)
+        world.faults.arm(0)
+        undisturbed = await deliver(world, messages)
+        calls, state = world.faults.calls, await state_of(world)
+    assert calls >= 4
+    for at in range(1, calls + 1):
+        async with new_world() as world:
+            messages = await prepare(world)
+            world.faults.arm(at, after=after)
+            results = await deliver(world, messages)
+            assert any(isinstance(result, world.faults.error) for result in results)
+            again = [
+                message
+                for message, result in zip(messages, results, strict=True)
+                if not acknowledged or isinstance(result, BaseException)
+            ]
+            results += await deliver(world, again)
+            assert told(results) == told(undisturbed), f"died at call {at}"
             assert await state_of(world) == state, f"died at call {at}"

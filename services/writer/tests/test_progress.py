@@ -8,7 +8,7 @@ from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin
 from hub_model.runs import Run, StreamStatus
-from hub_writer.progress import ProgressEvent, apply, ended_by
+from hub_writer.progress import ProgressEvent, Recorded, apply, apply_each, ended_by
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +91,20 @@ def test_a_repeated_event_answers_for_everything_that_is_over(history: list[Prog
         over = {stream.data_type for stream in run.streams.values() if stream.status is not StreamStatus.RUNNING}
         assert {stream.data_type for stream in ended.streams} == over
         assert ended.run == run.status.is_final
+
+
+@given(histories, st.integers(1, 9))
+def test_events_that_go_together_do_what_they_do_one_after_the_other(history: list[ProgressEvent], size: int) -> None:
+    run, alone = new_run(), []
+    for event in history:
+        after = apply(run, event)
+        alone.append(Recorded(after, ended_by(run, after)))
+        run = after
+    together, begun = [], new_run()
+    for first in range(0, len(history), size):
+        together += apply_each(begun, history[first : first + size])
+        begun = together[-1].run
+    assert together == alone
 
 
 def test_a_late_batch_of_a_cancelled_run_moves_the_counts_and_announces_nothing() -> None:

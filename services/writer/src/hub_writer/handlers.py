@@ -12,12 +12,13 @@ from hub_model.messages import BatchTransformed, BatchWritten, Message, RecordsC
 from hub_model.records import Origin
 from hub_model.runs import Run
 from hub_storage.records import RecordStore
-from hub_storage.repositories import Integrations, Logs, Rejects, Runs
+from hub_storage.repositories import Integrations, Logs, Rejects
 from hub_storage.repositories.handover import end_run
 
 from hub_writer import log_lines
 from hub_writer.batches import counts_of, merge_of, rejected_records
-from hub_writer.progress import Ended, ProgressEvent, apply, ended_by
+from hub_writer.progress import Ended, ProgressEvent
+from hub_writer.recorder import Recorder
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ class Backend:
 
     records: RecordStore
     rejects: Rejects
-    runs: Runs
+    recorder: Recorder
     integrations: Integrations
     logs: Logs
     clock: Callable[[], datetime]
@@ -81,20 +82,14 @@ def _news_of(batch: BatchTransformed, counts: Counts, now: datetime) -> list[Mes
 
 async def record_progress(message: ProgressEvent, _: Context, *, backend: Backend) -> Sequence[Message]:
     """Move the run on; announce the streams that ended, and close the run when it is over."""
-    before: list[Run] = []
-
-    def change(run: Run) -> Run | None:
-        before[:] = [run]
-        after = apply(run, message)
-        return None if after == run else after
-
+    if isinstance(message, BatchWritten) and message.origin is Origin.WEBHOOK:
+        return []  # a pushed batch has no run, and its line was written with it
     try:
-        after = await backend.runs.change(message.college_id, message.run_id, change)
+        recorded = await backend.recorder.record(message)
     except NotFound:
         await _record_without_run(message, backend)
         return []
-    ended = ended_by(before[0], after)
-    return await _announce(after, ended, backend)
+    return await _announce(recorded.run, recorded.ended, backend)
 
 
 async def _announce(run: Run, ended: Ended, backend: Backend) -> Sequence[Message]:
@@ -127,9 +122,7 @@ def _end_of(run: Run) -> SyncFinished:
 
 
 async def _record_without_run(event: ProgressEvent, backend: Backend) -> None:
-    """A pushed batch has no run, and its line was written with it; anything else that lacks one is an error."""
-    if isinstance(event, BatchWritten) and event.origin is Origin.WEBHOOK:
-        return
+    """News of a run that is not stored is an error, and leaves a line."""
     if isinstance(event, SyncFailed):
         line = log_lines.failed_without_run(event)
     else:

@@ -19,6 +19,7 @@ from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs
 from hub_storage.store import Store
 
 from hub_writer.handlers import Backend, record_progress, write_batch
+from hub_writer.recorder import Recorder
 from hub_writer.settings import WriterSettings
 
 NAME = "writer"
@@ -46,7 +47,7 @@ def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clo
     backend = Backend(
         records=store.records,
         rejects=Rejects(store),
-        runs=Runs(store),
+        recorder=Recorder(Runs(store)),
         integrations=Integrations(store),
         logs=Logs(store),
         clock=clock,

@@ -1,5 +1,6 @@
 """What an event does to a run, and what its handler owes afterwards. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub_model import runs
@@ -15,6 +16,23 @@ class Ended:
 
     streams: tuple[Stream, ...]
     run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The run as the event left it, and what the event has to answer for."""
+
+    run: Run
+    ended: Ended
+
+
+def apply_each(run: Run, events: Sequence[ProgressEvent]) -> list[Recorded]:
+    """What each of the events does, as if they had come one after the other; the last leaves the run as it ends up."""
+    recorded = []
+    for event in events:
+        before, run = run, apply(run, event)
+        recorded.append(Recorded(run, ended_by(before, run)))
+    return recorded
 
 
 def apply(run: Run, event: ProgressEvent) -> Run:
