@@ -142,6 +142,22 @@ async def test_a_group_that_met_a_store_that_is_away_comes_again_as_a_whole(worl
     assert len(await world.log_lines()) == 2
 
 
+async def test_an_event_whose_handler_was_cancelled_is_completed_when_it_comes_again(world) -> None:
+    """So does a lost connection to the broker: the group is written all the same."""
+    await world.begin(STUDENTS)
+    batch, end = world.written(STUDENTS), world.finished(STUDENTS)
+    tasks = [asyncio.create_task(world.deliver(event)) for event in (batch, end)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    assert await tasks[0] == []
+    assert (await world.run()).status is RunStatus.SUCCEEDED
+    assert not await world.log_lines()
+    (finished,) = await world.deliver(end)
+    assert (finished.status, finished.counts.fetched) == ("succeeded", 10)
+    assert len(await world.log_lines()) == 2
+    assert (await world.integration()).sync.active_run_id is None
+
+
 async def test_a_group_without_a_run_is_looked_for_once(world) -> None:
     world.faults.arm(0)
     assert await together(world, written(world, 5)) == [[]] * 5

@@ -18,7 +18,7 @@ _Group = Batcher[ProgressEvent, Recorded | Exception]
 
 
 class Recorder:
-    """Events of other runs never wait for each other, nor does one event's error become that of another."""
+    """Events of different runs never wait for each other, and a bad event fails alone."""
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
