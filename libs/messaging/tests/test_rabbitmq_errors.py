@@ -7,7 +7,15 @@ import aiormq.exceptions
 import pytest
 from aiormq.abc import DeliveredMessage
 from hub_messaging.adapters.rabbitmq.errors import DRIVER_ERRORS, translated
-from hub_model.errors import Conflict, InvalidInput, PermanentError, QueueFull, TransientError, Unavailable, Unroutable
+from hub_model.errors import (
+    BackendUnavailable,
+    Conflict,
+    InvalidInput,
+    PermanentError,
+    QueueFull,
+    TransientError,
+    Unroutable,
+)
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
@@ -46,7 +54,7 @@ def test_every_error_of_the_driver_is_caught_and_has_a_meaning(kind: type[Except
     error = an(kind)
     assert isinstance(error, DRIVER_ERRORS)
     meaning = translated(error, "publishing to key")
-    assert type(meaning) is NAMED.get(kind.__name__, Unavailable)
+    assert type(meaning) is NAMED.get(kind.__name__, BackendUnavailable)
     assert str(meaning).startswith("publishing to key")
 
 

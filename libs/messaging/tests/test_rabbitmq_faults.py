@@ -132,6 +132,8 @@ async def test_under_a_memory_alarm_publishing_fails_in_time_and_acknowledging_g
     try:
         with pytest.raises(Unavailable):
             await broker.publish([envelope(b"unknown")])
+        with pytest.raises(Unavailable):
+            await broker.ping()
         await delivery.ack()
         # The message whose confirmation did not come may be there or not; the acknowledged one is gone.
         await wait_until(lambda: delivery.copy_id not in [each.copy_id for each in hands.deliveries[1:]])

@@ -4,6 +4,7 @@ import pytest
 from hub_messaging.handling import GiveUp, TryAgain
 from hub_messaging.middleware import RetryPolicy, decide, longest_delay_s
 from hub_model.errors import (
+    BackendUnavailable,
     ErrorClass,
     HubError,
     InvalidInput,
@@ -23,6 +24,7 @@ DAY_S = 24 * 3600
 attempts = st.integers(1, 50)
 ages = st.floats(0, 3 * DAY_S)
 jitters = st.floats(0, 1, exclude_max=True)
+kinds = st.sampled_from([TransientError, Unavailable, BackendUnavailable, QueueFull, RateLimited])
 waits = st.none() | st.floats(0, 2 * DAY_S)
 
 
@@ -66,6 +68,27 @@ def test_rate_limits_are_bounded_by_age_and_not_by_attempts(
         assert not outcome.counted
 
 
+@given(
+    error=st.sampled_from([BackendUnavailable("away"), QueueFull("full")]),
+    attempt=attempts,
+    age_s=st.floats(-60, DAY_S - 61),
+    jitter=jitters,
+)
+def test_an_outage_of_the_hubs_own_broker_or_store_is_waited_out_a_minute_at_a_time_and_does_not_count(
+    error: TransientError, attempt: int, age_s: float, jitter: float
+) -> None:
+    outcome = decide_at(error, attempt=attempt, age_s=age_s, jitter=jitter)
+    assert isinstance(outcome, TryAgain)
+    assert not outcome.counted
+    assert 4 <= outcome.delay_s <= 60
+
+
+def test_an_outage_of_a_day_is_the_end_of_a_message() -> None:
+    outcome = decide_at(BackendUnavailable("away"), age_s=DAY_S)
+    assert isinstance(outcome, GiveUp)
+    assert outcome.reason == "unavailable: 24.0 hours"
+
+
 @given(age_s=st.floats(0, 20 * 3600), jitter=jitters)
 def test_a_rate_limit_without_a_time_waits_longer_the_older_the_message(age_s: float, jitter: float) -> None:
     outcome = decide_at(RateLimited("slow"), age_s=age_s, jitter=jitter)
@@ -73,8 +96,7 @@ def test_a_rate_limit_without_a_time_waits_longer_the_older_the_message(age_s: f
     assert 0.8 * min(max(30, age_s / 4), 3600) <= outcome.delay_s <= 1.2 * min(max(30, age_s / 4), 3600)
 
 
-@given(error_type=st.sampled_from([TransientError, Unavailable, QueueFull, RateLimited]), attempt=attempts, age_s=ages,
-       retry_after_s=waits, jitter=jitters)  # fmt: skip
+@given(error_type=kinds, attempt=attempts, age_s=ages, retry_after_s=waits, jitter=jitters)
 def test_a_retry_is_never_sooner_than_asked_nor_later_than_the_age_limit(
     error_type: type[TransientError], attempt: int, age_s: float, retry_after_s: float | None, jitter: float
 ) -> None:
@@ -92,8 +114,7 @@ def test_jitter_spreads_retries_by_a_fifth(error: Exception, attempt: int, jitte
         assert 0.8 * rung <= outcome.delay_s <= 1.2 * rung
 
 
-@given(error_type=st.sampled_from([TransientError, Unavailable, RateLimited]), attempt=attempts, age_s=ages,
-       retry_after_s=waits, jitter=jitters)  # fmt: skip
+@given(error_type=kinds, attempt=attempts, age_s=ages, retry_after_s=waits, jitter=jitters)
 def test_no_retry_is_later_than_the_longest_delay_that_was_foretold(
     error_type: type[TransientError], attempt: int, age_s: float, retry_after_s: float | None, jitter: float
 ) -> None:

@@ -15,6 +15,7 @@ from hub_messaging.publisher import Publisher
 from hub_messaging.router import Router
 from hub_messaging.testing import Hands, stays, wait_until
 from hub_model.errors import (
+    BackendUnavailable,
     Conflict,
     ErrorClass,
     InvalidInput,
@@ -31,7 +32,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SYNCS = Subscription("syncs", ("sync.requested",))
 BATCHES = Subscription("batches", ("batch.fetched",), prefetch=100)
 FAILURES = Subscription("failures", ("sync.failed",))
-AT_ONCE = RetryPolicy(ladder_s=(0.0,), wait_s=(0.0, 0.0))
+AT_ONCE = RetryPolicy(ladder_s=(0.0,), wait_s=(0.0, 0.0), outage_s=(0.0, 0.0))
 
 SYNC = SyncRequested(
     college_id="c", integration_id="i", run_id="r", trigger="manual", data_types=("marks",), requested_at=NOW
@@ -122,6 +123,14 @@ async def test_a_failed_publish_leaves_the_message_unacked_and_retried(broker: A
     assert (syncs.attempts, await sequences_in(broker)) == ([1, 2, 3], [0])
 
 
+@pytest.mark.parametrize("error", [BackendUnavailable("the store is away"), QueueFull("full")])
+async def test_an_outage_of_our_own_uses_up_no_attempts(broker: Any, error: Exception) -> None:
+    syncs = Syncs(broker, *[error] * 20)
+    await syncs.run()
+    assert syncs.attempts == [1] * 21
+    assert not await broker.dead_letters.newest()
+
+
 async def test_a_handler_error_after_some_yields_leaves_the_message_unacked_and_retried(broker: Any) -> None:
     await broker.declare(BATCHES)
     attempts: list[int] = []
@@ -195,12 +204,12 @@ async def test_a_full_queue_is_waited_for_without_running_the_handler_again(brok
     assert (syncs.attempts, await sequences_in(broker)) == ([1], [0, 1])
 
 
-async def test_a_queue_that_stays_full_is_a_transient_error(broker: Any) -> None:
+async def test_a_queue_that_stays_full_uses_up_no_attempts(broker: Any) -> None:
     await broker.declare(BATCHES)
     broker.errors["batch.fetched"] = [QueueFull("full")] * 4
     syncs = Syncs(broker, [batch(0)], [batch(0)], patience_s=0.2)
     await syncs.run()
-    assert (syncs.attempts, await sequences_in(broker)) == ([1, 2], [0])
+    assert (syncs.attempts, await sequences_in(broker)) == ([1, 1], [0])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import apsw
 import pytest
-from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, Conflict, InvalidInput
 from hub_sqlite import SqliteDatabase, sqlite_path
 
 WRITE_UNTIL_KILLED = """
@@ -78,7 +78,7 @@ async def test_a_failing_piece_leaves_its_neighbours_in_the_same_group_alone(dat
     work[11] = insert(3)  # the same key as another piece
     results = await asyncio.gather(*(database.write(piece) for piece in work), return_exceptions=True)
     assert isinstance(results[7], ValueError)
-    assert isinstance(results[11], Unavailable)
+    assert isinstance(results[11], BackendUnavailable)
     assert await database.read(numbers) == [n for n in range(20) if n not in (7, 11)]
 
 
@@ -92,7 +92,7 @@ async def test_a_full_disk_fails_every_caller_of_the_group_and_the_file_goes_on_
         *(database.write(lambda c, n=n: c.execute("INSERT INTO t VALUES (?, ?)", (n, big))) for n in range(5)),
         return_exceptions=True,
     )
-    assert all(isinstance(result, Unavailable) for result in results)
+    assert all(isinstance(result, BackendUnavailable) for result in results)
     await database.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages + 10_000}"))
     await database.write(insert(1))
     assert await database.read(numbers) == [1]
@@ -104,9 +104,9 @@ async def test_work_that_waits_at_close_is_finished_and_later_work_is_refused(tm
         waiting = [asyncio.ensure_future(database.write(insert(n))) for n in range(1000)]
         await asyncio.sleep(0)
     await asyncio.gather(*waiting)
-    with pytest.raises(Unavailable, match=r"hub\.db is closed"):
+    with pytest.raises(BackendUnavailable, match=r"hub\.db is closed"):
         await database.write(insert(5000))
-    with pytest.raises(Unavailable, match=r"hub\.db is closed"):
+    with pytest.raises(BackendUnavailable, match=r"hub\.db is closed"):
         await database.read(numbers)
     async with SqliteDatabase(tmp_path / "hub.db") as again:
         assert await again.read(numbers) == list(range(1000))
@@ -121,7 +121,7 @@ async def test_a_cancelled_caller_does_not_stop_the_writer(database: SqliteDatab
 
 
 async def test_a_reader_cannot_write(database: SqliteDatabase) -> None:
-    with pytest.raises(Unavailable, match="ReadOnlyError"):
+    with pytest.raises(BackendUnavailable, match="ReadOnlyError"):
         await database.read(insert(1))
 
 
@@ -173,6 +173,6 @@ async def test_a_file_that_cannot_be_is_named_in_full(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"file/hub\.db cannot be opened"):
         async with SqliteDatabase(tmp_path / "file" / "hub.db"):
             pass
-    with pytest.raises(Unavailable, match=str(tmp_path)):
+    with pytest.raises(BackendUnavailable, match=str(tmp_path)):
         async with SqliteDatabase(tmp_path):
             pass

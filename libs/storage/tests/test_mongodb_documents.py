@@ -8,7 +8,7 @@ import bson.errors
 import orjson
 import pymongo.errors
 import pytest
-from hub_model.errors import HubError, InvalidInput, TooLarge, Unavailable
+from hub_model.errors import BackendUnavailable, HubError, InvalidInput, TooLarge
 from hub_storage.adapters.mongodb.contention import rounds
 from hub_storage.adapters.mongodb.documents import (
     CODEC,
@@ -98,12 +98,12 @@ def _instance(kind: type[Any]) -> Exception:
 def test_every_error_of_the_driver_is_one_of_the_hubs_and_quotes_nothing(kind: type[Exception]) -> None:
     with pytest.raises(HubError) as caught, translated("reading 'runs'"):
         raise _instance(kind)
-    assert type(caught.value) in {Unavailable, InvalidInput, TooLarge}
+    assert type(caught.value) in {BackendUnavailable, InvalidInput, TooLarge}
     assert CANARY not in str(caught.value)
     assert CANARY not in caught.value.public
     assert "reading 'runs'" in str(caught.value)
     if issubclass(kind, pymongo.errors.ConnectionFailure):
-        assert isinstance(caught.value, Unavailable)
+        assert isinstance(caught.value, BackendUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_every_error_of_the_driver_is_one_of_the_hubs_and_quotes_nothing(kind: t
     [
         (10334, TooLarge),
         (17419, TooLarge),
-        (14031, Unavailable),
-        (189, Unavailable),
-        (64, Unavailable),
-        (2, Unavailable),
+        (14031, BackendUnavailable),
+        (189, BackendUnavailable),
+        (64, BackendUnavailable),
+        (2, BackendUnavailable),
     ],
 )
 def test_a_refusal_is_told_by_its_code(code: int, expected: type[HubError]) -> None:
@@ -125,5 +125,5 @@ def test_a_refusal_is_told_by_its_code(code: int, expected: type[HubError]) -> N
 
 
 async def test_contention_ends() -> None:
-    with pytest.raises(Unavailable, match="too many others"):
+    with pytest.raises(BackendUnavailable, match="too many others"):
         _ = [number async for number in rounds("changing runs", pause_s=0)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hub_model.errors import InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, InvalidInput
 from hub_model.records import DataType, Outcome, RecordWrite
 from hub_storage.collection import CollectionSpec, Index
 from hub_storage.opening import open_store
@@ -50,7 +50,7 @@ async def until_told(work: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
                 return await work()
-            except Unavailable:
+            except BackendUnavailable:
                 await asyncio.sleep(0.05)
 
 
@@ -249,7 +249,7 @@ async def test_a_server_that_is_gone_is_unavailable_and_serves_again_when_it_is_
     server.stop()
     calls = (store.ping(), counters.get("a"), counters.insert({"b": {}}), store.records.count("c1", STUDENTS))
     results = await asyncio.gather(*calls, return_exceptions=True)
-    assert [type(result) for result in results] == [Unavailable] * 4
+    assert [type(result) for result in results] == [BackendUnavailable] * 4
     server.start()
     await until_told(store.ping)
     assert await counters.count({}) == 1

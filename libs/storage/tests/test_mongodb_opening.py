@@ -5,7 +5,7 @@ import socket
 from typing import Any
 
 import pytest
-from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, Conflict, InvalidInput
 from hub_storage.adapters.mongodb.connection import connect
 from hub_storage.collection import CollectionSpec, Index
 from hub_storage.opening import open_store
@@ -162,7 +162,7 @@ def a_closed_port() -> int:
 @pytest.mark.slow
 async def test_a_server_that_cannot_be_reached_is_named_without_the_password() -> None:
     port = a_closed_port()
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(BackendUnavailable) as caught:
         await open_and_close(f"mongodb://user:{CANARY}@127.0.0.1:{port}/hub")
     assert f"127.0.0.1:{port}" in str(caught.value)
     assert not re.search(f"{CANARY}|user", str(caught.value) + str(caught.value.__cause__))
@@ -170,6 +170,6 @@ async def test_a_server_that_cannot_be_reached_is_named_without_the_password() -
 
 @pytest.mark.slow
 async def test_a_name_that_no_dns_knows_is_told_so() -> None:
-    with pytest.raises(Unavailable, match=r"mongodb\+srv") as caught:
+    with pytest.raises(BackendUnavailable, match=r"mongodb\+srv") as caught:
         await open_and_close(f"mongodb+srv://user:{CANARY}@nowhere.invalid/hub")
     assert CANARY not in str(caught.value) + str(caught.value.__cause__)

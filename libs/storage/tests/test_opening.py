@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, Conflict, InvalidInput
 from hub_storage.collection import CollectionSpec, Index
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS
@@ -15,11 +15,11 @@ async def test_a_sqlite_url_opens_a_file_with_its_collections_and_closes_it(tmp_
         runs = store.collection(SPECS[1])
         await runs.insert({"a": {}})
     assert (tmp_path / "deep" / "hub.db").exists()
-    with pytest.raises(Unavailable):
+    with pytest.raises(BackendUnavailable):
         await store.ping()
-    with pytest.raises(Unavailable):
+    with pytest.raises(BackendUnavailable):
         await runs.get("a")
-    with pytest.raises(Unavailable):
+    with pytest.raises(BackendUnavailable):
         await runs.insert({"b": {}})
 
 

@@ -40,17 +40,23 @@ class Crash(Exception):
 
 
 class Watch:
-    """Counts calls to the store; dies at one of them, or lets something happen just after one."""
+    """Counts calls to the store; dies at one of them, or lets something happen just after one.
+
+    While there is an ``outage``, every call raises it.
+    """
 
     error = Crash
 
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.die_at = 0
+        self.outage: Exception | None = None
         self.after: dict[str, Callable[[], Awaitable[None]]] = {}
 
     async def around(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
         self.calls.append(name)
+        if self.outage is not None:
+            raise self.outage
         result = await call()
         if len(self.calls) == self.die_at:
             raise self.error
@@ -108,12 +114,18 @@ class WatchedStore(Store):
 
 
 class FaultyBroker(SqliteBroker):
-    """Remembers what was published; raises ``error`` while there is one."""
+    """Remembers what was published; raises ``error`` while there is one, also to pings unless told to answer them."""
 
     def __init__(self, database: SqliteDatabase) -> None:
         super().__init__(database)
         self.published: list[Message] = []
         self.error: Exception | None = None
+        self.answers_pings = False
+
+    async def ping(self) -> None:
+        if self.error is not None and not self.answers_pings:
+            raise self.error
+        await super().ping()
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         if self.error is not None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from hub_model import runs
-from hub_model.errors import ErrorClass
+from hub_model.errors import BackendUnavailable, ErrorClass
 from hub_model.messages import SyncFailed, SyncFinished, Trigger
 from hub_model.records import DataType
 from hub_model.runs import RunStatus
@@ -108,9 +108,9 @@ async def park(world, integration, *, hours: float) -> None:
 async def test_a_run_parked_by_a_rate_limit_is_not_failed_as_stalled(world, claimed) -> None:
     await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
     await park(world, claimed, hours=6)
-    await tick_for(world, minutes=6 * 60 + 29, step_s=300)
+    await tick_for(world, minutes=6 * 60 + 29, step_s=100)
     assert not world.others()
-    await tick_for(world, minutes=15, step_s=300)
+    await tick_for(world, minutes=15, step_s=100)
     assert isinstance(world.others()[0], SyncFailed)
 
 
@@ -119,7 +119,7 @@ async def test_a_run_that_waits_again_and_again_is_not_failed_as_stalled(world, 
     await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
     for _ in range(5):
         await park(world, claimed, hours=2)
-        await tick_for(world, minutes=125, step_s=300)
+        await tick_for(world, minutes=125, step_s=100)
     assert not world.others()
 
 
@@ -128,7 +128,7 @@ async def test_a_restart_during_a_wait_does_not_end_the_run(world, claimed) -> N
     await park(world, claimed, hours=6)
     world.pass_time(hours=3)
     world.scheduler = world.new_scheduler()
-    await tick_for(world, minutes=180, step_s=300)
+    await tick_for(world, minutes=180, step_s=100)
     assert not world.others()
 
 
@@ -146,6 +146,82 @@ async def test_a_stalled_run_is_failed_again_if_the_failure_was_lost(world, clai
     await tick_for(world, minutes=36)
     assert len(world.others()) > 1
     assert len({failed.message_id for failed in world.others()}) == 1
+
+
+async def tick_blindly_for(world, *, minutes: float) -> None:
+    """Ticks that fail because store or broker are away."""
+    for _ in range(int(minutes)):
+        world.pass_time(minutes=1)
+        with pytest.raises(BackendUnavailable):
+            await world.scheduler.tick()
+
+
+class Away:
+    """Store or broker go away, and come back."""
+
+    def __init__(self, world, place: str) -> None:
+        self._world, self._place = world, place
+
+    def __enter__(self) -> None:
+        self._set(BackendUnavailable(f"the {self._place} is away"))
+
+    def __exit__(self, *_: object) -> None:
+        self._set(None)
+
+    def _set(self, error: Exception | None) -> None:
+        if self._place == "store":
+            self._world.scheduler.watch.outage = error
+        else:
+            self._world.broker.error = error
+
+
+@pytest.mark.parametrize("place", ["store", "broker"])
+async def test_no_run_is_failed_because_the_store_or_the_broker_was_away(world, claimed, place) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=25)
+    with Away(world, place):
+        await tick_blindly_for(world, minutes=60)
+    await tick_for(world, minutes=29)
+    assert not world.others()
+    await tick_for(world, minutes=2)
+    assert [failed.code for failed in world.others()] == ["stalled"]
+
+
+@pytest.mark.parametrize("place", ["store", "broker"])
+async def test_an_outage_of_one_tick_is_an_outage(world, claimed, place) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=30)
+    with Away(world, place):
+        await tick_blindly_for(world, minutes=1)
+    await tick_for(world, minutes=29)
+    assert not world.others()
+
+
+async def test_a_failure_that_cannot_be_published_is_an_outage_of_the_broker(world, claimed) -> None:
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=30)
+    world.broker.answers_pings = True
+    with Away(world, "broker"):
+        await tick_for(world, minutes=2)
+    await tick_for(world, minutes=29)
+    assert not world.others()
+
+
+async def test_a_scheduler_that_was_stopped_for_long_judges_no_run_by_what_it_did_not_see(world, claimed) -> None:
+    """The machine, and everything on it, was paused."""
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=20)
+    world.pass_time(hours=5)
+    await tick_for(world, minutes=29)
+    assert not world.others()
+
+
+async def test_an_outage_of_the_broker_holds_up_nothing_that_does_not_need_it(world, claimed) -> None:
+    wrong = world.integration(2, due_s=400 * 24 * 3600)
+    await world.add(wrong)
+    with Away(world, "broker"):
+        await tick_blindly_for(world, minutes=2)
+    assert (await world.load(wrong)).sync.next_due_at < world.now + timedelta(days=2)
 
 
 async def test_an_active_run_means_no_second_one_and_the_due_time_moves_on(world, claimed) -> None:

@@ -95,6 +95,21 @@ def test_a_forgotten_run_starts_over() -> None:
     assert seen.repair_of("r1", running, 2 * STALL_S, NOW) is Repair.FAIL
 
 
+def test_an_outage_gives_a_run_its_whole_time_again() -> None:
+    seen, running = sightings(), runs.start(queued(), NOW)
+    assert seen.repair_of("r1", running, 0.0, NOW) is None
+    seen.excuse(STALL_S)
+    assert seen.repair_of("r1", running, 2 * STALL_S - 1, NOW) is None
+    assert seen.repair_of("r1", running, 2 * STALL_S, NOW) is Repair.FAIL
+
+
+def test_an_outage_does_not_shorten_a_wait_for_the_source() -> None:
+    seen, run = sightings(), waiting(until_s=6 * H)
+    assert seen.repair_of("r1", run, 0.0, NOW) is None
+    seen.excuse(H)
+    assert seen.repair_of("r1", run, 6 * H + STALL_S - 1, NOW) is None
+
+
 H = 3600
 
 

@@ -193,7 +193,7 @@ class Broker(ABC):
         """
 
     async def ping(self) -> None:
-        """Raise Unavailable when the broker does not answer now."""
+        """Raise Unavailable when the broker does not answer now, or takes no messages."""
         await self.depth("")
 
     async def failed(self) -> None:

@@ -3,6 +3,7 @@
     HubError
     ├── TransientError            trying again may help; retry_after_s says when
     │   ├── Unavailable           a broker, store or source could not be reached or did not answer
+    │   │   └── BackendUnavailable  it is the hub's own broker or store: every message fares the same
     │   ├── QueueFull             the broker refused a message because its queue is at its limit
     │   └── RateLimited           the other side asked us to wait
     └── PermanentError            trying again changes nothing
@@ -70,6 +71,10 @@ class TransientError(HubError):
 
 class Unavailable(TransientError):
     code = "unavailable"
+
+
+class BackendUnavailable(Unavailable):
+    """The hub's own broker or store is away. Its code is that of ``Unavailable``: to a caller it is the same."""
 
 
 class QueueFull(TransientError):

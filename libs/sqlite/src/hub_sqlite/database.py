@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import apsw
-from hub_model.errors import InvalidInput, TooLarge, Unavailable
+from hub_model.errors import BackendUnavailable, InvalidInput, TooLarge
 
 from hub_sqlite.lock import FileLock
 
@@ -97,7 +97,7 @@ class SqliteDatabase:
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in the writer thread; return its result once it is committed, or raise what it raised."""
         if self._writer is None or self._failure is not None:
-            raise Unavailable(f"{self._path.name} is closed") from self._failure
+            raise BackendUnavailable(f"{self._path.name} is closed") from self._failure
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.put((work, future))
         # Shielded: a cancelled caller must not make the writer drop a result that others' commits depend on.
@@ -106,7 +106,7 @@ class SqliteDatabase:
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` on a read-only connection; it sees every write that was acknowledged before."""
         if self._readers is None:
-            raise Unavailable(f"{self._path.name} is closed")
+            raise BackendUnavailable(f"{self._path.name} is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Work[T]) -> T:
@@ -196,5 +196,5 @@ def _translated(error: Exception, name: str) -> Exception:
     if isinstance(error, apsw.TooBigError):
         return TooLarge(f"a value is larger than {name} can hold")
     if isinstance(error, apsw.Error):
-        return Unavailable(f"{name}: {type(error).__name__}: {error}")
+        return BackendUnavailable(f"{name}: {type(error).__name__}: {error}")
     return error

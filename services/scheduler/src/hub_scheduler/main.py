@@ -10,6 +10,7 @@ from hub_messaging.clock import utc_now
 from hub_messaging.opening import open_broker
 from hub_messaging.publisher import Publisher
 from hub_messaging.topology import declared
+from hub_model.errors import TransientError
 from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.redaction import Redactor
@@ -74,13 +75,21 @@ def build_tick(
         publisher=Publisher(broker, source=NAME, clock=clock),
     )
     recovery = Recovery(
-        backend, grace_s=settings.handover_grace_s, stall_after_s=settings.stall_after_s, monotonic=monotonic
+        backend,
+        ping_broker=broker.ping,
+        grace_s=settings.handover_grace_s,
+        stall_after_s=settings.stall_after_s,
+        monotonic=monotonic,
     )
     due_times = DueTimes(backend)
 
     async def tick(now: datetime) -> None:
-        await start_due(backend, now)
-        await recovery.mend(now)
-        await due_times.check_page(now)
+        try:
+            await start_due(backend, now)
+            await due_times.check_page(now)
+            await recovery.mend(now)
+        except TransientError:
+            recovery.lose_sight()
+            raise
 
     return tick

@@ -1,10 +1,10 @@
 """Mending what a crash or a lost message left half done: every repair is one that may be made twice."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
-from hub_model.errors import ErrorClass
+from hub_model.errors import ErrorClass, TransientError
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
 from hub_model.logs import LogEntry, LogLevel
@@ -20,18 +20,37 @@ log = structlog.get_logger(__name__)
 
 PAGE = 200
 
+# Ticks are a minute apart at most. Who looks less often was stopped, and so, perhaps, was everybody else.
+_LONGEST_GAP_S = 120.0
+
 
 class Recovery:
-    """Looks after the integrations whose run was claimed longer ago than ``grace_s``."""
+    """Looks after the integrations whose run was claimed longer ago than ``grace_s``.
+
+    Invariant: no run is failed for standing still while broker or store could not be reached from here.
+    """
 
     def __init__(
-        self, backend: Backend, *, grace_s: float, stall_after_s: float, monotonic: Callable[[], float]
+        self,
+        backend: Backend,
+        *,
+        ping_broker: Callable[[], Awaitable[None]],
+        grace_s: float,
+        stall_after_s: float,
+        monotonic: Callable[[], float],
     ) -> None:
         self._backend = backend
+        self._ping_broker = ping_broker
         self._grace = timedelta(seconds=grace_s)
         self._stall_after_s = stall_after_s
         self._monotonic = monotonic
         self._sightings = Sightings(grace_s=grace_s, stall_after_s=stall_after_s)
+        self._looked_at_s = monotonic()
+        self._lost_sight = False
+
+    def lose_sight(self) -> None:
+        """The store or the broker failed: what stands still now may do so because of that."""
+        self._lost_sight = True
 
     async def mend(self, now: datetime) -> None:
         """Look at every such integration once."""
@@ -41,11 +60,26 @@ class Recovery:
             page = await self._backend.integrations.active_anywhere(
                 now - self._grace, PAGE, behind=page[-1] if page else None
             )
+            if not active_ids and page:
+                await self._ping_broker()
+                self._excuse_what_was_not_seen()
             active_ids.update(integration.sync.active_run_id or "" for integration in page)
-            await for_each(page, lambda integration: self._look_at(integration, now), failed="run.repair_failed")
+            errors = await for_each(
+                page, lambda integration: self._look_at(integration, now), failed="run.repair_failed"
+            )
+            if any(isinstance(error, TransientError) for error in errors):
+                self.lose_sight()
             if len(page) < PAGE:
                 break
         self._sightings.forget_others(active_ids)
+        self._looked_at_s = self._monotonic()
+
+    def _excuse_what_was_not_seen(self) -> None:
+        now_s = self._monotonic()
+        if self._lost_sight or now_s - self._looked_at_s > _LONGEST_GAP_S:
+            log.warning("runs.not_seen", seconds=round(now_s - self._looked_at_s))
+            self._sightings.excuse(now_s)
+        self._lost_sight = False
 
     async def _look_at(self, integration: Integration, now: datetime) -> None:
         run_id, due = integration.sync.active_run_id, integration.sync.next_due_at

@@ -2,7 +2,8 @@
 
 Time is measured on the process's own monotonic clock: a run is not called stalled because the wall clock jumped, the
 machine slept, or every service was down together with this one. The wall clock is asked once for each new look of a
-run, and only for how much of a wait for the source is left.
+run, and only for how much of a wait for the source is left. A time in which broker or store were away is no time in
+which a run could have moved; see ``excuse``.
 """
 
 from collections.abc import Collection
@@ -29,10 +30,9 @@ class Repair(StrEnum):
 @dataclass(slots=True)
 class _Sighting:
     run: Run | None
-    since_s: float
     act_at_s: float
     pause_s: float
-    stall_after_s: float
+    stalled_at_s: float
 
 
 class Sightings:
@@ -52,14 +52,19 @@ class Sightings:
         if sighting is None or sighting.run != run:
             # Seen for the first time, it has waited long enough; if it has just moved, it may move again.
             act_at_s = now_s if sighting is None else now_s + self._grace_s
-            stall_after_s = self._stall_after_s + self._wait_left_s(run, now)
-            sighting = self._sightings[run_id] = _Sighting(run, now_s, act_at_s, self._grace_s, stall_after_s)
-        repair = _due_repair(run, is_stalled=now_s - sighting.since_s >= sighting.stall_after_s)
+            stalled_at_s = now_s + self._stall_after_s + self._wait_left_s(run, now)
+            sighting = self._sightings[run_id] = _Sighting(run, act_at_s, self._grace_s, stalled_at_s)
+        repair = _due_repair(run, is_stalled=now_s >= sighting.stalled_at_s)
         if repair is None or now_s < sighting.act_at_s:
             return None
         sighting.act_at_s = now_s + sighting.pause_s
         sighting.pause_s = min(sighting.pause_s * 2, _LONGEST_PAUSE_S)
         return repair
+
+    def excuse(self, now_s: float) -> None:
+        """Until now nothing could move: each run has its whole time from here on, before it counts as stalled."""
+        for sighting in self._sightings.values():
+            sighting.stalled_at_s = max(sighting.stalled_at_s, now_s + self._stall_after_s)
 
     def forget_others(self, run_ids: Collection[str]) -> None:
         """Keep only these runs: the others are no longer active."""

@@ -4,9 +4,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hub_model.errors import PermanentError, RateLimited, TransientError
+from hub_model.errors import BackendUnavailable, PermanentError, QueueFull, RateLimited, TransientError
 
 from hub_messaging.handling import GiveUp, Middleware, Outcome, Received, Step, TryAgain
+
+# Nothing is wrong with the message, so waiting does not count against it.
+_WAITS = (RateLimited, BackendUnavailable, QueueFull)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +22,17 @@ class RetryPolicy:
     max_age_s: float = 24 * 3600
     crash_limit: int = 15
     wait_s: tuple[float, float] = (30, 3600)
+    outage_s: tuple[float, float] = (5, 50)
 
 
 def decide(policy: RetryPolicy, error: Exception, *, attempt: int, age_s: float, jitter: float) -> TryAgain | GiveUp:
     """What becomes of a message whose handling failed. ``jitter`` in [0, 1) spreads retries over +-20 %.
 
     RateLimited: the message waits as long as it is told (else a quarter of its age, within ``wait_s``), uncounted.
-    Other TransientErrors climb the ladder, never faster than the error says. PermanentErrors are given up at once,
-    bugs after ``bug_attempts``. Nothing is delayed past ``max_age_s``.
+    BackendUnavailable and QueueFull: a quarter of its age, within ``outage_s``, uncounted. So a minute after the hub's
+    own broker or store is back everything goes on, however long it was away. Other TransientErrors climb the ladder,
+    never faster than the error says. PermanentErrors are given up at once, bugs after ``bug_attempts``. Nothing is
+    delayed past ``max_age_s``.
     """
     if isinstance(error, PermanentError):
         return GiveUp(error.code, error)
@@ -34,12 +40,13 @@ def decide(policy: RetryPolicy, error: Exception, *, attempt: int, age_s: float,
         if attempt >= policy.bug_attempts:
             return GiveUp("internal_error", error)
         return TryAgain(_spread(_rung(policy, attempt), jitter), error)
-    if attempt >= policy.max_attempts and not isinstance(error, RateLimited):
+    waits = isinstance(error, _WAITS)
+    if attempt >= policy.max_attempts and not waits:
         return GiveUp(f"{error.code}: {attempt} attempts", error)
     delay_s = _delay_s(policy, error, attempt=attempt, age_s=age_s, jitter=jitter)
     if age_s + delay_s > policy.max_age_s:
         return GiveUp(f"{error.code}: {age_s / 3600:.1f} hours", error)
-    return TryAgain(delay_s, error, counted=not isinstance(error, RateLimited))
+    return TryAgain(delay_s, error, counted=not waits)
 
 
 def longest_delay_s(policy: RetryPolicy, error: TransientError, *, attempt: int) -> float:
@@ -78,14 +85,21 @@ class _CrashLoop(PermanentError):
 
 
 def _delay_s(policy: RetryPolicy, error: TransientError, *, attempt: int, age_s: float, jitter: float) -> float:
-    if not isinstance(error, RateLimited):
-        wanted = _rung(policy, attempt)
-    elif error.retry_after_s is None:
-        low, high = policy.wait_s
-        wanted = min(max(age_s / 4, low), high)
-    else:
-        wanted = 0.0
+    match error:
+        case BackendUnavailable() | QueueFull():
+            wanted = _by_age(age_s, policy.outage_s)
+        case RateLimited(retry_after_s=None):
+            wanted = _by_age(age_s, policy.wait_s)
+        case RateLimited():
+            wanted = 0.0
+        case _:
+            wanted = _rung(policy, attempt)
     return max(_spread(wanted, jitter), (error.retry_after_s or 0.0) * (1 + jitter / 10))
+
+
+def _by_age(age_s: float, bounds_s: tuple[float, float]) -> float:
+    least_s, most_s = bounds_s
+    return min(max(age_s / 4, least_s), most_s)
 
 
 def _rung(policy: RetryPolicy, attempt: int) -> float:

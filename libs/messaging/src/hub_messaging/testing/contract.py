@@ -10,7 +10,7 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
-from hub_model.errors import Conflict, InvalidInput, QueueFull, TooLarge, Unavailable, Unroutable
+from hub_model.errors import BackendUnavailable, Conflict, InvalidInput, QueueFull, TooLarge, Unroutable
 from hub_model.messages import MAX_MESSAGE_BYTES
 
 from hub_messaging.broker import MAX_HEADERS_BYTES, Broker, DeadLetter, Delivery, Envelope, Subscription
@@ -342,7 +342,7 @@ class BrokerContract:
         await broker.publish([envelope()])
         (delivery,) = await hands.hold(1, self.deadline_s)
         await consumer.close(0)
-        with pytest.raises(Unavailable):
+        with pytest.raises(BackendUnavailable):
             await delivery.ack()
         await broker.consume(WORK, heir)
         await heir.hold(1, self.deadline_s)
@@ -413,9 +413,9 @@ class BrokerContract:
     async def test_a_closed_broker_refuses(self, broker: Broker) -> None:
         await broker.declare(WORK)
         await broker.close()
-        with pytest.raises(Unavailable):
+        with pytest.raises(BackendUnavailable):
             await broker.publish([envelope()])
-        with pytest.raises(Unavailable):
+        with pytest.raises(BackendUnavailable):
             await broker.consume(WORK, Hands())
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 from aio_pika.exceptions import ChannelNotFoundEntity
-from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, Conflict, InvalidInput, Unavailable
 
 from hub_messaging.adapters.rabbitmq import wire
 from hub_messaging.adapters.rabbitmq.connection import Link
@@ -130,6 +130,8 @@ class RabbitBroker(Broker):
     async def ping(self) -> None:
         self._check_open()
         await self._declare([], "asking RabbitMQ")
+        # Under an alarm those that publish, and they alone, get no answer. Nothing is bound to this key.
+        await self._publisher.publish([wire.outgoing(EXCHANGE, Envelope("hub.ping", b"", mandatory=False))])
 
     async def failed(self) -> None:
         await self._failed.wait()
@@ -196,4 +198,4 @@ class RabbitBroker(Broker):
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise Unavailable("the broker is closed")
+            raise BackendUnavailable("the broker is closed")

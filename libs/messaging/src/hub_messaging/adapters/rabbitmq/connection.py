@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import structlog
 from aio_pika import Connection
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from hub_model.errors import HubError, Unavailable
+from hub_model.errors import BackendUnavailable, HubError
 from yarl import URL
 
 from hub_messaging.adapters.rabbitmq.errors import DRIVER_ERRORS, translated
@@ -85,7 +85,7 @@ class Link:
     async def _connected(self) -> AbstractConnection:
         async with self._connecting:
             if self._is_closed:
-                raise Unavailable("the broker is closed")
+                raise BackendUnavailable("the broker is closed")
             if self._connection is None:
                 # Whoever waited for this attempt need not wait for another, one after the other.
                 if self._failure is not None and asyncio.get_running_loop().time() < self._rests_until:
@@ -99,7 +99,7 @@ class Link:
                     raise self._failure from error
                 if self._is_closed:  # meanwhile
                     await connection.close()
-                    raise Unavailable("the broker is closed")
+                    raise BackendUnavailable("the broker is closed")
                 connection.close_callbacks.add(self._on_lost)
                 self._connection = connection
                 log.info("broker.connected", purpose=self._purpose, place=self.place)
@@ -117,7 +117,7 @@ class Link:
             raise translated(error, doing) from error
         except asyncio.CancelledError as error:
             # The driver cancels what waits on a channel that it closes; nobody else cancels this task.
-            raise Unavailable(f"{doing}: the connection was lost") from error
+            raise BackendUnavailable(f"{doing}: the connection was lost") from error
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._calls.discard(task)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from hub_model.errors import HubError, QueueFull, TransientError, Unavailable, Unroutable
+from hub_model.errors import BackendUnavailable, HubError, QueueFull, TransientError, Unroutable
 
 from hub_messaging.adapters.rabbitmq import wire
 from hub_messaging.adapters.rabbitmq.connection import Link
@@ -228,7 +228,9 @@ class RabbitConsumer(Consumer):
                     await self._restore()
                 await _wait(delivery.session.lost, self._link.timing.pause_s(failures))
             if delivery.session.lost.is_set():
-                raise Unavailable("the connection was lost before the message could be put away; it was given back")
+                raise BackendUnavailable(
+                    "the connection was lost before the message could be put away; it was given back"
+                )
         await self._ack(delivery)
 
     async def _restore(self) -> None:

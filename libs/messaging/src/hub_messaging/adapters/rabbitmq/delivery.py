@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aio_pika.abc import AbstractIncomingMessage
-from hub_model.errors import Conflict, InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, Conflict, InvalidInput
 
 from hub_messaging.adapters.rabbitmq import wire
 from hub_messaging.adapters.rabbitmq.session import Session
@@ -76,7 +76,7 @@ class RabbitDelivery(Delivery):
     @contextmanager
     def _settling(self) -> Iterator[None]:
         if self.session.lost.is_set():
-            raise Unavailable("the consumer or its connection has ended; its messages were given back")
+            raise BackendUnavailable("the consumer or its connection has ended; its messages were given back")
         if self.is_settled:
             raise Conflict("a delivery is settled once", code="already_settled")
         self.is_settled = True

@@ -14,7 +14,7 @@ from aio_pika.exceptions import (
     PublishError,
 )
 from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource, ConnectionNotAllowed
-from hub_model.errors import Conflict, HubError, InvalidInput, QueueFull, Unavailable, Unroutable
+from hub_model.errors import BackendUnavailable, Conflict, HubError, InvalidInput, QueueFull, Unroutable
 
 # Everything that a call of the driver may raise: RuntimeError is its "closed already", TimeoutError is an OSError.
 DRIVER_ERRORS: tuple[type[Exception], ...] = CONNECTION_EXCEPTIONS
@@ -39,7 +39,9 @@ def _is_refused(doing: str, _: Exception) -> HubError:
 
 def _away(message: str) -> HubError:
     """A college is told neither the broker's address nor what an operator would do about it."""
-    return Unavailable(message, public="The hub cannot reach its message broker just now. Try again in a few minutes.")
+    return BackendUnavailable(
+        message, public="The hub cannot reach its message broker just now. Try again in a few minutes."
+    )
 
 
 # The first that fits.

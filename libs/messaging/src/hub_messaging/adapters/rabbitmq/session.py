@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from hub_model.errors import HubError, Unavailable
+from hub_model.errors import BackendUnavailable, HubError
 
 from hub_messaging.adapters.rabbitmq.connection import Link
 from hub_messaging.adapters.rabbitmq.declaring import declare_base, declare_queues
@@ -89,7 +89,7 @@ class Session:
 
     async def _settle(self, settle: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self.lost.is_set():
-            raise Unavailable("the connection it came on is lost; the message was given back")
+            raise BackendUnavailable("the connection it came on is lost; the message was given back")
         await self._link.call(self._in_time(settle), f"settling a message of {self._queue}")
 
     async def _in_time(self, settle: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 import orjson
 import structlog
 from hub_model.base import format_datetime
-from hub_model.errors import HubError, InvalidInput, Unavailable, Unroutable
+from hub_model.errors import BackendUnavailable, HubError, InvalidInput, Unroutable
 from hub_model.ids import new_id
 from hub_sqlite import SqliteDatabase
 
@@ -169,7 +169,7 @@ class SqliteBroker(Broker):
 
     def _check_open(self) -> None:
         if not self._is_open:
-            raise Unavailable("the broker is closed")
+            raise BackendUnavailable("the broker is closed")
 
     def _now(self) -> float:
         return self._steady() + self._offset_s

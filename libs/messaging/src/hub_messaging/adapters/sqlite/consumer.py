@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from hub_model.errors import Conflict, Unavailable
+from hub_model.errors import BackendUnavailable, Conflict
 from hub_sqlite import SqliteDatabase
 
 from hub_messaging.adapters.sqlite import tables
@@ -82,7 +82,7 @@ class SqliteConsumer(Consumer):
     async def settle(self, delivery: SqliteDelivery, settlement: Settlement) -> None:
         """Return when the settlement is on the disk."""
         if self._is_over:
-            raise Unavailable("the consumer has closed; its messages were given back")
+            raise BackendUnavailable("the consumer has closed; its messages were given back")
         if delivery.is_settled:
             raise Conflict("a delivery is settled once", code="already_settled")
         delivery.is_settled = True

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from hub_model.errors import HubError, InvalidInput, Unavailable
+from hub_model.errors import BackendUnavailable, HubError, InvalidInput
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError, ServerSelectionTimeoutError
@@ -79,13 +79,15 @@ def _refusal(client: AsyncMongoClient[BsonDocument], error: PyMongoError) -> Hub
             code="store_refused",
         )
     if isinstance(error, ConfigurationError):
-        return Unavailable(
+        return BackendUnavailable(
             "the store's URL names servers or ways to log in that do not exist: is the name of a mongodb+srv:// URL "
             "known to the DNS, and are its options right?"
         )
     if isinstance(error, ServerSelectionTimeoutError):
         hosts = ", ".join(f"{host}:{port}" for host, port in sorted(client.topology_description.server_descriptions()))
-        return Unavailable(f"no MongoDB primary could be reached at {hosts}: is it running, and is the address right?")
+        return BackendUnavailable(
+            f"no MongoDB primary could be reached at {hosts}: is it running, and is the address right?"
+        )
     return translation(error, "opening it")
 
 

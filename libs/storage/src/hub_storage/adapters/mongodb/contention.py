@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 
-from hub_model.errors import Unavailable
+from hub_model.errors import BackendUnavailable
 
 # Every round somebody succeeds, so this is met only when far more processes write one document than ever should.
 _ROUNDS = 200
@@ -18,4 +18,4 @@ async def rounds(doing: str, *, pause_s: float = 0.002) -> AsyncIterator[int]:
             longest = min(_LONGEST_PAUSE_S, pause_s * 2 ** min(number, 10))
             await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - no secret
         yield number
-    raise Unavailable(f"MongoDB, {doing}: too many others write the same at once")
+    raise BackendUnavailable(f"MongoDB, {doing}: too many others write the same at once")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bson.errors import BSONError
-from hub_model.errors import HubError, InvalidInput, TooLarge, Unavailable
+from hub_model.errors import BackendUnavailable, HubError, InvalidInput, TooLarge
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -83,7 +83,7 @@ def unexpected(error: BulkWriteError, doing: str) -> HubError | None:
 
 def _away(message: str) -> HubError:
     """A college is told neither the store's name nor those of its collections."""
-    return Unavailable(message, public="The hub cannot reach its database just now. Try again in a few minutes.")
+    return BackendUnavailable(message, public="The hub cannot reach its database just now. Try again in a few minutes.")
 
 
 def _code(error: Exception) -> int | None:
