@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 import structlog
 from hub_messaging.broker import Envelope, Subscription
@@ -25,7 +26,7 @@ from hub_model.errors import (
     TransientError,
     Unavailable,
 )
-from hub_model.messages import BatchFetched, Message, SyncFailed, SyncRequested
+from hub_model.messages import BatchFetched, Message, SyncFailed, SyncRequested, failure_of
 from hub_model.records import DataType, Origin
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -264,6 +265,91 @@ async def test_an_undecodable_message_is_dead_lettered_with_the_reason(broker: A
         "unexpected_message",
         "unknown_message_type",
     ]
+
+
+def changed(message: Message, **fields: Any) -> Envelope:
+    """The message as another version of the hub might send it."""
+    sent = encode(message)
+    return Envelope(sent.routing_key, orjson.dumps({**orjson.loads(sent.body), **fields}), sent.headers)
+
+
+def failures_in(broker: Any) -> list[SyncFailed]:
+    return [decode(item) for item in broker.published if item.routing_key == "sync.failed" and item.message]
+
+
+class Batches(Syncs):
+    """Takes batches and failures, and expects to decode none."""
+
+    def __init__(self, broker: Any, **subscription: Any) -> None:
+        super().__init__(broker)
+        queue = Subscription("unread", ("batch.fetched", "sync.failed"), **subscription)
+        self.router.add(queue, dict.fromkeys((BatchFetched, SyncFailed), self.start_sync))
+
+    async def give_up(self, envelope: Envelope) -> None:
+        await self.router.start()
+        await self.broker.publish([envelope])
+        await wait_until(lambda: has_letters(self.broker, 1))
+        assert await self.router.stop(5)
+
+
+async def has_letters(broker: Any, count: int) -> bool:
+    return await broker.dead_letters.count() == count
+
+
+async def test_a_run_is_told_of_a_message_that_cannot_be_decoded(broker: Any) -> None:
+    await broker.declare(FAILURES)
+    batches = Batches(broker)
+    await batches.give_up(changed(batch(0), origin="Asha", rows=[{"name": "Asha"}]))
+    (failure,) = failures_in(broker)
+    assert (failure.college_id, failure.integration_id, failure.run_id, failure.data_type) == ("c", "i", "r", "marks")
+    assert (failure.error_class, failure.code) == (ErrorClass.BUG, "undecodable_message")
+    assert failure.public == "An internal error stopped this sync; the operators have been told."
+    assert "Asha" not in failure.model_dump_json()
+    assert batches.router.counts() == {"messages_undecodable": 1}
+
+
+async def test_a_message_of_an_unknown_type_fails_the_run_that_it_names(broker: Any) -> None:
+    await broker.declare(FAILURES)
+    sent = changed(SYNC, dataType="hostels")
+    await Batches(broker).give_up(Envelope("batch.fetched", sent.body, {"ce-type": "io.studenthub.batch.fetched.v9"}))
+    (failure,) = failures_in(broker)
+    assert (failure.run_id, failure.data_type, failure.code) == ("r", None, "unknown_message_type")
+
+
+async def test_a_message_that_cannot_be_decoded_is_not_given_up_before_its_run_has_been_told(broker: Any) -> None:
+    await broker.declare(FAILURES)
+    broker.errors["sync.failed"] = [Unavailable("down")]
+    batches = Batches(broker)
+    await batches.router.start()
+    await broker.publish([changed(batch(0), origin="Asha")])
+    await wait_until(lambda: not broker.errors["sync.failed"])
+    await stays(lambda: not failures_in(broker))
+    assert (await broker.depth("unread"), await broker.dead_letters.count()) == (1, 0)
+    assert batches.router.counts() == {"messages_undecodable": 0}
+    assert await batches.router.stop(5)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"collegeId": "c"}', b'"text"'])
+async def test_a_message_that_names_no_run_is_counted_and_in_the_log(broker: Any, body: bytes) -> None:
+    batches = Batches(broker)
+    with structlog.testing.capture_logs() as lines:
+        await batches.give_up(Envelope("batch.fetched", body, encode(batch(0)).headers))
+    assert not failures_in(broker)
+    assert batches.router.counts() == {"messages_undecodable": 1}
+    (line,) = [line for line in lines if line["event"] == "delivery.undecodable"]
+    assert (line["log_level"], line["queue"]) == ("error", "unread")
+
+
+async def test_a_failure_that_cannot_be_decoded_does_not_report_itself(broker: Any) -> None:
+    failure = failure_of(SYNC, stage="fetcher", error=TransientError("down"), now=NOW)
+    await Batches(broker).give_up(changed(failure, stage=7))
+    assert not failures_in(broker)
+
+
+async def test_a_live_view_that_cannot_decode_a_message_fails_no_run(broker: Any) -> None:
+    await broker.declare(FAILURES)
+    await Batches(broker, durable=False).give_up(changed(batch(0), origin="Asha"))
+    assert not failures_in(broker)
 
 
 async def test_a_handler_that_hangs_is_stopped_and_retried(broker: Any) -> None:

@@ -106,6 +106,20 @@ async def test_a_service_whose_broker_breaks_while_it_starts_is_stopped_and_buil
     assert calls == ["build", "start 1", "stop 1", "build", "start 2", "stop 2", "build", "start 3", "stop 3"]
 
 
+async def test_a_service_counts_from_when_it_has_started() -> None:
+    async def start() -> None: ...
+
+    async def stop(_: float) -> bool:
+        return True
+
+    built = Service(name="writer", start=start, stop=stop, counts=lambda: {"messages_undecodable": 3})
+    service = Later("writer", lambda: built, patience_s=5).as_service()
+    assert service.counts is not None
+    assert service.counts() == {}
+    await service.start()
+    assert service.counts() == {"messages_undecodable": 3}
+
+
 def reached(*_: object) -> NoReturn:
     raise AssertionError("something was opened")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -38,6 +38,15 @@ async def serving(app: ASGIApp) -> AsyncIterator[tuple[HttpServer, httpx2.AsyncC
             yield server, client
     finally:
         await server.stop(0.1)
+
+
+def a_service(name: str, *, counts: Callable[[], Mapping[str, int]] | None = None) -> Service:
+    async def start() -> None: ...
+
+    async def stop(_: float) -> bool:
+        return True
+
+    return Service(name=name, start=start, stop=stop, counts=counts)
 
 
 async def test_a_request_in_flight_is_answered_before_the_server_stops() -> None:
@@ -161,16 +170,24 @@ async def test_a_client_that_sends_too_much_still_sees_the_answer(announced: boo
         writer.close()
 
 
+async def test_what_services_count_is_in_the_metrics() -> None:
+    counted = {"writer": {"messages_undecodable": 2}, "fetcher": {"messages_undecodable": 0, "other_things": 7}}
+    services = [a_service(name, counts=counts.copy) for name, counts in counted.items()]
+    app = process_app({}, readiness=Readiness([]), registry=new_registry([*services, a_service("scheduler")]))
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    assert [line for line in lines if line.startswith("hub_")] == [
+        'hub_messages_undecodable_total{service="writer"} 2.0',
+        'hub_messages_undecodable_total{service="fetcher"} 0.0',
+        'hub_other_things_total{service="fetcher"} 7.0',
+    ]
+
+
 async def test_while_services_start_only_health_and_metrics_are_answered() -> None:
-    async def nothing() -> None: ...
-
-    async def stop(grace_s: float) -> bool:
-        return True
-
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("it has not started")
 
-    late = Service(name="late", start=nothing, stop=stop)
+    late = a_service("late")
     readiness = Readiness([late])
     readiness.pending = (late,)
     async with serving(process_app({"": app}, readiness=readiness, registry=new_registry())) as (_, client):

@@ -117,6 +117,15 @@ async def test_a_connection_test_is_answered_where_it_was_asked(
             assert [answer["success"] for answer in answers] == [True, True]
 
 
+async def test_every_service_that_takes_messages_counts_those_it_cannot_decode(
+    replicas: tuple[Replica, Replica],
+) -> None:
+    async with httpx2.AsyncClient(base_url=replicas[0].url, trust_env=False) as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    counted = {line.partition("{")[2] for line in lines if line.startswith("hub_messages_undecodable_total")}
+    assert counted == {f'service="{name}"}} 0.0' for name in ("writer", "transformer", "fetcher", "config-api")}
+
+
 async def test_one_idempotency_key_at_two_replicas_acts_once(
     replicas: tuple[Replica, Replica], college: College, credentials: Credentials
 ) -> None:

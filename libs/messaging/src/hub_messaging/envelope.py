@@ -12,7 +12,8 @@ import orjson
 from hub_model.base import format_datetime, parse_datetime
 from hub_model.encoded import Encoded
 from hub_model.errors import InvalidInput
-from hub_model.messages import REGISTRY, Message
+from hub_model.messages import REGISTRY, Message, RunMessage
+from hub_model.records import DataType
 from pydantic import BaseModel, ValidationError
 
 from hub_messaging.broker import Envelope
@@ -76,6 +77,23 @@ def decode(envelope: Envelope) -> Message:
         issues = error.errors(include_url=False, include_context=False, include_input=False)
         places = sorted({".".join(str(part) for part in issue["loc"][:2]) for issue in issues})
         raise InvalidInput(f"the body is not a {event}: see {', '.join(places)}", code="undecodable_message") from None
+
+
+class _StreamMessage(RunMessage):
+    data_type: DataType
+
+
+def remains_of(envelope: Envelope) -> RunMessage | None:
+    """College, run and stream of a message that cannot be decoded, as far as its body still tells; None if it does not.
+
+    A message of another version of the hub is JSON with the same ids, whatever else is in it.
+    """
+    for kind in (_StreamMessage, RunMessage):
+        try:
+            return kind.model_validate(orjson.loads(envelope.body))
+        except (orjson.JSONDecodeError, ValidationError):
+            continue
+    return None
 
 
 def sent_at(envelope: Envelope) -> datetime:

@@ -6,26 +6,28 @@ Invariant: publish before ack.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from hub_model.errors import Conflict, InvalidInput, PermanentError
-from hub_model.messages import Message
+from hub_model.messages import Message, SyncFailed
 
 from hub_messaging.broker import Broker, Consumer, Delivery, Subscription
 from hub_messaging.clock import Clock, utc_now
-from hub_messaging.envelope import message_of, sent_at
+from hub_messaging.envelope import message_of, remains_of, sent_at
 from hub_messaging.failures import log_failure
 from hub_messaging.handling import Context, Done, GiveUp, Handler, Middleware, Outcome, Received, Step, TryAgain
-from hub_messaging.middleware import RetryPolicy, deadline, failure_reporting, log_context, retry_policy
+from hub_messaging.middleware import RetryPolicy, deadline, failure_reporting, log_context, retry_policy, tell_run
 from hub_messaging.outbox import Outbox
 from hub_messaging.publisher import Publisher
 
 log = structlog.get_logger(__name__)
 
 HANDLING_LIMIT_S = 600.0
+_NOT_UNDERSTOOD = "An internal error stopped this sync; the operators have been told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Router:
         self._outbox = Outbox(self._publisher, patience_s=patience_s)
         self._routes: list[_Route] = []
         self._consumers: list[Consumer] = []
+        self._counts = Counter(messages_undecodable=0)
 
     def add(self, subscription: Subscription, handlers: Mapping[type[Message], Handler]) -> None:
         """Serve this queue; every routing key has a handler and every handler a routing key."""
@@ -97,14 +100,33 @@ class Router:
         """Stop taking, finish what is in flight, give back the rest; says whether everything was finished."""
         return all(await asyncio.gather(*(consumer.close(grace_s) for consumer in self._consumers)))
 
+    def counts(self) -> Mapping[str, int]:
+        """For ``/metrics``: how many messages could not be decoded. Each is in the dead letters."""
+        return self._counts
+
     async def _receive(self, route: _Route, delivery: Delivery) -> None:
         try:
             received = self._read(route, delivery)
         except PermanentError as error:
-            log_failure(log, "delivery.undecodable", error, queue=route.subscription.queue)
-            await delivery.dead_letter(f"{error.code}: {error}")
-            return
-        await _settle(delivery, await route.step(received))
+            outcome = await self._give_up_unread(route.subscription, delivery, error)
+        else:
+            outcome = await route.step(received)
+        await _settle(delivery, outcome)
+
+    async def _give_up_unread(self, subscription: Subscription, delivery: Delivery, error: PermanentError) -> Outcome:
+        """Tell the run, where the message still says whose it was: otherwise it would only be seen to stand still."""
+        envelope = delivery.envelope
+        remains = remains_of(envelope)
+        ids = {} if remains is None else {"college_id": remains.college_id, "run_id": remains.run_id}
+        log_failure(log, "delivery.undecodable", error, queue=subscription.queue, **ids)
+        unread = GiveUp(f"{error.code}: {error}", PermanentError(str(error), code=error.code, public=_NOT_UNDERSTOOD))
+        # Two versions that cannot read each other's SyncFailed would tell each other of it for ever.
+        if remains is not None and subscription.durable and envelope.routing_key != SyncFailed.name:
+            told = await tell_run(self._publisher, remains, unread, stage=self._service, now=self._clock())
+            if isinstance(told, TryAgain):
+                return told
+        self._counts["messages_undecodable"] += 1
+        return unread
 
     def _read(self, route: _Route, delivery: Delivery) -> Received:
         message = message_of(delivery.envelope)

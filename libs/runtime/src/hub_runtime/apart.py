@@ -8,7 +8,7 @@ at once.
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -78,7 +78,7 @@ def run_apart(
         )
         services = [the_broker.as_service(), the_store.as_service(), service.as_service()]
         readiness = Readiness(services)
-        app = process_app({"": service.app}, readiness=readiness, registry=new_registry())
+        app = process_app({"": service.app}, readiness=readiness, registry=new_registry(services))
         server = HttpServer(app, host=settings.http_host, port=settings.http_port)
         code = run(
             lambda: run_until_signal(services, grace_s=settings.shutdown_grace_s, server=server, readiness=readiness)
@@ -194,7 +194,12 @@ class Later:
 
     def as_service(self) -> Service:
         return Service(
-            name=self._name, start=self._start, stop=self._stop, ready=self._ready, on_stopping=self._on_stopping
+            name=self._name,
+            start=self._start,
+            stop=self._stop,
+            ready=self._ready,
+            on_stopping=self._on_stopping,
+            counts=self._counts,
         )
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -228,6 +233,9 @@ class Later:
     async def _ready(self) -> None:
         if self._built.ready is not None:
             await self._built.ready()
+
+    def _counts(self) -> Mapping[str, int]:
+        return self._service.counts() if self._service is not None and self._service.counts is not None else {}
 
     def _on_stopping(self) -> None:
         if self._built.on_stopping is not None:

@@ -5,7 +5,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ class Service:
     flight and says whether all of it was finished. ``app`` is its HTTP interface, ``ready`` raises when it could not
     serve a request now. ``on_stopping`` is called first of all at shutdown and ends what would otherwise never end,
     such as a live stream. ``failed`` returns only when the service can do no more and the process should end.
+    ``counts`` is what it has counted since it started, for ``/metrics``, by name.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Service:
     ready: Callable[[], Awaitable[None]] | None = None
     on_stopping: Callable[[], None] | None = None
     failed: Callable[[], Awaitable[None]] | None = None
+    counts: Callable[[], Mapping[str, int]] | None = None
 
 
 class Server(Protocol):

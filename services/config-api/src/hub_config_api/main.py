@@ -68,6 +68,7 @@ def build_service(
         name=NAME,
         start=router.start,
         stop=router.stop,
+        counts=router.counts,
         app=create_app(backend, max_body_bytes=settings.max_body_bytes),
         ready=store.ping,
         on_stopping=end_waits,

@@ -90,7 +90,7 @@ def build_service(
         await client.aclose()
         return drained
 
-    return Service(name=NAME, start=router.start, stop=stop, ready=store.ping)
+    return Service(name=NAME, start=router.start, stop=stop, ready=store.ping, counts=router.counts)
 
 
 def build_router(hub: Fetching, broker: Broker, *, stretches: int) -> Router:

@@ -65,7 +65,9 @@ def build_system(
     readiness = Readiness(services)
     apps = {"": config_api.app, "/api/webhooks": gateway.app, "/": front_page}
     app = process_app(
-        {prefix: app for prefix, app in apps.items() if app is not None}, readiness=readiness, registry=new_registry()
+        {prefix: app for prefix, app in apps.items() if app is not None},
+        readiness=readiness,
+        registry=new_registry(services),
     )
     return System(services=services, app=app, readiness=readiness)
 

@@ -52,4 +52,4 @@ def build_service(
         subscription_of("transformer.batches", prefetch=settings.transform_prefetch),
         {BatchFetched: partial(transform_batch, mappings=mappings)},
     )
-    return Service(name=NAME, start=router.start, stop=router.stop, ready=store.ping)
+    return Service(name=NAME, start=router.start, stop=router.stop, ready=store.ping, counts=router.counts)

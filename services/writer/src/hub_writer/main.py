@@ -61,4 +61,4 @@ def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clo
         subscription_of("writer.progress", prefetch=settings.progress_prefetch),
         dict.fromkeys((BatchWritten, StreamFinished, SyncFailed), partial(record_progress, backend=backend)),
     )
-    return Service(name=NAME, start=router.start, stop=router.stop, ready=store.ping)
+    return Service(name=NAME, start=router.start, stop=router.stop, ready=store.ping, counts=router.counts)

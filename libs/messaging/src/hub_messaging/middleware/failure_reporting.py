@@ -1,5 +1,7 @@
 """A run is told when one of its messages is given up, so that it fails where a principal can see it."""
 
+from datetime import datetime
+
 import structlog
 from hub_model.errors import PermanentError
 from hub_model.messages import RunMessage, SyncFailed, failure_of
@@ -32,15 +34,22 @@ def failure_reporting(publisher: Publisher, *, stage: str, clock: Clock) -> Midd
                 return outcome
             if isinstance(message, SyncFailed) or not received.subscription.durable:
                 return outcome
-            try:
-                await publisher.publish(failure_of(message, stage=stage, error=outcome.error, now=clock()))
-            except PermanentError as error:
-                log_failure(log, "delivery.failure_unreportable", error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be given up yet
-                log_failure(log, "delivery.failure_not_reported", error)
-                return TryAgain(_PAUSE_S, error)
-            return outcome
+            return await tell_run(publisher, message, outcome, stage=stage, now=clock())
 
         return run
 
     return around
+
+
+async def tell_run(
+    publisher: Publisher, message: RunMessage, outcome: GiveUp, *, stage: str, now: datetime
+) -> GiveUp | TryAgain:
+    """``outcome``, once the message's run has heard of it; until then the message waits."""
+    try:
+        await publisher.publish(failure_of(message, stage=stage, error=outcome.error, now=now))
+    except PermanentError as error:
+        log_failure(log, "delivery.failure_unreportable", error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be given up yet
+        log_failure(log, "delivery.failure_not_reported", error)
+        return TryAgain(_PAUSE_S, error)
+    return outcome
