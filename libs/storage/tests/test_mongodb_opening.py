@@ -46,6 +46,28 @@ async def test_opening_again_builds_and_drops_nothing(mongodb_url: str, raw: Dat
     assert {spec.name: raw[spec.name].index_information() for spec in SPECS} == before
 
 
+async def test_an_index_of_another_version_is_left_to_it_and_told(
+    mongodb_url: str, raw: Database[dict[str, Any]]
+) -> None:
+    newer = CollectionSpec("notes", (*NOTES.indexes, Index(("author",), unique=True)))
+    await open_and_close(mongodb_url, newer)
+    raw["records"].create_index("grade", name="hub_grade")
+    raw["record_batches"].create_index("runId", name="hub_runId")
+    raw["notes"].create_index("mine", name="mine")
+    async with open_store(mongodb_url, [NOTES]) as store:
+        assert list(await store.undeclared_indexes()) == [
+            'db.getCollection("notes").dropIndex("hub_author")',
+            'db.getCollection("notes").dropIndex("hub_author_unique")',
+            'db.getCollection("records").dropIndex("hub_grade")',
+            'db.getCollection("record_batches").dropIndex("hub_runId")',
+        ]
+    assert {"hub_author", "hub_author_unique", "mine"} < set(raw["notes"].index_information())
+    async with open_store(mongodb_url, [newer]) as store:
+        raw["records"].drop_index("hub_grade")
+        raw["record_batches"].drop_index("hub_runId")
+        assert not await store.undeclared_indexes()
+
+
 async def test_an_index_that_was_dropped_is_built_at_the_next_start(
     mongodb_url: str, raw: Database[dict[str, Any]]
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -30,6 +31,10 @@ from hub_standalone.doctor.examination import Examination
 from hub_standalone.doctor.files import look_at_disk
 from hub_standalone.doctor.services import least_skew_s
 from hub_standalone.local import OperatorSettings
+from hub_storage.collection import Index
+from hub_storage.opening import open_store
+from hub_storage.repositories import SPECS
+from hub_storage.testing.secantus import SecantusServer, require_secantus
 
 Hub = Callable[..., Any]
 
@@ -350,3 +355,32 @@ def test_refused_credentials_are_said_to_be_refused(
     status, text = found(hub)["broker"]
     assert (status, "RabbitMQ refuses" in text) == ("FAILED", True)
     assert SECRET not in text
+
+
+@pytest.fixture
+def mongodb(tmp_path: Path) -> Iterator[SecantusServer]:
+    require_secantus()
+    server = SecantusServer(tmp_path / "mongodb")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.slow
+def test_indexes_of_another_version_are_told_with_how_to_drop_them(
+    hub: Hub, mongodb: SecantusServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{mongodb.url}hub"
+    monkeypatch.setenv("HUB_STORE_URL", url)
+    assert "indexes" not in found(hub)
+    newer = [replace(spec, indexes=(*spec.indexes, Index(("grade",)))) for spec in SPECS if spec.name == "runs"]
+
+    async def run_another_version() -> None:
+        async with open_store(url, newer):
+            pass
+
+    asyncio.run(run_another_version())
+    status, text = found(hub)["indexes"]
+    assert status == "warning"
+    assert "no process of another version" in text
+    assert 'db.getCollection("runs").dropIndex("hub_grade")' in text

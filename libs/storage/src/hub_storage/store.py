@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from hub_storage.collection import Collection, CollectionSpec
 from hub_storage.records import RecordStore
@@ -22,6 +23,14 @@ class Store(ABC):
     @abstractmethod
     async def ping(self) -> None:
         """Return if the store answers; raise Unavailable if it does not."""
+
+    async def undeclared_indexes(self) -> Sequence[str]:
+        """The commands that drop indexes which another version of the hub declared and this one does not.
+
+        Never dropped by itself where versions may run side by side. A file has one process at a time: there they are
+        dropped when it opens, and this is empty.
+        """
+        return ()
 
     async def failed(self) -> None:
         """Return only when this store will never work again in this process: the process should end and be restarted.

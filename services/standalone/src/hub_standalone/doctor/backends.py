@@ -99,7 +99,16 @@ async def _look_into_broker(exam: Examination, broker: Broker) -> None:
 
 
 async def _look_into_store(exam: Examination, store: Store) -> None:
+    async def indexes() -> None:
+        if commands := await store.undeclared_indexes():
+            exam.warn(
+                "indexes",
+                f"{len(commands)} that this version does not use; each costs a little with every write.",
+                f"Once no process of another version runs, drop them in mongosh: {'; '.join(commands)}",
+            )
+
     await _timed(exam, "store", store.ping, fix=_STORE_FIX, more=f"; the {len(SPECS)} collections have their indexes")
+    await exam.check("indexes", indexes)
 
 
 async def _timed(

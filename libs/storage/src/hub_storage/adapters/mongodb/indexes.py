@@ -1,10 +1,11 @@
 """The indexes: what is declared, what is there, and the difference. All are there before the first write.
 
-Ours are named ``hub_...``; an index of any other name is the operator's and left alone.
+Ours are named ``hub_...``; an index of any other name is the operator's and left alone. None is ever dropped here:
+while versions are exchanged, one that this version does not declare is one that another version works with.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,6 @@ RESERVED = frozenset({"records", "record_batches"})
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
 _PREFIX = "hub_"
-_INDEX_NOT_FOUND, _NAMESPACE_NOT_FOUND = 27, 26
 # IndexOptionsConflict, IndexKeySpecsConflict
 _DIFFERS_CODES = frozenset({85, 86})
 # What the server adds to a description.
@@ -64,20 +64,24 @@ def _present(index: Index) -> dict[str, Any]:
 
 
 async def ensure_indexes(collection: AsyncCollection[BsonDocument], declared: Iterable[Declared]) -> None:
-    """Build what is missing and drop what is no longer declared.
+    """Build what is missing.
 
     Raises Conflict, naming the index and what to do, if one is there in another form or cannot be built.
     """
     wanted = {index.name: index for index in declared}
     found = await _found(collection)
-    for name in found.keys() - wanted.keys():
-        if name.startswith(_PREFIX):
-            await _drop(collection, name)
     for name, index in wanted.items():
         if name not in found:
             await _build(collection, index)
         elif not index.is_described_by(found[name]):
             raise _differs(collection.name, name)
+
+
+async def undeclared_indexes(collection: AsyncCollection[BsonDocument], declared: Iterable[Declared]) -> Sequence[str]:
+    """The commands that drop what is ours and not declared."""
+    wanted = {index.name for index in declared}
+    found = await _found(collection)
+    return [_drop_command(collection.name, name) for name in sorted(found.keys() - wanted) if name.startswith(_PREFIX)]
 
 
 async def _found(collection: AsyncCollection[BsonDocument]) -> Mapping[str, Mapping[str, Any]]:
@@ -88,14 +92,6 @@ async def _found(collection: AsyncCollection[BsonDocument]) -> Mapping[str, Mapp
         raise _not_permitted(error, doing) or translation(error, doing) from error
     except PyMongoError as error:
         raise translation(error, doing) from error
-
-
-async def _drop(collection: AsyncCollection[BsonDocument], name: str) -> None:
-    try:
-        await collection.drop_index(name)
-    except OperationFailure as error:
-        if error.code not in (_INDEX_NOT_FOUND, _NAMESPACE_NOT_FOUND):  # another process was first
-            raise translation(error, f"dropping the index {name} of {collection.name}") from error
 
 
 async def _build(collection: AsyncCollection[BsonDocument], index: Declared) -> None:
@@ -130,6 +126,10 @@ def _not_permitted(error: OperationFailure, doing: str) -> HubError | None:
 def _differs(collection: str, name: str) -> Conflict:
     return Conflict(
         f"the index {name!r} of {collection!r}, or one on the same fields, is there in another form than the hub "
-        f'needs: drop it (db.getCollection("{collection}").dropIndex("{name}")), then start again, which builds it',
+        f"needs: drop it ({_drop_command(collection, name)}), then start again, which builds it",
         code="index_differs",
     )
+
+
+def _drop_command(collection: str, name: str) -> str:
+    return f'db.getCollection("{collection}").dropIndex("{name}")'

@@ -9,7 +9,7 @@ from hub_model.records import DataType, Outcome, StoredRecord
 from hub_storage.adapters.mongodb.connection import Database
 from hub_storage.adapters.mongodb.documents import BsonDocument
 from hub_storage.adapters.mongodb.errors import translated
-from hub_storage.adapters.mongodb.indexes import Declared, ensure_indexes
+from hub_storage.adapters.mongodb.indexes import Declared, ensure_indexes, undeclared_indexes
 from hub_storage.adapters.mongodb.merging import BatchMerge
 from hub_storage.adapters.mongodb.record_documents import set_end, set_prefix, to_record
 from hub_storage.adapters.mongodb.selection import all_of
@@ -48,6 +48,11 @@ class MongoRecordStore(RecordStore):
         """Build the indexes."""
         await ensure_indexes(self._records, RECORD_INDEXES)
         await ensure_indexes(self._batches, BATCH_INDEXES)
+
+    async def undeclared_indexes(self) -> Sequence[str]:
+        """As of ``Store.undeclared_indexes``."""
+        records = await undeclared_indexes(self._records, RECORD_INDEXES)
+        return [*records, *await undeclared_indexes(self._batches, BATCH_INDEXES)]
 
     async def merge(self, batch: MergeBatch) -> Sequence[Outcome]:
         return await BatchMerge(self._records, self._batches, batch).run() if batch.writes else []
