@@ -9,17 +9,21 @@ from hub_messaging.adapters.rabbitmq.topology import (
     DEAD_QUEUE,
     DELIVERY_LIMIT,
     EXCHANGE,
+    MAX_BYTES,
+    MAX_BYTES_OF_A_RUNG,
+    MAX_BYTES_OF_DEAD_LETTERS,
     MAX_DEAD_LETTERS,
     next_hop,
     queue_names,
     queues_of,
 )
-from hub_messaging.broker import Subscription
+from hub_messaging.broker import Envelope, Subscription
 from hub_messaging.middleware import RetryPolicy
 from hub_messaging.opening import open_broker
-from hub_messaging.testing import Hands
+from hub_messaging.testing import Hands, wait_until
 from hub_messaging.testing.rabbitmq_node import RabbitNode
-from hub_model.errors import InvalidInput
+from hub_model.errors import InvalidInput, QueueFull
+from hub_model.messages import MAX_MESSAGE_BYTES
 
 WORK = Subscription("work", ("batch.fetched", "sync.failed"), max_length=500)
 RUNGS_S = {
@@ -84,6 +88,40 @@ def test_protections_need_each_other() -> None:
         assert int(queue.arguments["x-max-length"]) >= 0
         assert (queue.arguments.get("x-dead-letter-strategy") == "at-least-once") is (queue.name != DEAD_QUEUE)
     assert queues_of(WORK)[0].arguments["x-delivery-limit"] == DELIVERY_LIMIT
+
+
+def test_every_durable_queue_is_bounded_in_bytes() -> None:
+    """Dead letters have the most room: when they have none, those who would give up a message stand still."""
+    work, *rungs = queues_of(WORK)
+    assert int(work.arguments["x-max-length-bytes"]) == MAX_BYTES
+    assert {rung.arguments["x-max-length-bytes"] for rung in rungs} == {MAX_BYTES_OF_A_RUNG}
+    assert int(DEAD.arguments["x-max-length-bytes"]) == MAX_BYTES_OF_DEAD_LETTERS
+    assert 100 * MAX_MESSAGE_BYTES < MAX_BYTES_OF_A_RUNG <= MAX_BYTES <= MAX_BYTES_OF_DEAD_LETTERS
+
+
+@pytest.mark.slow
+async def test_a_queue_with_too_many_bytes_refuses_and_takes_again_when_there_is_room(rabbitmq: RabbitNode) -> None:
+    vhost = rabbitmq.fresh_vhost()
+    rabbitmq.ctl("set_policy", "-p", vhost, "less", "^work$", '{"max-length-bytes": 300000}', "--apply-to", "queues")
+    hands = Hands()
+    async with open_broker(rabbitmq.url(vhost)) as broker:
+        await broker.declare(WORK)
+
+        async def is_taken() -> bool:
+            try:
+                await broker.publish([Envelope("batch.fetched", bytes(100_000))])
+            except QueueFull:
+                return False
+            return True
+
+        taken = 0
+        while taken < 20 and await is_taken():
+            taken += 1
+        assert 3 <= taken <= 5
+        await broker.consume(WORK, hands)
+        for delivery in await hands.hold(taken):
+            await delivery.ack()
+        await wait_until(is_taken)
 
 
 @pytest.mark.slow

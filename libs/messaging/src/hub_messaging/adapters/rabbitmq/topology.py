@@ -33,6 +33,11 @@ _NEVER = 2**31 - 1
 # One look at all of them must fit in the sixteen bits of a prefetch.
 MAX_DEAD_LETTERS = 50_000
 
+# Bodies may be a mebibyte each, so a bound on their number alone is none on the disk, and a full disk stops every queue
+# of the node. A policy may set less; RabbitMQ then takes the lower.
+_GIB = 2**30
+MAX_BYTES, MAX_BYTES_OF_A_RUNG, MAX_BYTES_OF_DEAD_LETTERS = 2 * _GIB, _GIB, 4 * _GIB
+
 # Messages expire only at the head of a queue, hence a queue for each delay.
 _RUNGS = (("1s", 1), ("5s", 5), ("30s", 30), ("2m", 120), ("10m", 600), ("1h", 3600), ("6h", 21_600))
 # How much longer than asked one rung may be before several shorter ones are taken instead.
@@ -66,7 +71,12 @@ class Hop:
 
 DEAD = Queue(
     DEAD_QUEUE,
-    {**_BOUNDED, "x-delivery-limit": _NEVER, "x-max-length": MAX_DEAD_LETTERS},
+    {
+        **_BOUNDED,
+        "x-delivery-limit": _NEVER,
+        "x-max-length": MAX_DEAD_LETTERS,
+        "x-max-length-bytes": MAX_BYTES_OF_DEAD_LETTERS,
+    },
 )
 
 # Exclusive, so one connection has it at a time: who looks at the dead letters while another does would see only what
@@ -91,8 +101,9 @@ def queues_of(subscription: Subscription) -> Sequence[Queue]:
             "x-dead-letter-routing-key": DEAD_QUEUE,
             "x-delivery-limit": DELIVERY_LIMIT,
             "x-max-length": length - 1,
+            "x-max-length-bytes": MAX_BYTES,
         }
-        rung: Arguments = {**_BOUNDED, **_AT_LEAST_ONCE}
+        rung: Arguments = {**_BOUNDED, **_AT_LEAST_ONCE, "x-max-length-bytes": MAX_BYTES_OF_A_RUNG}
     else:
         work = {"x-queue-type": "classic", "x-overflow": "drop-head", "x-max-length": length}
         rung = {"x-queue-type": "classic", "x-dead-letter-exchange": ""}
