@@ -64,11 +64,11 @@ class Wire:
         self.sent.extend(decode(envelope) for envelope in envelopes)
 
 
-def received(message: Message, *, durable: bool = True, delivery_count: int = 1) -> Received:
+def received(message: Message, *, durable: bool = True, delivery_count: int = 1, attempt: int = 1) -> Received:
     return Received(
         delivery=Unsettled(message, delivery_count),
         message=message,
-        context=Context(message.message_id, "copy", 1, NOW),
+        context=Context(message.message_id, "copy", attempt, NOW),
         subscription=Subscription("queue", (message.name,), durable=durable),
         age_s=0,
     )
@@ -126,8 +126,11 @@ async def test_a_message_that_kills_the_process_is_given_up_before_the_broker_do
         handled.append(delivery)
         return Done()
 
-    run = retry_policy(RetryPolicy())(step)
-    assert await run(received(STREAM, delivery_count=15)) == Done()
-    outcome = await run(received(STREAM, delivery_count=16))
+    run = retry_policy(RetryPolicy(), jitter=lambda: 0.5)(step)
+    assert await run(received(STREAM, delivery_count=3)) == Done()
+    outcome = await run(received(STREAM, delivery_count=4))
+    assert isinstance(outcome, TryAgain)
+    assert (outcome.delay_s, outcome.counted) == (15, True)
+    outcome = await run(received(STREAM, delivery_count=4, attempt=8))
     assert isinstance(outcome, GiveUp)
     assert (outcome.reason, len(handled)) == ("crash_loop", 1)

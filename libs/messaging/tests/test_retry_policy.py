@@ -1,8 +1,11 @@
 """The decision how often and how long, as a pure function."""
 
+import random
+from dataclasses import dataclass
+
 import pytest
 from hub_messaging.handling import GiveUp, TryAgain
-from hub_messaging.middleware import RetryPolicy, decide, longest_delay_s
+from hub_messaging.middleware import RetryPolicy, after_crashes, decide, longest_delay_s
 from hub_model.errors import (
     BackendUnavailable,
     ErrorClass,
@@ -132,3 +135,50 @@ def test_eight_attempts_fit_into_a_day() -> None:
     """So that the attempts are what ends an outage, and the age only what ends endless waiting."""
     slowest = sum(1.2 * POLICY.ladder_s[min(attempt, 6) - 1] for attempt in range(1, POLICY.max_attempts))
     assert slowest < POLICY.max_age_s
+
+
+@dataclass
+class Held:
+    """A message of a service whose process dies of one of them, and finishes nothing else before it dies."""
+
+    kills: bool
+    ready_at: float = 0.0
+    attempt: int = 1
+    handed_out: int = 0
+
+
+def live(queue: list[Held], now: float, rng: random.Random, *, prefetch: int) -> tuple[bool, list[Held]]:
+    """One life of the process: whether it died, and what it gave up. What it finished or gave up leaves the queue."""
+    held = [message for message in queue if message.ready_at <= now][:prefetch]
+    handled, given_up = [], []
+    for message in held:
+        message.handed_out += 1
+        outcome = after_crashes(POLICY, message.handed_out, attempt=message.attempt, jitter=rng.random())
+        if outcome is None:
+            handled.append(message)
+        elif isinstance(outcome, GiveUp):
+            given_up.append(message)
+        else:
+            message.ready_at, message.handed_out = now + outcome.delay_s, 0
+            message.attempt += outcome.counted
+    died = any(message.kills for message in handled)
+    for message in [*given_up, *([] if died else handled)]:
+        queue.remove(message)
+    return died, given_up
+
+
+@given(seed=st.integers(0, 2**32), prefetch=st.integers(1, 50), place=st.floats(0, 1))
+def test_a_message_that_kills_its_process_is_given_up_and_takes_no_other_with_it(
+    seed: int, prefetch: int, place: float
+) -> None:
+    rng = random.Random(seed)
+    queue = [Held(kills=False) for _ in range(60)]
+    queue.insert(round(place * 60), Held(kills=True))
+    deaths, lost = 0, []
+    for second in range(2000):
+        died, given_up = live(queue, float(second), rng, prefetch=prefetch)
+        deaths += died
+        lost += given_up
+    assert [message.kills for message in lost] == [True]
+    assert queue == []
+    assert deaths <= POLICY.max_attempts * POLICY.crash_limit

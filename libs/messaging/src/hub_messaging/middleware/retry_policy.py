@@ -20,7 +20,8 @@ class RetryPolicy:
     max_attempts: int = 8
     bug_attempts: int = 3
     max_age_s: float = 24 * 3600
-    crash_limit: int = 15
+    crash_limit: int = 3
+    set_aside_s: float = 30
     wait_s: tuple[float, float] = (30, 3600)
     outage_s: tuple[float, float] = (5, 50)
 
@@ -49,6 +50,21 @@ def decide(policy: RetryPolicy, error: Exception, *, attempt: int, age_s: float,
     return TryAgain(delay_s, error, counted=not waits)
 
 
+def after_crashes(policy: RetryPolicy, delivery_count: int, *, attempt: int, jitter: float) -> TryAgain | GiveUp | None:
+    """What becomes of a message that was handed out so often without an end; None: it is handled.
+
+    A process that dies takes all that it holds with it, and nobody can tell which of them was the cause. So they are
+    set aside for times that differ: they come back apart, the innocent are done, and only what dies again and again
+    uses up its attempts.
+    """
+    if delivery_count <= policy.crash_limit:
+        return None
+    error = _CrashLoop(delivery_count)
+    if attempt >= policy.max_attempts:
+        return GiveUp("crash_loop", error)
+    return TryAgain(policy.set_aside_s * jitter, error)
+
+
 def longest_delay_s(policy: RetryPolicy, error: TransientError, *, attempt: int) -> float:
     """The most that ``decide`` lets a message wait after this error, at any age and jitter."""
     return _delay_s(policy, error, attempt=attempt, age_s=policy.max_age_s, jitter=1.0)
@@ -59,12 +75,13 @@ def retry_policy(policy: RetryPolicy, *, jitter: Callable[[], float] = random.ra
 
     def around(step: Step) -> Step:
         async def run(received: Received) -> Outcome:
-            if received.delivery.delivery_count > policy.crash_limit:
-                return GiveUp("crash_loop", _CrashLoop(received.delivery.delivery_count))
+            attempt = received.context.attempt
+            crashes = after_crashes(policy, received.delivery.delivery_count, attempt=attempt, jitter=jitter())
+            if crashes is not None:
+                return crashes
             try:
                 return await step(received)
             except Exception as error:  # noqa: BLE001 - every error gets a decision, none is lost
-                attempt = received.context.attempt
                 return decide(policy, error, attempt=attempt, age_s=received.age_s, jitter=jitter())
 
         return run
