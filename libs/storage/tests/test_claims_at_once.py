@@ -18,7 +18,7 @@ from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus, cancel, start
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Chains, IdempotencyKeys, Integrations, Receipts, Runs
+from hub_storage.repositories import SPECS, Chains, IdempotencyKeys, Integrations, Receipts, Runs, StoredReply
 from hub_storage.repositories.handover import begin_run, end_run
 from hub_storage.store import Store
 from hypothesis import HealthCheck, given, settings
@@ -98,10 +98,10 @@ async def test_one_request_of_a_key_works_at_a_time_and_one_answers(
         keys = IdempotencyKeys(stores[number % len(stores)])
         started_at = now + timedelta(microseconds=number)
         try:
-            reply = await keys.begin("c1", key, fingerprint="f", now=started_at)
+            reply = await keys.begin("c1", key, fingerprint="f", now=started_at, made_id="m")
         except Conflict:
             return
-        if reply is not None:
+        if isinstance(reply, StoredReply):
             answers.append(reply.body)
             return
         working += 1

@@ -125,79 +125,107 @@ async def test_a_receipt_that_is_removed_while_it_is_looked_at_begins_anew(store
 
 async def test_a_finished_request_is_answered_again_word_for_word(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
-    assert await keys.begin("c1", "k", fingerprint="f", now=now) is None
+    assert await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m") == "m"
     await keys.finish("c1", "k", started_at=now, status=201, headers={"ETag": '"1"'}, body='{"id": "ü"}')
-    reply = await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(hours=23))
+    reply = await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(hours=23), made_id="m")
     assert reply == StoredReply(201, {"ETag": '"1"'}, '{"id": "ü"}')
 
 
 async def test_a_running_request_refuses_its_repetition(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     with pytest.raises(Conflict) as caught:
-        await keys.begin("c1", "k", fingerprint="f", now=now)
+        await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     assert caught.value.code == "idempotency_in_progress"
 
 
 @pytest.mark.parametrize("finished", [False, True])
 async def test_a_key_of_another_request_is_a_mismatch(store: Store, now: datetime, finished: bool) -> None:
     keys = IdempotencyKeys(store)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     if finished:
         await keys.finish("c1", "k", started_at=now, status=200, headers={}, body="")
     with pytest.raises(InvalidInput) as caught:
-        await keys.begin("c1", "k", fingerprint="g", now=now)
+        await keys.begin("c1", "k", fingerprint="g", now=now, made_id="m")
     assert caught.value.code == "idempotency_mismatch"
 
 
 async def test_an_abandoned_key_is_new_again(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     await keys.abandon("c1", "k", started_at=now)
     await keys.abandon("c1", "k", started_at=now)
-    assert await keys.begin("c1", "k", fingerprint="g", now=now) is None
+    assert await keys.begin("c1", "k", fingerprint="g", now=now, made_id="m") == "m"
 
 
 async def test_an_entry_older_than_24_hours_counts_as_absent(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     await keys.finish("c1", "k", started_at=now, status=200, headers={}, body="")
     later = now + timedelta(hours=24, seconds=1)
-    assert await keys.begin("c1", "k", fingerprint="g", now=later) is None
+    assert await keys.begin("c1", "k", fingerprint="g", now=later, made_id="m") == "m"
     with pytest.raises(Conflict):
-        await keys.begin("c1", "k", fingerprint="g", now=later)
+        await keys.begin("c1", "k", fingerprint="g", now=later, made_id="m")
 
 
-async def test_a_request_that_died_without_an_answer_locks_its_key_for_minutes_only(
+async def test_a_request_that_died_without_an_answer_locks_its_key_for_half_a_minute_only(
     store: Store, now: datetime
 ) -> None:
     keys = IdempotencyKeys(store)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     with pytest.raises(Conflict):
-        await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(minutes=4))
-    assert await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(minutes=6)) is None
+        await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(seconds=30), made_id="m")
+    assert await keys.begin("c1", "k", fingerprint="f", now=now + timedelta(seconds=31), made_id="m") == "m"
+
+
+async def test_attempts_of_one_request_make_one_thing(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    ids = []
+    for attempt in range(4):
+        at = now + timedelta(minutes=attempt)
+        ids.append(await keys.begin("c1", "k", fingerprint="f", now=at, made_id=f"m{attempt}"))
+        if attempt % 2:  # it failed and lived to say so; the others just died
+            await keys.abandon("c1", "k", started_at=at)
+    assert ids == ["m0"] * 4
+
+
+async def test_another_request_with_the_key_of_one_that_failed_makes_another_thing(store: Store, now: datetime) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m0")
+    await keys.abandon("c1", "k", started_at=now)
+    assert await keys.begin("c1", "k", fingerprint="g", now=now, made_id="m1") == "m1"
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_the_same_request_a_day_later_makes_another_thing(store: Store, now: datetime, is_answered: bool) -> None:
+    keys = IdempotencyKeys(store)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m0")
+    if is_answered:
+        await keys.finish("c1", "k", started_at=now, status=201, headers={}, body="")
+    later = now + timedelta(hours=24, seconds=1)
+    assert await keys.begin("c1", "k", fingerprint="f", now=later, made_id="m1") == "m1"
 
 
 @pytest.mark.parametrize("expired", [False, True])
 async def test_of_many_requests_with_a_key_at_once_one_begins(store: Store, now: datetime, expired: bool) -> None:
     keys = IdempotencyKeys(store)
     if expired:
-        await keys.begin("c1", "k", fingerprint="old", now=now - timedelta(days=2))
+        await keys.begin("c1", "k", fingerprint="old", now=now - timedelta(days=2), made_id="m")
     outcomes = await asyncio.gather(
-        *(keys.begin("c1", "k", fingerprint="f", now=now) for _ in range(10)), return_exceptions=True
+        *(keys.begin("c1", "k", fingerprint="f", now=now, made_id="m") for _ in range(10)), return_exceptions=True
     )
-    assert outcomes.count(None) == 1
+    assert outcomes.count("m") == 1
     refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
     assert [refusal.code for refusal in refused] == ["idempotency_in_progress"] * 9
 
 
 async def test_colleges_do_not_share_keys(store: Store, now: datetime) -> None:
     keys = IdempotencyKeys(store)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
-    assert await keys.begin("c2", "k", fingerprint="g", now=now) is None
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
+    assert await keys.begin("c2", "k", fingerprint="g", now=now, made_id="m") == "m"
     await keys.finish("c2", "k", started_at=now, status=200, headers={}, body="theirs")
     with pytest.raises(Conflict):
-        await keys.begin("c1", "k", fingerprint="f", now=now)
+        await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
 
 
 async def test_a_request_that_was_overtaken_leaves_the_entry_of_the_one_that_overtook_it(
@@ -205,11 +233,11 @@ async def test_a_request_that_was_overtaken_leaves_the_entry_of_the_one_that_ove
 ) -> None:
     keys = IdempotencyKeys(store)
     later = now + timedelta(minutes=6)
-    await keys.begin("c1", "k", fingerprint="f", now=now)
-    await keys.begin("c1", "k", fingerprint="g", now=later)
+    await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
+    await keys.begin("c1", "k", fingerprint="g", now=later, made_id="m")
     await keys.finish("c1", "k", started_at=now, status=200, headers={}, body="of the first")
     await keys.abandon("c1", "k", started_at=now)
     with pytest.raises(Conflict):
-        await keys.begin("c1", "k", fingerprint="g", now=later)
+        await keys.begin("c1", "k", fingerprint="g", now=later, made_id="m")
     await keys.finish("c1", "k", started_at=later, status=200, headers={}, body="of the second")
-    assert await keys.begin("c1", "k", fingerprint="g", now=later) == StoredReply(200, {}, "of the second")
+    assert await keys.begin("c1", "k", fingerprint="g", now=later, made_id="m") == StoredReply(200, {}, "of the second")

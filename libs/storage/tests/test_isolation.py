@@ -63,7 +63,7 @@ async def full(store: Store, an_integration: Callable[..., Integration], now: da
         received_at=now,
     )
     await Receipts(store).begin(receipt)
-    await IdempotencyKeys(store).begin("c1", "k", fingerprint="f", now=now)
+    await IdempotencyKeys(store).begin("c1", "k", fingerprint="f", now=now, made_id="m")
     return store
 
 
@@ -135,13 +135,13 @@ async def refuse_receipt_calls(store: Store, now: datetime) -> set[str]:
 
 async def refuse_idempotency_calls(store: Store, now: datetime) -> set[str]:
     keys = IdempotencyKeys(store)
-    assert await keys.begin("c2", "k", fingerprint="g", now=now) is None
+    assert await keys.begin("c2", "k", fingerprint="g", now=now, made_id="m") == "m"
     await keys.finish("c2", "k", started_at=now, status=200, headers={}, body="")
     await keys.abandon("c2", "k", started_at=now)
     with pytest.raises(Conflict):
-        await keys.begin("c1", "k", fingerprint="f", now=now)
+        await keys.begin("c1", "k", fingerprint="f", now=now, made_id="m")
     with pytest.raises(InvalidInput):
-        await keys.begin("c1", "k", fingerprint="g", now=now)
+        await keys.begin("c1", "k", fingerprint="g", now=now, made_id="m")
     return {"begin", "finish", "abandon"}
 
 

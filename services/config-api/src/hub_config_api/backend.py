@@ -20,7 +20,8 @@ from hub_config_api.probes import Probes
 class Backend:
     """Repositories, publisher, keys and clock. ``public_url`` is where the outside reaches webhooks.
 
-    ``heartbeat_s``: how often a silent live stream shows that it is still there.
+    ``heartbeat_s``: how often a silent live stream shows that it is still there. ``keyed_limit_s``: how long a request
+    with an Idempotency-Key may take.
     """
 
     integrations: Integrations
@@ -39,6 +40,7 @@ class Backend:
     clock: Callable[[], datetime]
     public_url: str
     heartbeat_s: float
+    keyed_limit_s: float
 
 
 def backend_of(request: Request) -> Backend:

@@ -34,6 +34,8 @@ from hub_config_api.settings import ConfigApiSettings
 
 NAME = "config-api"
 _JWKS_TIMEOUT_S = 5.0
+# Well before ABANDONED_AFTER_S of IdempotencyKeys: who has the key by then, on whatever clock, is alone with it.
+KEYED_LIMIT_S = 20.0
 
 
 def main() -> NoReturn:
@@ -103,6 +105,7 @@ def _backend(settings: ConfigApiSettings, *, broker: Broker, store: Store, clock
         clock=clock,
         public_url=settings.public_url,
         heartbeat_s=settings.live_heartbeat_s,
+        keyed_limit_s=KEYED_LIMIT_S,
     )
 
 

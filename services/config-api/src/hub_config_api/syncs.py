@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 from hub_model.errors import HubError
-from hub_model.ids import derived_id, new_id
+from hub_model.ids import derived_id
 from hub_model.integrations import Integration
 from hub_model.messages import IntegrationChanged, SyncRequested, Trigger
 from hub_model.runs import Run
@@ -24,13 +24,13 @@ class StartedSync:
     coalesced: bool
 
 
-async def begin_sync(backend: Backend, integration: Integration, *, trigger: Trigger) -> StartedSync:
-    """Begin a run, or join the one that is active.
+async def begin_sync(backend: Backend, integration: Integration, *, trigger: Trigger, request_id: str) -> StartedSync:
+    """Begin a run, or join the one that is active. Attempts with one ``request_id`` begin one run.
 
     Once the run is stored it will start: if the broker cannot take the request now, the scheduler repeats it.
     """
     now = backend.clock()
-    run_id = derived_id(integration.id, trigger, new_id())
+    run_id = derived_id(integration.id, trigger, request_id)
     run, is_unannounced = await begin_run(
         backend.integrations,
         backend.runs,

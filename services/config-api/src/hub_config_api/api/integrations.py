@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from hub_model.base import Input
-from hub_model.errors import StaleVersion
+from hub_model.errors import Conflict, StaleVersion
 from hub_model.ids import new_id
 from hub_model.integrations import Integration, IntegrationDraft
 from hub_model.messages import Trigger
@@ -21,7 +21,7 @@ from hub_config_api.caller import Caller
 from hub_config_api.drafts import check_draft
 from hub_config_api.edits import edited, new_integration, toggled
 from hub_config_api.removal import remove_integration
-from hub_config_api.sealing import SealedDraft, seal_draft
+from hub_config_api.sealing import WEBHOOK_SECRET, SealedDraft, seal_draft
 from hub_config_api.syncs import announce_change, begin_sync
 from hub_config_api.trail import changes_of, record_change
 from hub_config_api.views.integrations import (
@@ -36,6 +36,10 @@ router = APIRouter(
 )
 
 _MAX_RACES = 5
+_MADE_BEFORE = (
+    "An earlier attempt of this request made the webhook secret, and its answer did not arrive. The secret cannot be "
+    "shown again: if you use webhooks, update the integration with a secret of your own."
+)
 _ETAG = {"ETag": {"description": "The revision, for If-Match.", "schema": {"type": "string"}}}
 Edit = Callable[[Integration], Integration]
 Draft = Annotated[IntegrationDraft, Body(openapi_examples=INTEGRATIONS)]
@@ -71,7 +75,11 @@ async def create_integration(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Connect a system. The answer shows the webhook secret, this once, unless the body brought its own."""
-    return await answer_once(backend, caller, request, idempotency_key, lambda: _create(backend, caller, draft))
+
+    async def create(integration_id: str) -> Reply:
+        return await _create(backend, caller, draft, integration_id)
+
+    return await answer_once(backend, caller, request, idempotency_key, create)
 
 
 @router.get(
@@ -170,16 +178,19 @@ async def toggle_integration(
     )
     if integration.revision != before.revision:
         if toggle.enabled:
-            await begin_sync(backend, integration, trigger=Trigger.ENABLE)
+            await begin_sync(backend, integration, trigger=Trigger.ENABLE, request_id=new_id())
             integration = await backend.integrations.get(caller.college_id, integration_id)
         await announce_change(backend, integration, "enabled" if toggle.enabled else "disabled")
     response.headers["etag"] = entity_tag(integration.revision)
     return _view(backend, integration)
 
 
-async def _create(backend: Backend, caller: Caller, draft: IntegrationDraft) -> Reply:
+async def _create(backend: Backend, caller: Caller, draft: IntegrationDraft, integration_id: str) -> Reply:
+    """Create it; or answer with what an earlier attempt of the same request, which was not answered, has created."""
     check_draft(draft, backend.destinations)
-    now, integration_id = backend.clock(), new_id()
+    if (made := await backend.integrations.find(caller.college_id, integration_id)) is not None:
+        return _created(backend, made, None, draft)
+    now = backend.clock()
     sealed = seal_draft(
         backend.sealer, draft, college_id=caller.college_id, integration_id=integration_id, stored=None, now=now
     )
@@ -188,13 +199,27 @@ async def _create(backend: Backend, caller: Caller, draft: IntegrationDraft) -> 
     )
     changes = changes_of(None, integration)
     await record_change(backend, caller, action="createIntegration", target=integration_id, changes=changes)
-    await backend.integrations.add(integration)
+    try:
+        await backend.integrations.add(integration)
+    except Conflict:
+        made = await backend.integrations.find(caller.college_id, integration_id)
+        if made is None:
+            raise
+        return _created(backend, made, None, draft)
     await announce_change(backend, integration, "created")
+    return _created(backend, integration, sealed, draft)
+
+
+def _created(backend: Backend, integration: Integration, sealed: SealedDraft | None, draft: IntegrationDraft) -> Reply:
+    """``sealed`` is None when an earlier attempt has created it, and has taken the secret it made with it."""
     view = _edited_view(backend, integration, sealed)
+    is_secret_lost = WEBHOOK_SECRET in integration.secrets and not (draft.webhook and draft.webhook.secret)
+    if sealed is None and is_secret_lost:
+        view = view.model_copy(update={"warnings": [*view.warnings, _MADE_BEFORE]})
     return Reply(
         status=201,
         body=view,
-        headers={"location": f"/api/integrations/{integration_id}", "etag": entity_tag(integration.revision)},
+        headers={"location": f"/api/integrations/{integration.id}", "etag": entity_tag(integration.revision)},
         replayed=view.model_copy(update={"webhook_secret": None}),
     )
 

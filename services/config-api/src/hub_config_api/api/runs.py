@@ -68,7 +68,11 @@ async def sync_integration(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Start a run now, also while the integration is disabled. If one is active, that one is answered."""
-    return await answer_once(backend, caller, request, idempotency_key, lambda: _sync(backend, caller, integration_id))
+
+    async def sync(request_id: str) -> Reply:
+        return await _sync(backend, caller, integration_id, request_id)
+
+    return await answer_once(backend, caller, request, idempotency_key, sync)
 
 
 @router.get("/logs", operation_id="listLogs", responses=problems(404))
@@ -135,14 +139,14 @@ async def list_rejects(
     return RejectPage(items=[reject_view(record) for record in page.items], next_cursor=page.next_cursor)
 
 
-async def _sync(backend: Backend, caller: Caller, integration_id: str) -> Reply:
+async def _sync(backend: Backend, caller: Caller, integration_id: str, request_id: str) -> Reply:
     integration = await backend.integrations.get(caller.college_id, integration_id)
     await record_change(backend, caller, action="syncIntegration", target=integration.id, changes={})
     if integration.sync.paused:
         integration = await backend.integrations.change(
             caller.college_id, integration.id, lambda current: current.with_sync(paused=False)
         )
-    started = await begin_sync(backend, integration, trigger=Trigger.MANUAL)
+    started = await begin_sync(backend, integration, trigger=Trigger.MANUAL, request_id=request_id)
     view = SyncView(run_id=started.run.id, status=started.run.status, coalesced=started.coalesced)
     location = f"/api/integrations/{integration.id}/runs/{started.run.id}"
     return Reply(status=202, body=view, headers={"location": location})
