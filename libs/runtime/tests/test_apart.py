@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from hub_model.errors import InvalidInput, Unavailable
+from hub_model.errors import InvalidInput, Issue, Unavailable
 from hub_runtime.apart import Later, Need, run_apart
 from hub_runtime.process import Service
 from hub_runtime.settings import RuntimeSettings
@@ -136,6 +137,22 @@ def test_a_service_that_is_asked_for_help_lists_its_settings_and_does_not_start(
     assert ended.value.code == code
     assert "takes no arguments" in shown
     assert "HUB_SHUTDOWN_GRACE_S: Seconds" in shown
+
+
+def test_what_waiting_cannot_mend_is_told_before_anything_is_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def check(_: RuntimeSettings) -> None:
+        raise InvalidInput("there is no key file", [Issue("/HUB_KEYS_FILE", "missing", "Put it there.")])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["hub-writer"])
+    with pytest.raises(SystemExit) as ended:
+        run_apart(
+            "writer", RuntimeSettings, redactor=Silent(), broker=reached, store=reached, build=reached, check=check
+        )
+    assert ended.value.code == 2
+    assert "hub-writer: there is no key file\n  /HUB_KEYS_FILE: Put it there." in capsys.readouterr().err
 
 
 class Silent:

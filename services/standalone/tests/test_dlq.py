@@ -176,6 +176,18 @@ def test_a_replay_that_does_not_say_what_is_misspelt(hub: Hub, arguments: tuple[
     assert "--queue" in outcome.err
 
 
+@pytest.mark.parametrize(
+    "command", [("list", "--queue", "writer.batch"), ("replay", "--queue", "writer.batch", "--all")]
+)
+def test_a_queue_that_does_not_exist_is_answered_with_those_that_do(hub: Hub, command: tuple[str, ...]) -> None:
+    buried("fetcher.pages", PAGE)
+    outcome = hub("dlq", *command)
+    assert outcome.code != 0
+    assert "There is no queue 'writer.batch'." in outcome.err
+    assert "writer.batches, writer.progress" in outcome.err
+    assert "No dead letters in writer.batches." in hub("dlq", "list", "--queue", "writer.batches").err
+
+
 def test_a_discard_asks_first(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     buried("fetcher.pages", PAGE)
     [[letter_id, *_]] = listed(hub)

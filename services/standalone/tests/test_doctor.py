@@ -354,6 +354,7 @@ def test_refused_credentials_are_said_to_be_refused(
     monkeypatch.setenv("HUB_BROKER_URL", rabbitmq.url(user="guest", password=SECRET))
     status, text = found(hub)["broker"]
     assert (status, "RabbitMQ refuses" in text) == ("FAILED", True)
+    assert "Is it running" not in text
     assert SECRET not in text
 
 

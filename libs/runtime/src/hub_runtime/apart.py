@@ -63,14 +63,20 @@ def run_apart(
     broker: Callable[[S], AbstractAsyncContextManager[B]],
     store: Callable[[S], AbstractAsyncContextManager[D]],
     build: Callable[[S, B, D], Service],
+    check: Callable[[S], object] | None = None,
 ) -> NoReturn:
-    """Run one service until SIGTERM or SIGINT and exit: 2 if it could not start, else as ``run_until_signal`` says."""
+    """Run one service until SIGTERM or SIGINT and exit: 2 if it could not start, else as ``run_until_signal`` says.
+
+    ``check`` raises InvalidInput for what waiting cannot mend, such as a missing key, before anything is waited for.
+    """
     _take_no_arguments(name, kind, sys.argv[1:])
     try:
         settings = load_settings(kind)
         for url in (settings.broker_url, settings.store_url):
             hide_password(url, redactor)
         configure_logging(service=name, level=settings.log_level, processors=[redactor])
+        if check is not None:
+            check(settings)
         the_broker = Need("broker", lambda: broker(settings), patience_s=settings.start_patience_s)
         the_store = Need("store", lambda: store(settings), patience_s=settings.start_patience_s)
         service = Later(

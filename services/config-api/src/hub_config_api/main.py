@@ -52,6 +52,7 @@ def main() -> NoReturn:
         broker=lambda settings: declared(open_broker(settings.broker_url)),
         store=lambda settings: open_store(settings.store_url, SPECS),
         build=build,
+        check=lambda settings: load_public_keys(settings.public_keys_file),
     )
 
 

@@ -44,6 +44,7 @@ def main() -> NoReturn:
         broker=lambda settings: declared(open_broker(settings.broker_url)),
         store=lambda settings: open_store(settings.store_url, SPECS),
         build=build,
+        check=_private_keys,
     )
 
 

@@ -55,6 +55,7 @@ def list_letters(
         return await letters.newest(queue, limit=limit), await letters.count(queue)
 
     redactor, (found, total) = _look(look)
+    _check_queue(queue, total)
     for letter in found:
         facts = facts_of(letter)
         fields = (facts.letter_id, facts.died_at, facts.queue, facts.message_name, facts.about)
@@ -99,6 +100,7 @@ def replay(
         total = 0
         if queue is not None:
             total = await session.letters.count(queue)
+            _check_queue(queue, total)
             chosen = list(reversed(await session.letters.newest(queue, limit=_MOST)))
             typer.echo(f"{total} dead letters in {queue}.", err=True)
         done = await session.settle(Action.REPLAY, chosen)
@@ -119,6 +121,15 @@ def discard(
     if not yes:
         typer.confirm(f"Throw away {', '.join(letter_ids)} for good?", abort=True, err=True)
     _act(lambda session: session.settle(Action.DISCARD, letter_ids))
+
+
+def _check_queue(queue: str | None, letters: int) -> None:
+    """Raise NotFound for a name that no queue has. A queue of another version or of a live view may have letters."""
+    from hub_messaging.topology import QUEUES
+    from hub_model.errors import NotFound
+
+    if queue is not None and not letters and queue not in QUEUES:
+        raise NotFound(f"There is no queue {queue!r}. The queues are: {', '.join(QUEUES)}.")
 
 
 class _Session:

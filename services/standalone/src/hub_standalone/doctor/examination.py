@@ -14,6 +14,8 @@ DEADLINE_S = 10.0
 
 # Nothing is wrong with a file that a running hub has to itself, or that no hub has been started on yet.
 _HARMLESS = frozenset(["database_in_use", "no_database"])
+# What answers is running and in reach; the refusal itself says what to correct.
+_SAYS_WHAT_TO_DO = frozenset(["broker_refused", "store_refused"])
 
 
 class Status(StrEnum):
@@ -84,7 +86,7 @@ class Examination:
         elif error.code == "topology_differs":
             self.fail("topology", text)
         else:
-            self.fail(name, text, fix)
+            self.fail(name, text, "" if error.code in _SAYS_WHAT_TO_DO else fix)
 
 
 def _sentence(text: str) -> str:
