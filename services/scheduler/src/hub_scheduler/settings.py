@@ -23,5 +23,6 @@ class SchedulerSettings(RuntimeSettings):
         default=1800.0,
         ge=60,
         le=86_400,
-        description="Seconds without progress before a sync is ended as stalled; waits for the source do not count.",
+        description="Seconds without progress before a sync is ended as stalled; waits for the source, "
+        "and times without broker or store, do not count.",
     )
