@@ -1,7 +1,7 @@
 """The MongoDB store keeps every promise of both ports."""
 
 import pytest
-from hub_storage.testing import CollectionContract, RecordStoreContract
+from hub_storage.testing import CollectionContract, RecordStoreContract, RecordVersionsContract
 
 
 @pytest.fixture
@@ -15,4 +15,9 @@ class TestMongoCollections(CollectionContract):
 
 @pytest.mark.slow
 class TestMongoRecords(RecordStoreContract):
+    """In a database of its own, opened by its URL."""
+
+
+@pytest.mark.slow
+class TestMongoRecordVersions(RecordVersionsContract):
     """In a database of its own, opened by its URL."""

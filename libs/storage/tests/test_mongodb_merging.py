@@ -374,11 +374,11 @@ async def test_the_documents_are_as_the_package_describes_them(
             "erp": {
                 "hash": "h",
                 "version": at,
+                "observedAt": at,
                 "sourceId": "row",
                 "runId": "run",
                 "at": at,
                 "deleted": False,
-                "observed": True,
             }
         },
     }

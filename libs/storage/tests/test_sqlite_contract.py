@@ -1,7 +1,7 @@
 """The SQLite store keeps every promise of both ports."""
 
 import pytest
-from hub_storage.testing import CollectionContract, RecordStoreContract
+from hub_storage.testing import CollectionContract, RecordStoreContract, RecordVersionsContract
 
 
 @pytest.fixture
@@ -14,4 +14,8 @@ class TestSqliteCollections(CollectionContract):
 
 
 class TestSqliteRecords(RecordStoreContract):
+    """On a file, opened by its URL."""
+
+
+class TestSqliteRecordVersions(RecordVersionsContract):
     """On a file, opened by its URL."""

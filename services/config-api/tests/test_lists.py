@@ -169,7 +169,14 @@ async def test_rejects_show_the_raw_record_and_every_reason(hub: Any) -> None:
         assert [item["id"] for item in (await hub.get(path, params=params))["items"]] == ["reject-0"]
 
 
-async def merge(hub: Any, rows: Sequence[dict[str, Any]], *, batch: str = "b1", college_id: str | None = None) -> None:
+async def merge(
+    hub: Any,
+    rows: Sequence[dict[str, Any]],
+    *,
+    batch: str = "b1",
+    college_id: str | None = None,
+    is_partial: bool = False,
+) -> None:
     college_id = college_id or hub.college_id
     await hub.store.records.merge(
         MergeBatch(
@@ -190,6 +197,7 @@ async def merge(hub: Any, rows: Sequence[dict[str, Any]], *, batch: str = "b1", 
                 for n, row in enumerate(rows)
             ],
             merged_at=hub.clock(),
+            is_partial=is_partial,
         )
     )
 
@@ -206,6 +214,20 @@ async def test_records_are_walked_in_the_order_of_their_keys(hub: Any) -> None:
     assert [item["data"]["studentId"] for item in items] == ["CS1", "CS1", "CS2", "CS2"]
     assert items[0]["sources"][0]["integrationId"] == "i1"
     assert (await hub.get("/api/records/students"))["items"] == []
+
+
+async def test_a_record_shows_the_newest_version_of_its_fields_whether_polled_or_pushed(hub: Any) -> None:
+    async def version() -> str:
+        (item,) = (await hub.get("/api/records/attendance"))["items"]
+        return str(item["sources"][0]["version"])
+
+    times = []
+    for number, is_partial in enumerate([True, False, True]):
+        hub.clock.advance(seconds=60)
+        await merge(hub, [row(1, 1, f"{number}")], batch=f"b{number}", is_partial=is_partial)
+        times.append(format_datetime(hub.clock()))
+        assert await version() == times[-1]
+    assert len(set(times)) == 3
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,11 @@ def test_a_record_keeps_everything_it_carries() -> None:
     assert (second.source_id, second.deleted) == ("77", True)
 
 
+@pytest.mark.parametrize("origin", Origin)
+def test_what_was_pushed_speaks_for_its_own_fields_alone(origin: Origin) -> None:
+    assert merge_of(batch([record()], origin=origin), NOW).is_partial == (origin is Origin.WEBHOOK)
+
+
 @pytest.mark.parametrize("missing", ["key", "data", "hash", "version"])
 def test_a_record_that_lacks_a_part_is_refused_without_quoting_it(missing: str) -> None:
     broken = {name: value for name, value in record("canary").items() if name != missing}

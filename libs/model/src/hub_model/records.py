@@ -41,6 +41,11 @@ class Origin(StrEnum):
     POLL = "poll"
     WEBHOOK = "webhook"
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether its records may hold only what has changed, so that what they do not mention stays as it is."""
+        return self is Origin.WEBHOOK
+
 
 @dataclass(slots=True)
 class RecordWrite:
@@ -67,7 +72,9 @@ class RecordWrite:
 class StoredRecord:
     """One record as the store holds it.
 
-    ``sources`` maps an integration's id to what it last wrote: ``{hash, version, sourceId, runId, at}``.
+    ``sources`` maps an integration's id to what it last wrote: ``{hash, version, sourceId, runId, at}``. Where pushed
+    fields are newer than its last full write, ``version`` is the one of that write, None if there was none, and
+    ``fieldVersions`` are theirs: ``[{version, fields}, ...]``.
     """
 
     key: str

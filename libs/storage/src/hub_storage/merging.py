@@ -1,26 +1,33 @@
 """What becomes of each record of a batch: pure rules over what is stored and what comes in.
 
 A store keeps, per record and integration, what the integration last wrote: an *entry*, in ``sources``. Here it is
-``[hash, version, source id, run id, at, deleted, observed]`` with instants as microseconds since 1970, which is
-compact, since there is one on every record. ``observed``: the version is the time the data was seen, for want of
-one from the source.
+``[hash, version, source id, run id, at, deleted, lag]``, which is compact, since there is one on every record:
+instants are microseconds since 1970; version and lag are the *stamp* (see ``versions``) of the last full write or
+delete, the *base*, which covers all fields, also those it left out. A partial write leaves the base as it is and adds
+an eighth part, ``[[version, lag, fields], ...]``, the stamps of the fields that were pushed since; with no base yet,
+its version is None. A full write that covers them all leaves seven parts again.
 
-Unchanged content writes nothing, unless the source itself tells a newer time for it: then only that time is kept,
-so that what the source wrote before it stays out. A time of our own (the source tells none) is the one at which
-the content last changed, and what counts as older is older than that.
+The hash tells whether a write repeats, word for word, what was said last; it is empty where newer fields kept that
+out, or a part of what was pushed, so that it cannot tell.
+
+Unchanged content that is polled writes nothing, unless the source itself tells a newer time for it: then only that
+time is kept, so that what the source wrote before it stays out. A time of our own (the source tells none) is then the
+one at which the content last changed, and what counts as older is older than that. What is pushed moves the time in
+either case: pushes are few, and each of them may be delivered late.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub_model.base import format_datetime
 from hub_model.records import Outcome, RecordWrite
 
 from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
+from hub_storage.versions import Stamp, Versions, is_newer
 
 Entry = list[Any]
 
@@ -36,6 +43,11 @@ OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 
 # A batch is delivered again within the broker's 24 hours; later, a repetition is simply compared anew.
 REMEMBERED_FOR = timedelta(days=7)
+
+# The parts of an entry without versions of single fields.
+_PLAIN = 7
+# What these leave as it was; neither moves a record's time.
+_AT_REST = (Outcome.UNCHANGED, Outcome.STALE)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -81,62 +93,135 @@ def content_of(writes: Iterable[RecordWrite]) -> bytes:
     return blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def settled(batch: MergeBatch, write: RecordWrite, known: Entry | None) -> Outcome | None:
-    """The outcome, if it follows from what the integration wrote last: then nothing is to be written."""
-    if not known:
-        return None
-    if known[1] > micros(write.version) and not _is_seen_later(batch, write, known):
-        return Outcome.STALE
-    if _is_same(write, known) and not _tells_newer(batch, write, known):
-        return Outcome.UNCHANGED
-    return None
+class _Change(NamedTuple):
+    """What a write does to an entry that is not newer as a whole, and the ``values`` to set.
+
+    ``is_due``: anything it says is not older than what is known. ``is_repetition``: it says what the integration said
+    last, so nothing is to be set: another one may have set a field since. ``is_told``: its hash now tells that.
+    """
+
+    versions: Versions
+    values: Mapping[str, Any]
+    is_due: bool
+    is_repetition: bool
+    is_told: bool
+
+
+class Rules:
+    """What becomes of the writes of one batch."""
+
+    def __init__(self, batch: MergeBatch) -> None:
+        self.batch = batch
+        self._is_partial = batch.is_partial
+        self._at = micros(batch.merged_at)
+        self._seen = None if batch.observed_at is None else micros(batch.observed_at)
+
+    def settled(self, write: RecordWrite, known: Entry | None) -> Outcome | None:
+        """The outcome, if it follows from what the integration wrote last: then nothing is to be written."""
+        if not known:
+            return None
+        stamp = self._stamp(write)
+        if len(known) > _PLAIN:
+            return self._settled_by_field(write, stamp, known)
+        base = (known[1], known[6])
+        if is_newer(base, stamp):
+            return Outcome.STALE
+        return Outcome.UNCHANGED if _is_same(write, known) and not self._moves(base, stamp) else None
+
+    def decide(self, write: RecordWrite, row: StoredRow | None) -> Decision:
+        """What a write that is not settled does to the stored record, if there is one."""
+        at, integration_id, stamp = self._at, self.batch.integration_id, self._stamp(write)
+        if row is None:
+            # A delete of what never was leaves a tombstone too: an older write may still be on its way.
+            outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
+            entry, _, _ = self._effect(write, stamp, None)
+            return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
+        entry, values, is_due = self._effect(write, stamp, row.sources.get(integration_id))
+        data = to_value(row.data)
+        data.update(values)
+        outcome = _outcome(write, row, data) if is_due else Outcome.STALE
+        return Decision(
+            write.key,
+            outcome,
+            data,
+            {**row.sources, integration_id: entry},
+            write.deleted if is_due else row.deleted,
+            row.created_at,
+            row.updated_at if outcome in _AT_REST else max(row.updated_at, at),
+        )
+
+    def _stamp(self, write: RecordWrite) -> Stamp:
+        if self._seen is None:
+            return micros(write.version), 0
+        if write.version == self.batch.observed_at:
+            return self._seen, 0
+        version = micros(write.version)
+        return version, self._seen - version
+
+    def _moves(self, base: Stamp, stamp: Stamp) -> bool:
+        """Whether a write that is not older and says nothing new is kept for its time: a push, or a time of the
+        source's own, which says that the content was confirmed later."""
+        return base != stamp if self._is_partial else bool(stamp[1]) and base[0] < stamp[0]
+
+    def _settled_by_field(self, write: RecordWrite, stamp: Stamp, known: Entry) -> Outcome | None:
+        before, change = _versions(known), self._change(write, stamp, known)
+        base = before.base
+        if base is not None and is_newer(base, stamp):
+            return Outcome.STALE
+        if not change.is_due:
+            # The base moves, so that what is older stays out; but not with each repetition by the source.
+            is_told = change.versions == before or (base is not None and base[0] == stamp[0])
+            return Outcome.STALE if is_told else None
+        moves = change.versions != before if self._is_partial else base is None or self._moves(base, stamp)
+        return Outcome.UNCHANGED if change.is_repetition and not moves else None
+
+    def _effect(self, write: RecordWrite, stamp: Stamp, known: Entry | None) -> tuple[Entry, Mapping[str, Any], bool]:
+        """The new entry, what is to be set, and whether the write is due at all."""
+        if not self._is_partial and (known is None or len(known) == _PLAIN):
+            # Nearly every write, so it is the quick one.
+            is_same = known is not None and _is_same(write, known)
+            entry = self._entry(write, write.content_hash, stamp, write.deleted)
+            return entry, {} if is_same or write.deleted else write.data, True
+        change = self._change(write, stamp, known)
+        base = change.versions.base
+        content_hash = write.content_hash if change.is_told else ""
+        entry = self._entry(write, content_hash, base or (None, 0), write.deleted and change.is_due)
+        if change.versions.fields or base is None:
+            entry.append([[*stamp, names] for stamp, names in change.versions.groups()])
+        return entry, change.values, change.is_due
+
+    def _entry(self, write: RecordWrite, content_hash: str, base: tuple[int | None, int], deleted: bool) -> Entry:
+        version, lag = base
+        return [content_hash, version, write.source_id, self.batch.run_id, self._at, int(deleted), lag]
+
+    def _change(self, write: RecordWrite, stamp: Stamp, known: Entry | None) -> _Change:
+        before = _versions(known) if known else Versions(None, {})
+        is_same = known is not None and _is_same(write, known)
+        if write.deleted:
+            after = before.covered(stamp)
+            return _Change(after, {}, not after.fields, is_same, not after.fields)
+        due = before.due(write.data, stamp)
+        if self._is_partial:
+            after = before.overlaid(due, stamp)
+            # All in the base or none, for what was said last may have been a full write of which only some was due.
+            is_repetition = is_same and len({name in before.fields for name in write.data}) == 1
+            is_told = len(due) == len(write.data)
+        else:
+            after = before.covered(stamp)
+            is_repetition = is_same and len(after.fields) == len(before.fields)
+            is_told = bool(due)
+        values = {} if is_repetition else {name: write.data[name] for name in due}
+        return _Change(after, values, bool(due), is_repetition, is_told)
 
 
 def _is_same(write: RecordWrite, known: Entry) -> bool:
     return bool(known[0] == write.content_hash and known[5] == write.deleted)
 
 
-def _tells_newer(batch: MergeBatch, write: RecordWrite, known: Entry) -> bool:
-    """Whether the source itself says that the content was confirmed later; a time of our own says no such thing."""
-    is_told = batch.observed_at is not None and write.version != batch.observed_at
-    return is_told and bool(known[1] < micros(write.version))
-
-
-def _is_seen_later(batch: MergeBatch, write: RecordWrite, known: Entry) -> bool:
-    """Whether the source's time of a write stands against a time of our own that the write was seen after.
-
-    The two cannot be compared: a source that has just begun to tell its times tells of times long before we looked.
-    """
-    if batch.observed_at is None or write.version == batch.observed_at:
-        return False
-    return bool(known[6]) and bool(known[1] < micros(batch.observed_at))
-
-
-def decide(batch: MergeBatch, write: RecordWrite, row: StoredRow | None) -> Decision:
-    """What a write that is not settled does to the stored record, if there is one."""
-    at = micros(batch.merged_at)
-    is_observed = write.version == batch.observed_at
-    version, deleted = micros(write.version), int(write.deleted)
-    entry = [write.content_hash, version, write.source_id, batch.run_id, at, deleted, int(is_observed)]
-    if row is None:
-        # A delete of what never was leaves a tombstone too: an older write may still be on its way.
-        outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
-        return Decision(write.key, outcome, write.data, {batch.integration_id: entry}, write.deleted, at, at)
-    known = row.sources.get(batch.integration_id)
-    data = to_value(row.data)
-    # The same content under a newer time moves the time alone: another integration may have set a field since.
-    if not write.deleted and not (known and _is_same(write, known)):
-        data.update(write.data)
-    outcome = _outcome(write, row, data)
-    return Decision(
-        write.key,
-        outcome,
-        data,
-        {**row.sources, batch.integration_id: entry},
-        write.deleted,
-        row.created_at,
-        row.updated_at if outcome is Outcome.UNCHANGED else max(row.updated_at, at),
-    )
+def _versions(entry: Entry) -> Versions:
+    groups = entry[_PLAIN] if len(entry) > _PLAIN else ()
+    base = None if entry[1] is None else (entry[1], entry[6])
+    return Versions.of_groups(base, [((version, lag), names) for version, lag, names in groups])
 
 
 def _outcome(write: RecordWrite, row: StoredRow, data: dict[str, Any]) -> Outcome:
@@ -150,11 +235,16 @@ def _outcome(write: RecordWrite, row: StoredRow, data: dict[str, Any]) -> Outcom
 
 def described(entry: Sequence[Any]) -> dict[str, Any]:
     """An entry for a reader."""
-    content_hash, version, source_id, run_id, at, *_ = entry
-    return {
+    content_hash, version, source_id, run_id, at, _deleted, _lag, *groups = entry
+    shown = {
         "hash": content_hash,
-        "version": format_datetime(instant(version)),
+        "version": None if version is None else format_datetime(instant(version)),
         "sourceId": source_id,
         "runId": run_id,
         "at": format_datetime(instant(at)),
     }
+    for group in groups:
+        shown["fieldVersions"] = [
+            {"version": format_datetime(instant(version)), "fields": fields} for version, _lag, fields in group
+        ]
+    return shown

@@ -13,7 +13,9 @@ from hub_model.records import DataType, Outcome, RecordWrite, StoredRecord
 class MergeBatch:
     """Records of one batch. ``id`` is the same for every delivery of the batch; no key occurs twice in ``writes``.
 
-    ``observed_at`` is when the data was seen. A write of that very version has no time from its source.
+    ``observed_at`` is when the data was seen. A write of that very version has no time from its source; without
+    ``observed_at`` none has. ``is_partial``: the writes were pushed and speak for the fields they have alone, where
+    others speak for all that the integration has of the record. A delete always speaks for the whole record.
     """
 
     id: str
@@ -24,6 +26,7 @@ class MergeBatch:
     writes: Sequence[RecordWrite]
     merged_at: datetime
     observed_at: datetime | None = None
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class RecordStore(ABC):
     batch as a whole is not, and a merge that raises Unavailable may have merged a part, which repeating it completes.
 
     Invariant: a record whose content is unchanged is not rewritten.
-    Invariant: an older version never overwrites a newer one from the same integration.
+    Invariant: an older version never overwrites a newer one from the same integration, field by field.
     Invariant: merging a batch again, after any crash, reports the same outcomes and stores nothing twice.
     Invariant: fields that the integration does not map are not touched.
     """
@@ -58,16 +61,24 @@ class RecordStore(ABC):
     async def merge(self, batch: MergeBatch) -> Sequence[Outcome]:
         """Merge every record; the outcomes are in the order of ``batch.writes`` and durable.
 
-        For each record the store compares what this integration last wrote, its entry in ``sources``:
+        For each record the store compares what this integration last wrote, its entry in ``sources``. Of two times
+        of the source's the later is newer, of equal ones the one of the data that was seen later. A time of the
+        source's is not held against a time of observation: of those two, the data that was seen later is newer.
 
-        - a newer version is there: STALE. A time of the source's is not held against an earlier time of observation:
-          of those two, the data that was seen later is newer;
-        - the same content is there: UNCHANGED, and nothing is written, except a newer time that the source itself
-          tells. A time of observation is therefore the one at which the integration's content last changed;
+        - a newer version of every field is there: STALE. A full write or a delete has the version of every field,
+          also of those that it leaves out; a partial write has that of its own;
+        - the same content is there: UNCHANGED, and nothing is written, except the time if it is newer and the source
+          itself tells it, or the write is partial. For polls a time of observation is therefore the one at which the
+          integration's content last changed;
         - ``deleted``: the record becomes a tombstone, which keeps its data and keeps older writes out. DELETED, or
-          UNCHANGED if it is one already or never was;
-        - otherwise the fields of ``data`` are set. INSERTED if there was no record or a tombstone, UPDATED, or
-          UNCHANGED if another integration has given every field this value.
+          UNCHANGED if it is one already or never was. A delete that any field is newer than is STALE, and keeps out
+          what is older than it all the same;
+        - otherwise those fields of ``data`` are set that are not there newer. INSERTED if there was no record or a
+          tombstone, UPDATED, or UNCHANGED if another integration has given every field this value.
+
+        Writes of one integration therefore end the same in whatever order they arrive, but for two things: a field
+        that only pushes have is lost when one comes after a newer full write; and of a record that was deleted and
+        came back by partial writes, the fields that nobody has written since are those that the tombstone had.
 
         ``updated_at`` moves with every outcome but STALE and UNCHANGED. A repeated batch id reports what the first
         merge of it did. Raises InvalidInput, and merges nothing, if a record is not plain JSON.

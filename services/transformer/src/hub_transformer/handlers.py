@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import structlog
 from hub_messaging.handling import Context
 from hub_model.messages import BatchFetched, BatchTransformed, Message
-from hub_model.records import Origin
 
 from hub_transformer.fitting import fit_rejects
 from hub_transformer.mappings import Mappings
@@ -21,7 +20,7 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
     """
     mapping = await mappings.find(batch)
     mapped = mapping.compiled.map_batch(
-        batch.records, observed_at=batch.observed_at, is_partial=batch.origin is Origin.WEBHOOK
+        batch.records, observed_at=batch.observed_at, is_partial=batch.origin.is_partial
     )
     log.debug(
         "batch.transformed",

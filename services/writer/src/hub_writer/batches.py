@@ -31,6 +31,7 @@ def merge_of(batch: BatchTransformed, now: datetime) -> MergeBatch:
         writes=[_write(batch, index, versions) for index in range(len(batch.records))],
         merged_at=now,
         observed_at=batch.observed_at,
+        is_partial=batch.origin.is_partial,
     )
 
 

@@ -1,11 +1,12 @@
 """What adapters are tested with: the contract suites of both ports.
 
-An adapter inherits both classes and supplies ``store_factory``, which opens the store on the same storage each
+An adapter inherits the three classes and supplies ``store_factory``, which opens the store on the same storage each
 time, after closing the one it opened before.
 """
 
 from hub_storage.testing.collections import CollectionContract
 from hub_storage.testing.factory import StoreFactory
+from hub_storage.testing.record_versions import RecordVersionsContract
 from hub_storage.testing.records import RecordStoreContract
 
-__all__ = ["CollectionContract", "RecordStoreContract", "StoreFactory"]
+__all__ = ["CollectionContract", "RecordStoreContract", "RecordVersionsContract", "StoreFactory"]

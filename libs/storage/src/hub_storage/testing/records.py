@@ -581,6 +581,7 @@ def batch(
     run: str = "run",
     now: float = 10,
     observed: float | None = None,
+    is_partial: bool = False,
 ) -> MergeBatch:
     return MergeBatch(
         id=id,
@@ -591,6 +592,7 @@ def batch(
         writes=writes,
         merged_at=at(now),
         observed_at=None if observed is None else at(observed),
+        is_partial=is_partial,
     )
 
 

@@ -1,5 +1,6 @@
 """Canonical records, rejected ones, and the audit trail."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hub_model.base import Instant, Value
@@ -8,7 +9,7 @@ from hub_model.records import DataType, StoredRecord
 
 
 class RecordSource(Value):
-    """What one integration last wrote of a record."""
+    """What one integration last wrote of a record; ``version`` is the newest of any field."""
 
     integration_id: str
     source_id: str | None = None
@@ -74,11 +75,14 @@ def record_view(record: StoredRecord) -> RecordView:
         deleted=record.deleted,
         created_at=record.created_at,
         updated_at=record.updated_at,
-        sources=[
-            RecordSource(integration_id=integration_id, **source)
-            for integration_id, source in sorted(record.sources.items())
-        ],
+        sources=[_source_view(integration_id, source) for integration_id, source in sorted(record.sources.items())],
     )
+
+
+def _source_view(integration_id: str, source: Mapping[str, Any]) -> RecordSource:
+    pushed = [group["version"] for group in source.get("fieldVersions", ())]
+    newest = max([source["version"] or "", *pushed])  # the order of these texts is time order
+    return RecordSource(integration_id=integration_id, **{**source, "version": newest or None})
 
 
 def reject_view(record: RejectedRecord) -> RejectView:

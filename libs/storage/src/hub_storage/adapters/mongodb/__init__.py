@@ -7,10 +7,13 @@ What another program finds in the database, such as the Hub's own backend:
 - ``records``, the canonical records of all colleges and types::
 
       {_id: "<college>:<type>:<key>", collegeId, dataType, key, data: {...}, deleted: false, createdAt, updatedAt,
-       sources: {<integration>: {hash, version, sourceId, runId, at, deleted, observed}}}
+       sources: {<integration>: {hash, version, observedAt, sourceId, runId, at, deleted,
+                                 fieldVersions: [{version, observedAt, fields: [<name>, ...]}]}}}
 
   indexed by ``(collegeId, dataType)`` and then ``deleted, updatedAt``, ``data.studentId`` or ``data.date``. A
-  tombstone (``deleted: true``) keeps its data: leave it out. In ``_id``, ``%`` and ``:`` of the college's id are
+  tombstone (``deleted: true``) keeps its data: leave it out. ``fieldVersions`` is there only while fields that were
+  pushed are newer than the integration's last full write, whose ``version`` is null if there was none. Names in
+  ``fields`` are as they are. In ``_id``, ``%`` and ``:`` of the college's id are
   written ``%25`` and ``%3A``;
 - ``record_batches``, which batches were merged in the last week. Nobody else needs it.
 

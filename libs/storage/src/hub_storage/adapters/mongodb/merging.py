@@ -32,7 +32,7 @@ from hub_storage.adapters.mongodb.record_documents import (
     to_rules,
 )
 from hub_storage.json_text import to_text
-from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Decision, decide, settled
+from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Decision, Rules
 from hub_storage.records import MergeBatch
 
 _DOING = "merging records"
@@ -48,6 +48,7 @@ class BatchMerge:
         self._records = records
         self._batches = batches
         self._batch = batch
+        self._rules = Rules(batch)
         self._prefix = set_prefix(batch.college_id, batch.data_type)
         self._token = batch_token(batch)
 
@@ -99,7 +100,7 @@ class BatchMerge:
 
     def _settled(self, known: Mapping[str, Known], writes: Iterable[RecordWrite]) -> dict[str, Outcome]:
         entries = ((write, known[write.key].entry if write.key in known else None) for write in writes)
-        return {write.key: outcome for write, entry in entries if (outcome := settled(self._batch, write, entry))}
+        return {write.key: outcome for write, entry in entries if (outcome := self._rules.settled(write, entry))}
 
     async def _decide(self, writes: Sequence[RecordWrite], known: Mapping[str, Known]) -> list[Decision]:
         """What to write. A record that was changed since it was looked at is refused by the revision seen then."""
@@ -108,7 +109,7 @@ class BatchMerge:
         if stored:
             found = {document["key"]: document async for document in self._found(stored)}
         return [
-            decide(self._batch, write, to_rules(found[write.key]) if write.key in known else None)
+            self._rules.decide(write, to_rules(found[write.key]) if write.key in known else None)
             for write in writes
             if write.key in found or write.key not in known
         ]

@@ -22,7 +22,7 @@ from hub_storage.adapters.mongodb.documents import (
     unescape_name,
 )
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import CODES, OUTCOMES, Decision, Entry, StoredRow, content_of, instant, micros
+from hub_storage.merging import CODES, OUTCOMES, Decision, Entry, StoredRow, content_of, described, instant, micros
 from hub_storage.records import MergeBatch
 from hub_storage.scalars import check_text
 
@@ -89,16 +89,13 @@ def to_rules(document: BsonDocument) -> StoredRow:
 
 def to_record(document: BsonDocument) -> StoredRecord:
     """The record for a reader."""
-    shown = ("hash", "version", "sourceId", "runId", "at")
     return StoredRecord(
         key=document["key"],
         data=from_bson(document["data"]),
         deleted=document["deleted"],
         created_at=parse_datetime(document["createdAt"]),
         updated_at=parse_datetime(document["updatedAt"]),
-        sources={
-            unescape_name(name): {field: entry[field] for field in shown} for name, entry in document["sources"].items()
-        },
+        sources={unescape_name(name): described(_to_entry(entry)) for name, entry in document["sources"].items()},
     )
 
 
@@ -125,21 +122,37 @@ def to_document(batch: MergeBatch, decision: Decision, revision: int, marks: Ite
 
 
 def _to_entry(entry: Mapping[str, Any]) -> Entry:
-    version, at = (micros(parse_datetime(entry[name])) for name in ("version", "at"))
-    return [entry["hash"], version, entry["sourceId"], entry["runId"], at, entry["deleted"], entry["observed"]]
+    version, lag = (None, 0) if entry["version"] is None else _to_stamp(entry)
+    at = micros(parse_datetime(entry["at"]))
+    plain = [entry["hash"], version, entry["sourceId"], entry["runId"], at, entry["deleted"], lag]
+    if "fieldVersions" not in entry:
+        return plain
+    return [*plain, [[*_to_stamp(group), group["fields"]] for group in entry["fieldVersions"]]]
 
 
 def _from_entry(entry: Sequence[Any]) -> dict[str, Any]:
-    content_hash, version, source_id, run_id, at, deleted, observed = entry
-    return {
+    content_hash, version, source_id, run_id, at, deleted, lag, *groups = entry
+    written = {
         "hash": content_hash,
-        "version": _text(version),
+        **({"version": None, "observedAt": None} if version is None else _from_stamp(version, lag)),
         "sourceId": source_id,
         "runId": run_id,
         "at": _text(at),
         "deleted": bool(deleted),
-        "observed": bool(observed),
     }
+    for group in groups:
+        written["fieldVersions"] = [{**_from_stamp(*stamp), "fields": fields} for *stamp, fields in group]
+    return written
+
+
+def _to_stamp(written: Mapping[str, Any]) -> tuple[int, int]:
+    version, observed_at = written["version"], written["observedAt"]
+    at = micros(parse_datetime(version))
+    return at, 0 if version == observed_at else micros(parse_datetime(observed_at)) - at
+
+
+def _from_stamp(version: int, lag: int) -> dict[str, str]:
+    return {"version": _text(version), "observedAt": _text(version + lag)}
 
 
 def _text(microseconds: int) -> str:

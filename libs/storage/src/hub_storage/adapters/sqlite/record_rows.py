@@ -7,8 +7,7 @@ from hub_model.records import Outcome, StoredRecord
 
 from hub_storage.adapters.sqlite.record_tables import NewRow, indexed_date, indexed_student
 from hub_storage.json_text import to_value
-from hub_storage.merging import Decision, Entry, StoredRow, decide, described, instant, settled
-from hub_storage.records import MergeBatch
+from hub_storage.merging import Decision, Entry, Rules, StoredRow, described, instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +47,23 @@ class Plan:
     growth: int
 
 
-def settle(batch: MergeBatch, entries: Mapping[str, Entry | None]) -> dict[str, Outcome]:
+def settle(rules: Rules, entries: Mapping[str, Entry | None]) -> dict[str, Outcome]:
     """The outcomes, by key, that follow from what the integration wrote last: nothing is to be written for these."""
-    known = ((write, entries.get(write.key)) for write in batch.writes)
-    return {write.key: outcome for write, entry in known if (outcome := settled(batch, write, entry))}
+    known = ((write, entries.get(write.key)) for write in rules.batch.writes)
+    return {write.key: outcome for write, entry in known if (outcome := rules.settled(write, entry))}
 
 
-def plan_merge(batch: MergeBatch, outcomes: Mapping[str, Outcome], stored: Mapping[str, RecordRow]) -> Plan:
+def plan_merge(rules: Rules, outcomes: Mapping[str, Outcome], stored: Mapping[str, RecordRow]) -> Plan:
     """Decide on every write of the batch, beyond those that are settled; each key occurs in it once."""
     told: list[Outcome] = []
     rows: list[NewRow] = []
     growth = 0
-    for write in batch.writes:
+    for write in rules.batch.writes:
         if outcome := outcomes.get(write.key):
             told.append(outcome)
             continue
         row = stored.get(write.key)
-        decision = decide(batch, write, row.to_rules() if row else None)
+        decision = rules.decide(write, row.to_rules() if row else None)
         told.append(decision.outcome)
         rows.append(_new_row(decision))
         growth += (decision.outcome is Outcome.INSERTED) - (decision.outcome is Outcome.DELETED)

@@ -12,7 +12,7 @@ from hub_storage.adapters.sqlite import record_tables
 from hub_storage.adapters.sqlite.record_rows import RecordRow, plan_merge, settle
 from hub_storage.adapters.sqlite.record_selection import record_selections
 from hub_storage.adapters.sqlite.record_tables import find_set
-from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, content_of, micros
+from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Rules, content_of, micros
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 from hub_storage.scalars import check_text
 
@@ -65,8 +65,9 @@ def _merge(connection: apsw.Connection, batch: MergeBatch, content: bytes) -> li
         return [OUTCOMES[code] for code in merged[1]]
     keys = [write.key for write in batch.writes]
     entries = record_tables.find_entries(connection, set_id, keys, batch.integration_id)
-    settled = settle(batch, entries)
-    plan = plan_merge(batch, settled, _stored(connection, set_id, entries.keys() - settled.keys()))
+    rules = Rules(batch)
+    settled = settle(rules, entries)
+    plan = plan_merge(rules, settled, _stored(connection, set_id, entries.keys() - settled.keys()))
     if plan.rows:
         record_tables.upsert_rows(connection, set_id, plan.rows)
         if plan.growth:
