@@ -53,9 +53,7 @@ class Versions(NamedTuple):
         return [(stamp, sorted(by_stamp[stamp])) for stamp in stamps]
 
     def due(self, names: Iterable[str], stamp: Stamp) -> list[str]:
-        """Those of the fields that a write of this stamp sets."""
-        if self.base is not None and is_newer(self.base, stamp):
-            return []
+        """Those of the fields that a write of this stamp sets, which the base is not newer than."""
         return [name for name in names if (known := self.fields.get(name)) is None or not is_newer(known, stamp)]
 
     def covered(self, stamp: Stamp) -> "Versions":
