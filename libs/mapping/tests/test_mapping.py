@@ -459,6 +459,37 @@ def test_a_partial_record_clears_what_it_says_null_of(said: dict[str, object]) -
     assert pushed["data"] == {"studentId": "7", "name": "A", "phone": None}
 
 
+PARTS = [{"roll": "7", "name": "A", "sec": "B"}, {"roll": "7", "mobile": "99", "name": "Asha", "id": 5}]
+
+
+def test_partial_records_of_one_key_are_one_that_says_what_both_say_the_later_where_they_differ() -> None:
+    mapping = compiled(DataType.STUDENTS, rules=RULES)
+    batch = mapping.map_batch(PARTS, observed_at=OBSERVED, is_partial=True)
+    assert batch.duplicates == 1
+    (whole,) = mapping.map_batch([PARTS[0] | PARTS[1]], observed_at=OBSERVED, is_partial=True).records
+    assert batch.records == [whole]
+    assert batch.records[0]["data"].json == whole["data"].json
+    assert whole["data"] == {"studentId": "7", "name": "Asha", "phone": "99", "section": "B"}
+
+
+def test_of_partial_records_of_one_key_the_one_with_the_later_time_is_the_later() -> None:
+    mapping = compiled(DataType.STUDENTS, rules=[*RULES, {"to": "sourceUpdatedAt", "from": "at"}])
+    times = ["2024-01-02T09:00:02Z", "2024-01-02T09:00:01Z"]
+    batch = mapping.map_batch(
+        [part | {"at": at} for part, at in zip(PARTS, times, strict=True)], observed_at=OBSERVED, is_partial=True
+    )
+    assert batch.records[0]["data"] == {"studentId": "7", "name": "A", "phone": "99", "section": "B"}
+    assert batch.records[0]["version"].startswith("2024-01-02T09:00:02")
+
+
+def test_a_partial_record_and_a_delete_of_it_are_not_joined() -> None:
+    mapping = compiled(DataType.STUDENTS, rules=RULES, deleted="gone")
+    for parts, is_deleted in (([*PARTS, {"roll": "7", "name": "A", "gone": True}], True), (PARTS, False)):
+        (record,) = mapping.map_batch(parts, observed_at=OBSERVED, is_partial=True).records
+        assert ("deleted" in record) is is_deleted
+        assert ("phone" in record["data"]) is not is_deleted
+
+
 def test_a_partial_record_without_a_required_field_is_rejected_with_the_reason() -> None:
     batch = compiled(DataType.STUDENTS, rules=RULES).map_batch([{"name": "A"}], observed_at=OBSERVED, is_partial=True)
     assert [issue["pointer"] for issue in batch.rejects[0].issues] == ["/studentId"]

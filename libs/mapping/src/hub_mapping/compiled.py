@@ -73,7 +73,8 @@ class CompiledMapping:
 
         Of several records with one key the newest is kept, of equally new ones the last. ``observed_at`` is the
         version of a record whose source gives none, and no version is later than it. ``is_partial``: the records
-        may hold only what has changed, as pushed ones do, so what they do not mention stays as it is stored.
+        may hold only what has changed, as pushed ones do, so what they do not mention stays as it is stored, or as an
+        older one of the same key says.
         """
         observed = format_datetime(observed_at)
         kept: dict[str, Canonical] = {}
@@ -85,8 +86,11 @@ class CompiledMapping:
                 rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
                 continue
             rival = kept.get(mapped["key"])
-            if rival is None or mapped["version"] >= rival["version"]:
+            if rival is None:
                 kept[mapped["key"]] = mapped
+                continue
+            older, newer = (rival, mapped) if mapped["version"] >= rival["version"] else (mapped, rival)
+            kept[mapped["key"]] = _laid_over(older, newer) if is_partial else newer
         duplicates = len(records) - len(rejects) - len(kept)
         return MappedBatch(list(kept.values()), rejects, duplicates, skipped=0)
 
@@ -143,6 +147,20 @@ class CompiledMapping:
             if rule.field.name == name:
                 return f"Has no value at {shown(rule.paths)}. Correct the path, or give a default."
         return f"Has no value: the source has no field {name}. Map {name} to the field that holds it."
+
+
+def _laid_over(older: Canonical, newer: Canonical) -> Canonical:
+    """Two partial records of one key as one. A delete speaks of the whole record, so the newer stands as it is."""
+    if "deleted" in older or "deleted" in newer:
+        return newer
+    data = {**older["data"], **newer["data"]}
+    payload = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    return {
+        **older,
+        **newer,
+        "data": EncodedObject(data, payload),
+        "hash": content_hash(payload, deleted=False),
+    }
 
 
 def _may_travel(mapped: Canonical, payload: bytes, raw: object, issues: list[Issue]) -> bool:
