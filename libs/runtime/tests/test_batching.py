@@ -94,3 +94,36 @@ async def test_a_caller_that_goes_away_does_not_disturb_the_round() -> None:
     assert await tasks[1] == 4
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
+
+
+async def test_work_that_is_cancelled_fails_its_round_and_leaves_nobody_else_waiting() -> None:
+    """As a driver does whose connection is closed: it cancels what waits for an answer."""
+    work = Work()
+    work.free.clear()
+
+    async def cut_off(items: Sequence[int]) -> Sequence[int]:
+        results = await work(items)
+        if 1 in items:
+            raise asyncio.CancelledError
+        return results
+
+    batcher = Batcher(cut_off, max_rounds=1)
+    first = asyncio.create_task(batcher.do(1))
+    await work.entered.wait()
+    rest = [asyncio.create_task(batcher.do(number)) for number in (2, 3)]
+    await asyncio.sleep(0)
+    work.free.set()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*rest) == [4, 6]
+        with pytest.raises(Unavailable):
+            await first
+
+
+async def test_work_that_loses_a_result_fails_its_round() -> None:
+    async def lose_one(items: Sequence[int]) -> Sequence[int]:
+        return items[1:]
+
+    batcher = Batcher(lose_one)
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*(batcher.do(number) for number in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [ValueError] * 3
