@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,7 +83,11 @@ class FaultyCollection(Collection):
         return await self._faults.around(lambda: self._collection.replace(document_id, document, version=version))
 
     async def update(self, document_id: str, change: Callable[[Document], Document | None]) -> Stored | None:
-        return await self._faults.around(lambda: self._collection.update(document_id, change))
+        def change_twice(document: Document) -> Document | None:
+            change(deepcopy(document))  # as a store does that finds the document changed meanwhile
+            return change(document)
+
+        return await self._faults.around(lambda: self._collection.update(document_id, change_twice))
 
     async def delete(self, document_id: str, *, version: int | None = None) -> bool:
         return await self._faults.around(lambda: self._collection.delete(document_id, version=version))

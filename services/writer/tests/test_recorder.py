@@ -11,6 +11,7 @@ from hub_model.messages import Message, RunMessage, SyncFinished, Trigger
 from hub_model.records import DataType, Origin
 from hub_model.runs import Run, RunStatus
 from hub_runtime.batching import Batcher
+from hub_storage.repositories.runs import SPEC
 
 STUDENTS, MARKS = DataType.STUDENTS, DataType.MARKS
 
@@ -89,6 +90,16 @@ async def test_an_event_that_comes_twice_within_a_group_counts_once(world) -> No
     assert [news.message_id for news in (*end, *end_again)] == [end[0].message_id] * 2
     assert (await world.run()).counts.fetched == 10
     assert len(await world.log_lines()) == 2
+
+
+async def test_a_group_that_brings_nothing_new_writes_nothing(world) -> None:
+    await world.begin(STUDENTS, MARKS)
+    events = [*written(world, 3), world.failed(MARKS)]
+    await together(world, events)
+    collection = world.store.collection(SPEC)
+    before = await collection.get("r1")
+    assert await together(world, events) == [[]] * 4
+    assert await collection.get("r1") == before
 
 
 BAD = {
@@ -173,11 +184,11 @@ async def test_a_pushed_batch_asks_the_store_for_no_run(world) -> None:
 
 
 async def test_what_is_over_takes_no_memory(world) -> None:
-    def groups() -> int:
+    def batchers() -> int:
         gc.collect()
         return sum(type(each) is Batcher for each in gc.get_objects())
 
     await world.begin(STUDENTS)
-    before = groups()
+    before = batchers()  # services of other tests may have some yet
     await together(world, written(world, 3))
-    assert groups() == before
+    assert batchers() == before
