@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +101,29 @@ async def test_the_latest_receipt_is_the_one_of_what_came_last_from_the_integrat
     assert await repository.latest("c1", "i2") is None
 
 
+async def test_of_many_who_begin_the_next_occurrence_one_does(store: Store, now: datetime) -> None:
+    repository, first = Receipts(store), a_receipt(now)
+    await repository.begin(first)
+    later = now + timedelta(minutes=1)
+    begun = await asyncio.gather(*(repository.begin_next(first, later) for _ in range(10)))
+    following = replace(first, occurrence=1, received_at=later)
+    assert [receipt for receipt, _ in begun] == [following] * 10
+    assert [is_begun for _, is_begun in begun].count(True) == 1
+    assert await repository.begin(first) == await repository.latest("c1", "i1") == following
+    assert len({first.run_id, following.run_id, replace(first, occurrence=2).run_id}) == 3
+
+
+async def test_what_was_sent_back_is_noted_of_the_occurrence_that_was(store: Store, now: datetime) -> None:
+    repository, first = Receipts(store), a_receipt(now)
+    await repository.begin(first)
+    for is_sent_back in (True, True, False, True):
+        await repository.send_back(first, is_sent_back=is_sent_back)
+        assert await repository.begin(first) == replace(first, is_sent_back=is_sent_back)
+    following, _ = await repository.begin_next(first, now)
+    await repository.send_back(first, is_sent_back=True)
+    assert await repository.begin(first) == following == replace(first, occurrence=1)
+
+
 class Vanishing:
     """A collection from which whatever is in the way is removed, right after it was."""
 
@@ -121,6 +145,14 @@ async def test_a_receipt_that_is_removed_while_it_is_looked_at_begins_anew(store
     vanishing: Any = SimpleNamespace(collection=lambda spec: Vanishing(store.collection(spec)))
     assert await Receipts(vanishing).begin(a_receipt(now)) is None
     assert await Receipts(store).begin(a_receipt(now)) == a_receipt(now)
+
+
+async def test_the_next_occurrence_of_a_receipt_that_was_removed_begins_all_the_same(
+    store: Store, now: datetime
+) -> None:
+    begun = await Receipts(store).begin_next(a_receipt(now), now)
+    assert begun == (replace(a_receipt(now), occurrence=1), True)
+    assert await Receipts(store).begin(a_receipt(now)) == begun[0]
 
 
 async def test_a_finished_request_is_answered_again_word_for_word(store: Store, now: datetime) -> None:

@@ -34,7 +34,7 @@ DELIBERATELY_WITHOUT = {
     Rejects: {"add"},
     Audit: {"add"},
     Chains: set(),
-    Receipts: {"begin", "begin_all"},
+    Receipts: {"begin", "begin_all", "begin_next", "send_back"},
     IdempotencyKeys: set(),
 }
 

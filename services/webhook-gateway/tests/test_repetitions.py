@@ -4,10 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from hub_model.errors import QueueFull, Unavailable, Unroutable
+from hub_model.errors import Conflict, InvalidInput, QueueFull, Unavailable, Unroutable
+from hub_model.integrations import WebhookScheme
+from hub_model.records import DataType
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS
+from hub_storage.repositories import SPECS, Logs, Receipts
+from hub_webhook_gateway.endpoints import Endpoint
+from hub_webhook_gateway.intake import Event, Intake
 
 ROW = {"studentId": "CS2101", "date": "2026-07-20", "attendance": "present"}
 TYPED = {"dataType": "attendance", "records": [ROW]}
@@ -143,6 +147,108 @@ async def test_what_may_never_have_been_answered_does_not_overtake_what_came_sin
     assert older.observed_at < newer.observed_at
 
 
+async def test_what_was_sent_back_although_it_was_stored_does_not_overtake_what_came_since(gateway: Any) -> None:
+    integration = await gateway.integration()
+    gateway.broker.fails_after = Unavailable("the connection broke before the confirm")
+    assert (await gateway.push(integration, TYPED)).status_code == 503
+    gateway.broker.fails_after = None
+    (batch,) = gateway.batches()
+    await gateway.written(integration, batch.run_id)
+    gateway.clock.advance(seconds=5)
+    assert (await gateway.push(integration, OTHER)).status_code == 202
+    gateway.clock.advance(seconds=5)
+    await gateway.restart()
+    assert (await gateway.push(integration, TYPED)).status_code == 200
+    assert gateway.batches()[-1] == batch
+    # It was answered now: what it says is true again.
+    await gateway.restart()
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("since", [False, True], ids=["nothing since", "another since"])
+async def test_what_is_true_again_and_was_sent_back_keeps_its_place(gateway: Any, restart: bool, since: bool) -> None:
+    integration = await gateway.integration()
+
+    async def push(body: Any) -> int:
+        status: int = (await gateway.push(integration, body)).status_code
+        for batch in gateway.batches():
+            await gateway.written(integration, batch.run_id)
+        gateway.clock.advance(seconds=5)
+        if restart:
+            await gateway.restart()
+        return status
+
+    assert [await push(body) for body in (TYPED, OTHER)] == [202, 202]
+    gateway.broker.fails_before = Unavailable("down")
+    assert await push(TYPED) == 503
+    gateway.broker.fails_before = None
+    if since:
+        assert await push(OTHER) == 202
+    assert await push(TYPED) == 200
+    batches = sorted(gateway.batches(), key=lambda batch: batch.observed_at)
+    said = [batch.records[0]["attendance"] for batch in batches]
+    assert said == ["present", "absent", "present"] + ["absent"] * since
+
+
+async def test_a_process_that_remembers_the_first_takes_up_what_another_had_begun_again(gateway: Any) -> None:
+    integration, other = await gateway.integration(), await gateway.another()
+    for body in (TYPED, OTHER):
+        answer = await gateway.push(integration, body)
+        await gateway.written(integration, answer.json()["eventId"])
+        gateway.clock.advance(seconds=5)
+    gateway.broker.fails_before = Unavailable("down")
+    assert (await other.push(integration, TYPED)).status_code == 503
+    gateway.broker.fails_before = None
+    assert (await gateway.push(integration, TYPED)).status_code == 200
+    assert [batch.records[0]["attendance"] for batch in gateway.batches()] == ["present", "absent", "present"]
+    times = [batch.observed_at for batch in gateway.batches()]
+    assert times == sorted(set(times))
+
+
+async def test_what_one_process_sent_back_and_another_answered_from_memory_may_be_true_again(gateway: Any) -> None:
+    integration, other = await gateway.integration(), await gateway.another()
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    gateway.broker.fails_before = Unavailable("down")
+    assert (await other.push(integration, TYPED)).status_code == 503
+    gateway.broker.fails_before = None
+    for body, status in ((TYPED, 200), (OTHER, 202), (TYPED, 202)):
+        gateway.clock.advance(seconds=5)
+        assert (await gateway.push(integration, body)).status_code == status
+
+
+async def test_the_ten_minutes_count_from_the_last_event_of_the_body(gateway: Any) -> None:
+    integration = await gateway.integration()
+    seen = []
+    for minutes in (0, 19, 2, 7, 2):
+        gateway.clock.advance(minutes=minutes)
+        seen.append((await gateway.push(integration, TYPED)).status_code)
+        await gateway.restart()
+    assert seen == [202, 202, 200, 200, 202]
+
+
+async def test_what_is_true_again_comes_after_what_a_process_with_a_fast_clock_took(gateway: Any) -> None:
+    integration, other = await gateway.integration(), await gateway.another()
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    gateway.clock.advance(seconds=5)
+    assert (await other.push(integration, OTHER)).status_code == 202
+    gateway.clock.advance(seconds=-3)
+    assert (await gateway.push(integration, TYPED)).status_code == 202
+    times = [batch.observed_at for batch in gateway.batches()]
+    assert times == sorted(set(times))
+
+
+async def test_what_is_true_again_through_two_processes_at_once_is_one_event(gateway: Any) -> None:
+    integration, other = await gateway.integration(), await gateway.another()
+    for body in (TYPED, OTHER):
+        for each in (gateway, other):
+            await each.push(integration, body)
+        gateway.clock.advance(seconds=5)
+    pushes = [each.push(integration, TYPED) for each in (gateway, other) * 10]
+    assert await statuses(*pushes) == [200] * 19 + [202]
+    assert len({batch.message_id for batch in gateway.batches()}) == 3
+
+
 async def test_another_integrations_events_change_nothing_for_this_one(gateway: Any) -> None:
     integration, another = await gateway.integration(), await gateway.integration()
     for sender, body, status in ((integration, TYPED, 202), (another, OTHER, 202), (integration, TYPED, 200)):
@@ -179,7 +285,16 @@ async def test_two_bodies_under_one_id_at_once_store_one(gateway: Any) -> None:
     assert len(gateway.batches()) == 1
 
 
-@pytest.mark.parametrize("error", [Unavailable("down"), QueueFull("full"), Unroutable("no queue")])
+BROKER_ERRORS = [
+    Unavailable("down"),
+    QueueFull("full"),
+    Unroutable("no queue"),
+    Conflict("another version declared it", code="topology_differs"),
+    InvalidInput("the broker's user may not write there", code="broker_refused"),
+]
+
+
+@pytest.mark.parametrize("error", BROKER_ERRORS, ids=lambda error: error.code)
 @pytest.mark.parametrize("restart", [False, True])
 async def test_an_event_the_broker_did_not_take_is_taken_when_it_is_sent_again(
     gateway: Any, error: Any, restart: bool
@@ -237,3 +352,16 @@ async def test_a_burst_of_different_events_is_stored_whole(gateway: Any) -> None
     bodies = [{"dataType": "attendance", "records": [{"n": number}]} for number in range(200)]
     assert await statuses(*(gateway.push(integration, body) for body in bodies)) == [202] * 200
     assert sorted(batch.records[0]["n"] for batch in gateway.batches()) == list(range(200))
+
+
+async def test_an_event_under_way_is_remembered_however_many_come_meanwhile(gateway: Any) -> None:
+    intake = Intake(Receipts(gateway.store), Logs(gateway.store), gateway.broker, max_remembered=2)
+    now, attendance = gateway.clock(), DataType.ATTENDANCE
+    endpoint = Endpoint("i1", "c1", WebhookScheme.LEGACY, "s", None, now, frozenset([attendance]), attendance)
+    events = [Event(f"evt-{number % 6}", b"%d" % number, attendance, [[ROW]]) for number in (0, 1, 2, 3, 4, 5, 0, 6)]
+    *taken, refused = await asyncio.gather(
+        *(intake.take(endpoint, event, now) for event in events), return_exceptions=True
+    )
+    assert [each.is_duplicate for each in taken] == [False] * 6 + [True]
+    assert isinstance(refused, Conflict)
+    assert len(gateway.batches()) == 6

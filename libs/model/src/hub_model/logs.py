@@ -10,6 +10,7 @@ from pydantic import Field
 from hub_model.base import Instant, Value
 from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
+from hub_model.ids import derived_id
 from hub_model.records import DataType
 
 # The event of the line that the writer adds for every pushed batch it has stored.
@@ -72,8 +73,9 @@ class AuditEntry(Value):
 class WebhookReceipt:
     """That an event was seen, and when first: ``fingerprint`` is the SHA-256 of its body.
 
-    It says nothing of the event's messages: they may never have been confirmed. Neither frozen nor validated: there
-    is one for every event.
+    ``occurrence``: how often the same has been a new event since; the receipt is the last one's. ``is_sent_back``:
+    its messages could not be published, and its sender was told to send it again. Otherwise it says nothing of the
+    event's messages: they may never have been confirmed. Neither frozen nor validated: there is one for every event.
     """
 
     id: str
@@ -81,3 +83,10 @@ class WebhookReceipt:
     integration_id: str
     fingerprint: str
     received_at: datetime
+    occurrence: int = 0
+    is_sent_back: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """Under which the batches of this occurrence are found."""
+        return derived_id(self.id, "again", self.occurrence) if self.occurrence else self.id
