@@ -10,6 +10,7 @@ sentence below.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 Document = dict[str, Any]
@@ -26,14 +27,14 @@ class Index:
     unique: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CollectionSpec:
     """A collection's name and indexes. Only indexed fields may be filtered or sorted by."""
 
     name: str
     indexes: tuple[Index, ...] = ()
 
-    @property
+    @cached_property
     def fields(self) -> frozenset[str]:
         return frozenset(field for index in self.indexes for field in index.fields)
 

@@ -76,12 +76,19 @@ def check_declared(spec: CollectionSpec, field: str) -> None:
 def check_indexed(spec: CollectionSpec, document: Document) -> None:
     """Raises InvalidInput for a document that holds a list or an object in an indexed field."""
     for field in spec.fields:
-        value: Any = document
-        for part in field.split("."):
-            if isinstance(value, list | tuple):
-                raise InvalidInput(f"{field!r} of {spec.name!r} is indexed, so no list can be on the way to it")
-            value = value.get(part, _MISSING) if isinstance(value, dict) else _MISSING
+        value = _at(spec, document, field) if "." in field else document.get(field, _MISSING)
+        if type(value) is str and value.isascii():
+            continue  # as nearly every value is
         check_scalar(value, f"the indexed field {field!r} of {spec.name!r}")
+
+
+def _at(spec: CollectionSpec, document: Document, field: str) -> Any:
+    value: Any = document
+    for part in field.split("."):
+        if isinstance(value, list | tuple):
+            raise InvalidInput(f"{field!r} of {spec.name!r} is indexed, so no list can be on the way to it")
+        value = value.get(part, _MISSING) if isinstance(value, dict) else _MISSING
+    return value
 
 
 def check_record_field(field: str, value: object) -> None:
