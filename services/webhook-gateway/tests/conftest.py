@@ -1,5 +1,6 @@
 """The service over the real SQLite adapters, reached through HTTP without a network."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -58,6 +59,8 @@ class UnreliableBroker(Broker):
         self._broker = broker
         self.fails_before: HubError | None = None
         self.fails_after: HubError | None = None
+        self.confirms = asyncio.Event()
+        self.confirms.set()
         self.published: list[Envelope] = []
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
@@ -65,6 +68,7 @@ class UnreliableBroker(Broker):
             raise self.fails_before
         await self._broker.publish(envelopes)
         self.published += envelopes
+        await self.confirms.wait()
         if self.fails_after is not None:
             raise self.fails_after
 

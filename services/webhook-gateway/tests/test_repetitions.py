@@ -285,6 +285,17 @@ async def test_two_bodies_under_one_id_at_once_store_one(gateway: Any) -> None:
     assert len(gateway.batches()) == 1
 
 
+async def test_nobody_is_answered_before_the_broker_has_confirmed(gateway: Any) -> None:
+    integration = await gateway.integration()
+    gateway.broker.confirms.clear()
+    pushes = [asyncio.create_task(gateway.push(integration, TYPED)) for _ in range(3)]
+    answered, _ = await asyncio.wait(pushes, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+    assert not answered
+    assert gateway.broker.published
+    gateway.broker.confirms.set()
+    assert await statuses(*pushes) == [200, 200, 202]
+
+
 BROKER_ERRORS = [
     Unavailable("down"),
     QueueFull("full"),
