@@ -8,6 +8,7 @@ the exit code is 0 when there are none.
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,9 @@ _PAUSES_S = (1.0, 4.0)
 
 async def chaos(folder: Path, *, seconds: float, seed: int, rabbit: RabbitNode, mongo: SecantusServer) -> list[str]:
     """Break things for so long and let them settle; what is wrong then."""
+    if task := asyncio.current_task():
+        # As with Ctrl-C: whatever was started here ends with it.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     rng = random.Random(seed)
     history = History(folder / "history.jsonl")
     history.note("begin", seconds=seconds, seed=seed)
