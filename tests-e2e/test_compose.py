@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hub_runtime.settings import RuntimeSettings
 
 ROOT = Path(__file__).parents[1]
 SERVICES = {"config-api", "scheduler", "fetcher", "transformer", "writer", "webhook-gateway"}
@@ -33,6 +35,24 @@ def test_each_service_gets_the_secrets_it_reads_and_no_others() -> None:
     assert {value.removeprefix("/run/secrets/") for value in named} == both.union(*own.values())
 
 
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_whatever_a_service_can_be_told_is_handed_to_it(name: str) -> None:
+    """Except what this file decides: where it listens, where its secrets lie, how long it has to stop."""
+    module = import_module(f"hub_{name.replace('-', '_')}.settings")
+    [settings] = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, RuntimeSettings) and value.__module__ == module.__name__
+    ]
+    decided = {"broker_url", "store_url", "http_host", "http_port", "shutdown_grace_s", "token_secret"}
+    expected = {
+        f"HUB_{field.upper()}"
+        for field in settings.model_fields.keys() - decided
+        if not re.search("_keys(_file)?$", field)
+    }
+    assert expected <= CONTAINERS[name]["environment"].keys()
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_no_container_may_do_more_than_it_must(name: str) -> None:
     container = CONTAINERS[name]
@@ -51,8 +71,6 @@ def test_only_the_fetcher_reaches_the_outside_and_the_store_nobody_but_the_hub()
 
 
 def test_work_in_flight_has_time_to_finish_before_a_container_is_killed() -> None:
-    from hub_runtime.settings import RuntimeSettings
-
     grace_s = RuntimeSettings.model_fields["shutdown_grace_s"].default
     assert all(int(CONTAINERS[name]["stop_grace_period"].rstrip("s")) > grace_s for name in SERVICES)
 
