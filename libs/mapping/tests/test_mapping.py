@@ -1,6 +1,8 @@
 """Raw records in, canonical records and rejects out."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
 from hub_mapping import CompiledMapping, MappedBatch, compile_mapping
@@ -480,6 +482,34 @@ def test_of_partial_records_of_one_key_the_one_with_the_later_time_is_the_later(
     )
     assert batch.records[0]["data"] == {"studentId": "7", "name": "A", "phone": "99", "section": "B"}
     assert batch.records[0]["version"].startswith("2024-01-02T09:00:02")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_of_partial_records_of_one_key_each_field_is_the_latest_in_whatever_order_they_stand(
+    order: Sequence[int],
+) -> None:
+    mapping = compiled(DataType.STUDENTS, rules=[*RULES, {"to": "sourceUpdatedAt", "from": "at"}])
+    parts = [
+        {"roll": "7", "name": "first", "sec": "A", "mobile": "99", "at": "2024-01-02T09:00:01Z"},
+        {"roll": "7", "name": "second", "sec": "B", "at": "2024-01-02T09:00:02Z"},
+        {"roll": "7", "name": "third", "at": "2024-01-02T09:00:03Z"},
+    ]
+    batch = mapping.map_batch([parts[place] for place in order], observed_at=OBSERVED, is_partial=True)
+    assert batch.duplicates == 2
+    assert batch.records[0]["data"] == {"studentId": "7", "name": "third", "section": "B", "phone": "99"}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_a_partial_record_said_before_a_delete_is_not_joined_with_what_came_after(order: Sequence[int]) -> None:
+    rules = [*RULES, {"to": "sourceUpdatedAt", "from": "at"}]
+    mapping = compiled(DataType.STUDENTS, rules=rules, deleted="gone")
+    parts = [
+        {"roll": "7", "name": "first", "sec": "A", "at": "2024-01-02T09:00:01Z"},
+        {"roll": "7", "name": "second", "gone": True, "at": "2024-01-02T09:00:02Z"},
+        {"roll": "7", "name": "third", "at": "2024-01-02T09:00:03Z"},
+    ]
+    batch = mapping.map_batch([parts[place] for place in order], observed_at=OBSERVED, is_partial=True)
+    assert batch.records[0]["data"] == {"studentId": "7", "name": "third"}
 
 
 def test_a_partial_record_and_a_delete_of_it_are_not_joined() -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -78,6 +80,7 @@ class CompiledMapping:
         """
         observed = format_datetime(observed_at)
         kept: dict[str, Canonical] = {}
+        parts: dict[str, list[Canonical]] = {}
         rejects: list[Reject] = []
         for index, raw in enumerate(records):
             issues: list[Issue] = []
@@ -85,12 +88,13 @@ class CompiledMapping:
             if mapped is None:
                 rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
                 continue
-            rival = kept.get(mapped["key"])
-            if rival is None:
-                kept[mapped["key"]] = mapped
-                continue
-            older, newer = (rival, mapped) if mapped["version"] >= rival["version"] else (mapped, rival)
-            kept[mapped["key"]] = _laid_over(older, newer) if is_partial else newer
+            key = mapped["key"]
+            rival = kept.get(key)
+            if rival is not None and is_partial:
+                parts.setdefault(key, [rival]).append(mapped)
+            elif rival is None or mapped["version"] >= rival["version"]:
+                kept[key] = mapped
+        kept |= {key: _joined(of_one) for key, of_one in parts.items()}
         duplicates = len(records) - len(rejects) - len(kept)
         return MappedBatch(list(kept.values()), rejects, duplicates, skipped=0)
 
@@ -149,8 +153,17 @@ class CompiledMapping:
         return f"Has no value: the source has no field {name}. Map {name} to the field that holds it."
 
 
+def _joined(parts: list[Canonical]) -> Canonical:
+    """Partial records of one key as one, under the latest of their times: a record has only one.
+
+    In the order of their times, for once joined nobody can tell which field is how old. Of equal ones the last is the
+    latest.
+    """
+    return reduce(_laid_over, sorted(parts, key=itemgetter("version")))
+
+
 def _laid_over(older: Canonical, newer: Canonical) -> Canonical:
-    """Two partial records of one key as one. A delete speaks of the whole record, so the newer stands as it is."""
+    """Two of them as one. A delete speaks of the whole record, so the newer stands as it is."""
     if "deleted" in older or "deleted" in newer:
         return newer
     data = {**older["data"], **newer["data"]}
