@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from hub_model import runs
-from hub_model.errors import BackendUnavailable, ErrorClass
+from hub_model.errors import BackendUnavailable, ErrorClass, QueueFull
 from hub_model.messages import SyncFailed, SyncFinished, Trigger
 from hub_model.records import DataType
 from hub_model.runs import RunStatus
@@ -205,6 +205,21 @@ async def test_a_failure_that_cannot_be_published_is_an_outage_of_the_broker(wor
         await tick_for(world, minutes=2)
     await tick_for(world, minutes=29)
     assert not world.others()
+
+
+async def test_a_full_queue_of_another_run_does_not_excuse_one_that_stands_still(world, claimed) -> None:
+    """What a broker that can be reached refuses says nothing about whether others could move."""
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=20)
+    queued = world.integration(2, due_s=None, active_run_id="r2", active_since=world.now)
+    await world.add(queued)
+    await world.add_run(queued, "r2")
+    world.broker.answers_pings = True
+    world.broker.error = QueueFull("fetcher.syncs is full")
+    await tick_for(world, minutes=5)
+    world.broker.error = None
+    await tick_for(world, minutes=6)
+    assert [failed.run_id for failed in world.others()] == ["r1"]
 
 
 async def test_a_scheduler_that_was_stopped_for_long_judges_no_run_by_what_it_did_not_see(world, claimed) -> None:

@@ -10,7 +10,7 @@ from hub_messaging.clock import utc_now
 from hub_messaging.opening import open_broker
 from hub_messaging.publisher import Publisher
 from hub_messaging.topology import declared
-from hub_model.errors import TransientError
+from hub_model.errors import Unavailable
 from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.redaction import Redactor
@@ -88,7 +88,7 @@ def build_tick(
             await start_due(backend, now)
             await due_times.check_page(now)
             await recovery.mend(now)
-        except TransientError:
+        except Unavailable:
             recovery.lose_sight()
             raise
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
-from hub_model.errors import ErrorClass, TransientError
+from hub_model.errors import ErrorClass, Unavailable
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
 from hub_model.logs import LogEntry, LogLevel
@@ -67,7 +67,7 @@ class Recovery:
             errors = await for_each(
                 page, lambda integration: self._look_at(integration, now), failed="run.repair_failed"
             )
-            if any(isinstance(error, TransientError) for error in errors):
+            if any(isinstance(error, Unavailable) for error in errors):
                 self.lose_sight()
             if len(page) < PAGE:
                 break
