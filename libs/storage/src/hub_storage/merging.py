@@ -97,7 +97,8 @@ class _Change(NamedTuple):
     """What a write does to an entry that is not newer as a whole, and the ``values`` to set.
 
     ``is_due``: anything it says is not older than what is known. ``is_repetition``: it says what the integration said
-    last, so nothing is to be set: another one may have set a field since. ``is_told``: its hash now tells that.
+    last, so nothing is to be set: another one may have set a field, or deleted the record, since. ``is_told``: its hash
+    now tells that.
     """
 
     versions: Versions
@@ -136,16 +137,16 @@ class Rules:
             outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
             entry, _, _ = self._effect(write, stamp, None)
             return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
-        entry, values, is_due = self._effect(write, stamp, row.sources.get(integration_id))
+        entry, values, told = self._effect(write, stamp, row.sources.get(integration_id))
         data = to_value(row.data)
         data.update(values)
-        outcome = _outcome(write, row, data) if is_due else Outcome.STALE
+        outcome = told or _outcome(write, row, data)
         return Decision(
             write.key,
             outcome,
             data,
             {**row.sources, integration_id: entry},
-            write.deleted if is_due else row.deleted,
+            row.deleted if told else write.deleted,
             row.created_at,
             row.updated_at if outcome in _AT_REST else max(row.updated_at, at),
         )
@@ -175,20 +176,24 @@ class Rules:
         moves = change.versions != before if self._is_partial else base is None or self._moves(base, stamp)
         return Outcome.UNCHANGED if change.is_repetition and not moves else None
 
-    def _effect(self, write: RecordWrite, stamp: Stamp, known: Entry | None) -> tuple[Entry, Mapping[str, Any], bool]:
-        """The new entry, what is to be set, and whether the write is due at all."""
+    def _effect(
+        self, write: RecordWrite, stamp: Stamp, known: Entry | None
+    ) -> tuple[Entry, Mapping[str, Any], Outcome | None]:
+        """The new entry, what is to be set, and the outcome if only the entry is new."""
         if not self._is_partial and (known is None or len(known) == _PLAIN):
             # Nearly every write, so it is the quick one.
             is_same = known is not None and _is_same(write, known)
             entry = self._entry(write, write.content_hash, stamp, write.deleted)
-            return entry, {} if is_same or write.deleted else write.data, True
+            return entry, {} if is_same or write.deleted else write.data, Outcome.UNCHANGED if is_same else None
         change = self._change(write, stamp, known)
         base = change.versions.base
         content_hash = write.content_hash if change.is_told else ""
         entry = self._entry(write, content_hash, base or (None, 0), write.deleted and change.is_due)
         if change.versions.fields or base is None:
             entry.append([[*stamp, names] for stamp, names in change.versions.groups()])
-        return entry, change.values, change.is_due
+        if not change.is_due:
+            return entry, change.values, Outcome.STALE
+        return entry, change.values, Outcome.UNCHANGED if change.is_repetition else None
 
     def _entry(self, write: RecordWrite, content_hash: str, base: tuple[int | None, int], deleted: bool) -> Entry:
         version, lag = base
