@@ -201,6 +201,25 @@ async def test_a_sync_whose_answer_nobody_knows_is_answered_with_its_run(
     assert len((await hub.get(path.replace("sync", "runs")))["items"]) == 1
 
 
+async def test_a_sync_that_is_asked_for_again_leaves_the_pause_that_its_run_has_ended_in(
+    hub: Any, process: Process
+) -> None:
+    integration_id = (await hub.create())["id"]
+    path = f"/api/integrations/{integration_id}/sync"
+    process.fails("idempotency_keys", "finish", BackendUnavailable("away"), after=False)
+    assert (await hub.call("POST", path, headers=KEY)).status_code == 503
+    process.lives()
+    [run] = (await hub.get(path.replace("sync", "runs")))["items"]
+    runs = hub.service.app.state.backend.runs
+    over = await runs.change(hub.college_id, run["id"], lambda run: cancel(run, hub.clock()))
+    await end_run(hub.integrations, over, hub.clock())
+    await hub.integrations.change(hub.college_id, integration_id, lambda found: found.with_sync(paused=True))
+    hub.clock.advance(seconds=31)
+    again = await hub.call("POST", path, headers=KEY)
+    assert (again.status_code, again.json()["runId"]) == (202, run["id"])
+    assert (await hub.integrations.get(hub.college_id, integration_id)).sync.paused
+
+
 async def test_a_request_with_a_key_ends_before_its_key_counts_as_abandoned(hub: Any, process: Process) -> None:
     async def hang(*_: Any) -> None:
         await asyncio.Event().wait()

@@ -27,10 +27,16 @@ class StartedSync:
 async def begin_sync(backend: Backend, integration: Integration, *, trigger: Trigger, request_id: str) -> StartedSync:
     """Begin a run, or join the one that is active. Attempts with one ``request_id`` begin one run.
 
-    Once the run is stored it will start: if the broker cannot take the request now, the scheduler repeats it.
+    A new one ends a pause. Once the run is stored it will start: if the broker cannot take the request now, the
+    scheduler repeats it.
     """
     now = backend.clock()
     run_id = derived_id(integration.id, trigger, request_id)
+    # Where an earlier attempt has begun the run, the pause is how that run ended.
+    if integration.sync.paused and await backend.runs.find(integration.college_id, run_id) is None:
+        integration = await backend.integrations.change(
+            integration.college_id, integration.id, lambda current: current.with_sync(paused=False)
+        )
     run, is_unannounced = await begin_run(
         backend.integrations,
         backend.runs,

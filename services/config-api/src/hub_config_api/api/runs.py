@@ -142,10 +142,6 @@ async def list_rejects(
 async def _sync(backend: Backend, caller: Caller, integration_id: str, request_id: str) -> Reply:
     integration = await backend.integrations.get(caller.college_id, integration_id)
     await record_change(backend, caller, action="syncIntegration", target=integration.id, changes={})
-    if integration.sync.paused:
-        integration = await backend.integrations.change(
-            caller.college_id, integration.id, lambda current: current.with_sync(paused=False)
-        )
     started = await begin_sync(backend, integration, trigger=Trigger.MANUAL, request_id=request_id)
     view = SyncView(run_id=started.run.id, status=started.run.status, coalesced=started.coalesced)
     location = f"/api/integrations/{integration.id}/runs/{started.run.id}"
