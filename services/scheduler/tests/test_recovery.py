@@ -207,6 +207,19 @@ async def test_a_failure_that_cannot_be_published_is_an_outage_of_the_broker(wor
     assert not world.others()
 
 
+@pytest.mark.parametrize("due_s", [0, 400 * 24 * 3600], ids=["due", "wrongly due"])
+async def test_a_store_that_answers_and_takes_no_writes_is_away(world, claimed, due_s) -> None:
+    """Such as a replica set without a majority: whoever would move the run cannot."""
+    await world.add_run(claimed, "r1", status=RunStatus.RUNNING)
+    await tick_for(world, minutes=20)
+    await world.add(world.integration(2, due_s=due_s))
+    world.scheduler.watch.answers_reads = True
+    with Away(world, "store"):
+        await tick_for(world, minutes=15)
+    await tick_for(world, minutes=20)
+    assert not world.others()
+
+
 async def test_a_full_queue_of_another_run_does_not_excuse_one_that_stands_still(world, claimed) -> None:
     """What a broker that can be reached refuses says nothing about whether others could move."""
     await world.add_run(claimed, "r1", status=RunStatus.RUNNING)

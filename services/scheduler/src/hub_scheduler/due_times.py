@@ -4,6 +4,7 @@ One page per tick is looked over, the furthest times first, so that a large erro
 soon, and a tick costs the same however many integrations there are.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,14 +25,18 @@ class DueTimes:
         self._backend = backend
         self._last: Integration | None = None
 
-    async def check_page(self, now: datetime) -> None:
-        """Mend the due times of the next page; after the last page, begin again with the furthest."""
+    async def check_page(self, now: datetime) -> Sequence[Exception]:
+        """Mend the due times of the next page; after the last page, begin again with the furthest. Returns what
+        failed."""
         # Nearer than the shortest interval, every time is possible.
         horizon = now + timedelta(minutes=MIN_SYNC_INTERVAL_MINUTES)
         page = await self._backend.integrations.scheduled_anywhere(horizon, PAGE, behind=self._last)
         wrong = [integration for integration in page if mended(integration, now) is not None]
-        await for_each(wrong, lambda integration: self._mend(integration, now), failed="due_time.repair_failed")
+        errors = await for_each(
+            wrong, lambda integration: self._mend(integration, now), failed="due_time.repair_failed"
+        )
         self._last = page[-1] if len(page) == PAGE else None
+        return errors
 
     async def _mend(self, integration: Integration, now: datetime) -> None:
         await self._backend.integrations.change(

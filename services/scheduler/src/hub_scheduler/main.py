@@ -85,11 +85,11 @@ def build_tick(
 
     async def tick(now: datetime) -> None:
         try:
-            await start_due(backend, now)
-            await due_times.check_page(now)
+            recovery.learn_of(await start_due(backend, now))
+            recovery.learn_of(await due_times.check_page(now))
             await recovery.mend(now)
-        except Unavailable:
-            recovery.lose_sight()
+        except Unavailable as error:
+            recovery.learn_of([error])
             raise
 
     return tick

@@ -1,6 +1,6 @@
 """Mending what a crash or a lost message left half done: every repair is one that may be made twice."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -48,9 +48,10 @@ class Recovery:
         self._looked_at_s = monotonic()
         self._lost_sight = False
 
-    def lose_sight(self) -> None:
-        """The store or the broker failed: what stands still now may do so because of that."""
-        self._lost_sight = True
+    def learn_of(self, errors: Iterable[Exception]) -> None:
+        """If the store or the broker failed, what stands still now may do so because of that."""
+        if any(isinstance(error, Unavailable) for error in errors):
+            self._lost_sight = True
 
     async def mend(self, now: datetime) -> None:
         """Look at every such integration once."""
@@ -67,8 +68,7 @@ class Recovery:
             errors = await for_each(
                 page, lambda integration: self._look_at(integration, now), failed="run.repair_failed"
             )
-            if any(isinstance(error, Unavailable) for error in errors):
-                self.lose_sight()
+            self.learn_of(errors)
             if len(page) < PAGE:
                 break
         self._sightings.forget_others(active_ids)

@@ -1,5 +1,6 @@
 """Starting what is due. Any number of schedulers may do so on one store: the claim is atomic, the run's id derived."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -19,12 +20,13 @@ log = structlog.get_logger(__name__)
 PAGE = 100
 
 
-async def start_due(backend: Backend, now: datetime) -> None:
+async def start_due(backend: Backend, now: datetime) -> Sequence[Exception]:
     """Start a run for every integration that is due, however long it has been: one, for the slot it was due for.
 
-    When the store or the broker falters, the rest stays due and waits for the next tick.
+    When the store or the broker falters, the rest stays due and waits for the next tick. Returns what failed.
     """
     seen: set[str] = set()
+    failed: list[Exception] = []
     while True:
         due = await backend.integrations.due_anywhere(now, PAGE)
         fresh = [integration for integration in due if integration.id not in seen]
@@ -32,8 +34,9 @@ async def start_due(backend: Backend, now: datetime) -> None:
         errors = await for_each(
             fresh, lambda integration: _start(backend, integration, now), failed="run.handover_failed"
         )
+        failed += errors
         if len(due) < PAGE or not fresh or any(isinstance(error, TransientError) for error in errors):
-            return
+            return failed
 
 
 async def _start(backend: Backend, integration: Integration, now: datetime) -> None:
