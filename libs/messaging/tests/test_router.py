@@ -316,6 +316,17 @@ async def test_a_message_of_an_unknown_type_fails_the_run_that_it_names(broker: 
     assert (failure.run_id, failure.data_type, failure.code) == ("r", None, "unknown_message_type")
 
 
+async def test_a_message_by_a_binding_that_an_older_version_left_fails_no_run(broker: Any) -> None:
+    """Brokers keep bindings; whoever is meant by the message has it in a queue of their own."""
+    await broker.declare(FAILURES)
+    await broker.declare(Subscription("unread", ("sync.requested",)))
+    batches = Batches(broker)
+    await batches.give_up(encode(SYNC))
+    assert not failures_in(broker)
+    assert [letter.reason.partition(":")[0] for letter in await broker.dead_letters.newest()] == ["unexpected_message"]
+    assert batches.router.counts() == {"messages_undecodable": 1}
+
+
 async def test_a_message_that_cannot_be_decoded_is_not_given_up_before_its_run_has_been_told(broker: Any) -> None:
     await broker.declare(FAILURES)
     broker.errors["sync.failed"] = [Unavailable("down")]

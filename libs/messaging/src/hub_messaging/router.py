@@ -37,6 +37,12 @@ class _Route:
     step: Step
 
 
+class _Misdirected(InvalidInput):
+    """A message that can be read, and that this queue has no handler for."""
+
+    code = "unexpected_message"
+
+
 class Router:
     """The handlers of one service and the queues they serve."""
 
@@ -114,14 +120,18 @@ class Router:
         await _settle(delivery, outcome)
 
     async def _give_up_unread(self, subscription: Subscription, delivery: Delivery, error: PermanentError) -> Outcome:
-        """Tell the run, where the message still says whose it was: otherwise it would only be seen to stand still."""
+        """Tell the run, where the message still says whose it was: otherwise it would only be seen to stand still.
+
+        Not of a message that is meant for somebody else: brokers keep bindings that an older version of the hub made.
+        """
         envelope = delivery.envelope
         remains = remains_of(envelope)
         ids = {} if remains is None else {"college_id": remains.college_id, "run_id": remains.run_id}
         log_failure(log, "delivery.undecodable", error, queue=subscription.queue, **ids)
         unread = GiveUp(f"{error.code}: {error}", PermanentError(str(error), code=error.code, public=_NOT_UNDERSTOOD))
         # Two versions that cannot read each other's SyncFailed would tell each other of it for ever.
-        if remains is not None and subscription.durable and envelope.routing_key != SyncFailed.name:
+        is_to_tell = subscription.durable and envelope.routing_key != SyncFailed.name
+        if remains is not None and is_to_tell and not isinstance(error, _Misdirected):
             told = await tell_run(self._publisher, remains, unread, stage=self._service, now=self._clock())
             if isinstance(told, TryAgain):
                 return told
@@ -131,7 +141,7 @@ class Router:
     def _read(self, route: _Route, delivery: Delivery) -> Received:
         message = message_of(delivery.envelope)
         if type(message) not in route.handlers:
-            raise InvalidInput(f"no handler for {message.name} on this queue", code="unexpected_message")
+            raise _Misdirected(f"no handler for {message.name} on this queue")
         now = self._clock()
         return Received(
             delivery=delivery,
