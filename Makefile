@@ -55,7 +55,7 @@ demo-compose: setup $(ORDINARY) ## the demo against the separate services: check
 test-compose: setup $(ORDINARY) ## the end-to-end tests against the separate services in containers
 	@$(DEMO) up $(BUILD) --detach $(WAIT)
 	@HUB_E2E_TARGETS=compose HUB_E2E_URL=http://127.0.0.1:8000 HUB_E2E_WEBHOOKS_URL=http://127.0.0.1:8001 \
-	  HUB_E2E_COLLEGE_HOST=10.213.77.1 HUB_E2E_TOKEN_SECRET=.hub/keys/token-secret \
+	  HUB_E2E_COLLEGE_HOST=10.213.77.1 HUB_E2E_TOKEN_SECRET=.hub/keys/token-secret HUB_E2E_STAND_IN=$(STAND_IN) \
 	  HUB_E2E_LOG="$(COMPOSE) $(FILES) logs --no-color $(if $(WAIT),--no-log-prefix) $(SERVICES)" \
 	  $(BIN)/python -m pytest tests-e2e --ignore=tests-e2e/test_compose.py -k compose $(ARGS)
 
