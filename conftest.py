@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+# Before anything imports them: a test that inherits from these tells what differed.
+pytest.register_assert_rewrite("hub_messaging.testing", "hub_storage.testing")
+
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:

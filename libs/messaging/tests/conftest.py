@@ -16,8 +16,6 @@ from hub_sqlite import SqliteDatabase
 if TYPE_CHECKING:
     from hub_messaging.testing.rabbitmq_node import RabbitNode
 
-pytest.register_assert_rewrite("hub_messaging.testing")
-
 
 class TroubledDatabase(SqliteDatabase):
     """Counts its writes, and refuses them while ``is_failing``."""

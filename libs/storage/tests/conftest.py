@@ -14,12 +14,9 @@ from hub_storage.collection import CollectionSpec
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS
 from hub_storage.store import Store
+from hub_storage.testing import StoreFactory
+from hub_storage.testing.secantus import SecantusServer, require_secantus
 from pymongo import AsyncMongoClient
-
-pytest.register_assert_rewrite("hub_storage.testing")
-
-from hub_storage.testing import StoreFactory  # noqa: E402 - its asserts are rewritten first
-from hub_storage.testing.secantus import SecantusServer, require_secantus  # noqa: E402 - after asserts are rewritten
 
 NOW = datetime(2026, 7, 20, 9, 30, 0, 123_456, tzinfo=UTC)
 

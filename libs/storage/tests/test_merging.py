@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from hub_model.records import DataType, Outcome, RecordWrite, StoredRecord
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import Entry, Rules, StoredRow, described, instant
+from hub_storage.merging import Entry, Rules, StoredRow, described
 from hub_storage.records import MergeBatch
 from hub_storage.testing.record_versions import (
     KEY,
@@ -15,7 +15,7 @@ from hub_storage.testing.record_versions import (
     histories,
     histories_without_deletes,
 )
-from hub_storage.versions import MAX_GROUPS, Stamp, Versions, is_newer
+from hub_storage.versions import MAX_GROUPS, Stamp, Versions, instant, is_newer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -18,7 +18,7 @@ either case: pushes are few, and each of them may be delivered late.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from hub_model.records import Outcome, RecordWrite
 
 from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
-from hub_storage.versions import Stamp, Versions, is_newer
+from hub_storage.versions import Stamp, Versions, instant, is_newer, micros
 
 Entry = list[Any]
 
@@ -48,9 +48,6 @@ REMEMBERED_FOR = timedelta(days=7)
 _PLAIN = 7
 # What these leave as it was; neither moves a record's time.
 _AT_REST = (Outcome.UNCHANGED, Outcome.STALE)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +72,6 @@ class Decision:
     deleted: bool
     created_at: int
     updated_at: int
-
-
-def micros(moment: datetime) -> int:
-    """An instant as microseconds since 1970, exactly."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def instant(microseconds: int) -> datetime:
-    """The inverse of :func:`micros`."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def content_of(writes: Iterable[RecordWrite]) -> bytes:

@@ -5,6 +5,7 @@ lag: the version is that time itself, one of our own, for want of one from the s
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
 Stamp = tuple[int, int]
@@ -12,6 +13,19 @@ Group = tuple[Stamp, Sequence[str]]
 
 # Beyond that many the two oldest become one under the later stamp, which keeps more out and lets nothing older in.
 MAX_GROUPS = 32
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """An instant as microseconds since 1970, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def instant(microseconds: int) -> datetime:
+    """The inverse of :func:`micros`."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def is_newer(one: Stamp, other: Stamp) -> bool:

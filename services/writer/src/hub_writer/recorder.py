@@ -50,7 +50,7 @@ class Recorder:
     async def _record_alone(self, event: ProgressEvent) -> Recorded | Exception:
         try:
             [recorded] = await self._write([event])
-        except Exception as error:  # noqa: BLE001 - raised to whoever brought the event
+        except Exception as error:  # noqa: BLE001 - handed to `record`, which raises it to whoever brought this event
             return error
         return recorded
 

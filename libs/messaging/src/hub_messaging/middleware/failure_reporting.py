@@ -49,7 +49,7 @@ async def tell_run(
         await publisher.publish(failure_of(message, stage=stage, error=outcome.error, now=now))
     except PermanentError as error:
         log_failure(log, "delivery.failure_unreportable", error)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the message must not be given up yet
+    except Exception as error:  # noqa: BLE001 - whatever kept the run from being told, the message stays and is tried again
         log_failure(log, "delivery.failure_not_reported", error)
         return TryAgain(_PAUSE_S, error)
     return outcome

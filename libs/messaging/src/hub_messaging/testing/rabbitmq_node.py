@@ -36,7 +36,7 @@ class RabbitNode:
         self._server: subprocess.Popen[bytes] | None = None
         self._env = self._prepare()
 
-    def url(self, vhost: str = "%2F", *, user: str = "guest", password: str = "guest", port: int = 0) -> str:  # noqa: S107 - the default account
+    def url(self, vhost: str = "%2F", *, user: str = "guest", password: str = "guest", port: int = 0) -> str:  # noqa: S107 - RabbitMQ's own
         """As the administrator, unless told otherwise; ``port`` is that of a proxy in between."""
         return f"amqp://{user}:{password}@127.0.0.1:{port or self.port}/{vhost}"
 
@@ -61,7 +61,7 @@ class RabbitNode:
     def start(self) -> None:
         """Return when the node accepts connections."""
         with (self._directory / "stdout").open("ab") as output:
-            self._server = subprocess.Popen(  # noqa: S603 - fixed programs
+            self._server = subprocess.Popen(  # noqa: S603 - RabbitMQ's own programs
                 [self._binaries / "rabbitmq-server"],
                 env=self._env,
                 stdout=output,
@@ -96,7 +96,7 @@ class RabbitNode:
     def ctl(self, *args: str) -> str:
         """What ``rabbitmqctl`` answers."""
         command = [str(self._binaries / "rabbitmqctl"), "--quiet", "--node", self._name, *args]
-        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - fixed programs
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - RabbitMQ's own programs
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {args[0]}: {done.stdout}{done.stderr}")
         return done.stdout
@@ -104,7 +104,7 @@ class RabbitNode:
     def open_epmd(self) -> None:
         """The node's own name server, in the foreground, so that it ends with the tests."""
         epmd = shutil.which("epmd") or "epmd"
-        self._epmd = subprocess.Popen([epmd, "-address", "127.0.0.1"], env=self._env)  # noqa: S603 - fixed programs
+        self._epmd = subprocess.Popen([epmd, "-address", "127.0.0.1"], env=self._env)  # noqa: S603 - RabbitMQ's own programs
 
     def close(self) -> None:
         self.kill()

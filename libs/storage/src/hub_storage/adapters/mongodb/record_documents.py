@@ -22,9 +22,10 @@ from hub_storage.adapters.mongodb.documents import (
     unescape_name,
 )
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import CODES, OUTCOMES, Decision, Entry, StoredRow, content_of, described, instant, micros
+from hub_storage.merging import CODES, OUTCOMES, Decision, Entry, StoredRow, content_of, described
 from hub_storage.records import MergeBatch
 from hub_storage.scalars import check_text
+from hub_storage.versions import instant, micros
 
 
 @dataclass(frozen=True, slots=True)

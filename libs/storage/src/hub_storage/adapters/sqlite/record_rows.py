@@ -7,7 +7,8 @@ from hub_model.records import Outcome, StoredRecord
 
 from hub_storage.adapters.sqlite.record_tables import NewRow, indexed_date, indexed_student
 from hub_storage.json_text import to_value
-from hub_storage.merging import Decision, Entry, Rules, StoredRow, described, instant
+from hub_storage.merging import Decision, Entry, Rules, StoredRow, described
+from hub_storage.versions import instant
 
 
 @dataclass(frozen=True, slots=True)

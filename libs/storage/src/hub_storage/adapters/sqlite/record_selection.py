@@ -5,9 +5,9 @@ from typing import Any
 
 from hub_storage.adapters.sqlite.record_tables import COLUMNS, key_prefix
 from hub_storage.adapters.sqlite.selection import Condition, Selection
-from hub_storage.merging import micros
 from hub_storage.records import RecordQuery
 from hub_storage.scalars import check_record_field, check_text
+from hub_storage.versions import micros
 
 
 def record_selections(set_id: int, query: RecordQuery, *, few_changes: bool) -> Iterator[Selection]:

@@ -12,9 +12,10 @@ from hub_storage.adapters.sqlite import record_tables
 from hub_storage.adapters.sqlite.record_rows import RecordRow, plan_merge, settle
 from hub_storage.adapters.sqlite.record_selection import record_selections
 from hub_storage.adapters.sqlite.record_tables import find_set
-from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Rules, content_of, micros
+from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Rules, content_of
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 from hub_storage.scalars import check_text
+from hub_storage.versions import micros
 
 _REMEMBERED_FOR_US = REMEMBERED_FOR // timedelta(microseconds=1)
 # With so few changes it is cheaper to sort them by key than to walk all keys for them.
