@@ -269,11 +269,13 @@ async def test_a_ladder_that_was_deleted_is_put_up_again_for_a_retry(rabbitmq: R
     await broker.publish([envelope(b"x"), envelope(b"y")])
     retried, given_up = await hands.hold(2)
     await ctl(rabbitmq, "delete_queue", "work.retry.1s", "-p", vhost)
-    await retried.retry(1)
+    async with asyncio.timeout(DEADLINE_S):
+        await retried.retry(1)
     await hands.hold(3, DEADLINE_S)
     assert (hands.deliveries[2].copy_id, hands.deliveries[2].attempt) == (retried.copy_id, 2)
     await ctl(rabbitmq, "delete_queue", "hub.dead", "-p", vhost)
-    await given_up.dead_letter("no use")
+    async with asyncio.timeout(DEADLINE_S):
+        await given_up.dead_letter("no use")
     assert [letter.reason for letter in await broker.dead_letters.newest()] == ["no use"]
 
 
@@ -303,7 +305,8 @@ async def test_a_retry_that_finds_its_queue_full_waits_and_comes_back(rabbitmq: 
     await broker.publish([envelope(b"x")])
     (delivery,) = await hands.hold(1)
     await broker.publish([envelope(b"y")])
-    await delivery.retry(0)
+    async with asyncio.timeout(DEADLINE_S):
+        await delivery.retry(0)
     (_, second) = await hands.hold(2, DEADLINE_S)
     await second.ack()
     hands.let_go()
