@@ -7,7 +7,6 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Query
 from hub_model.base import Input
-from hub_model.endpoints import Pagination
 from hub_model.errors import (
     Conflict,
     ErrorClass,
@@ -28,6 +27,7 @@ from hub_model.errors import (
     Unavailable,
     Unroutable,
 )
+from hub_model.pagination import Pagination
 from hub_runtime.body_limit import BodyLimitMiddleware
 from hub_runtime.http import install_problem_handlers
 from hub_runtime.metrics import new_registry

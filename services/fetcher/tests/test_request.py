@@ -6,9 +6,10 @@ import pytest
 from hub_fetcher.pagination import begin
 from hub_fetcher.position import Position
 from hub_fetcher.request import plan_requests, url_at, without_params
-from hub_model.endpoints import Endpoint, NextUrlPagination
+from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft
+from hub_model.pagination import NextUrlPagination
 
 
 def settings(**draft: Any) -> IntegrationDraft:

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from hub_model.base import Input, Instant, Value
-from hub_model.endpoints import Endpoint
+from hub_model.endpoints import Endpoint, Stream, StreamName
 from hub_model.errors import ErrorClass
 from hub_model.records import DataType
+from hub_model.streams import reading_order
 
 MIN_SYNC_INTERVAL_MINUTES = 5
 MAX_SYNC_INTERVAL_MINUTES = 43_200
@@ -96,6 +97,13 @@ class WebhookSettings(Input):
     data_type: DataType | None = None
 
 
+class RateLimits(Input):
+    """What the source bears, over all workers that use this credential at its host. Unset: as it answers."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1, le=100_000)
+    concurrency: int | None = Field(default=None, ge=1, le=100)
+
+
 class IntegrationDraft(Input):
     """What a principal writes: the body of create and update. Secrets go in here and never come out."""
 
@@ -110,6 +118,8 @@ class IntegrationDraft(Input):
     oauth: OAuthSettings | None = None
     headers: dict[str, str] = Field(default_factory=dict, max_length=30)
     endpoints: dict[DataType, Endpoint] = Field(min_length=1)
+    streams: dict[StreamName, Stream] = Field(default_factory=dict, max_length=50)
+    limits: RateLimits = RateLimits()
     webhook: WebhookSettings | None = None
     time_zone: str = "Asia/Kolkata"
     sync_interval: Annotated[int, Field(strict=True, le=MAX_SYNC_INTERVAL_MINUTES)] = 60
@@ -125,6 +135,12 @@ class IntegrationDraft(Input):
             for data_type, endpoint in endpoints.items()
             if endpoint not in (None, "")  # the form's untouched fields
         }
+
+    @model_validator(mode="after")
+    def _known_streams(self) -> "IntegrationDraft":
+        for stream in (*self.streams.values(), *self.endpoints.values()):
+            reading_order(self.streams, stream)
+        return self
 
     @field_validator("sync_interval")
     @classmethod

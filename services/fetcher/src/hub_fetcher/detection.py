@@ -4,7 +4,8 @@ Evidence is weighed from the surest down: a Link header, a next URL, a cursor wi
 Where nothing points onward, the response is the whole; where its own total says otherwise, that is an error.
 """
 
-from hub_model.endpoints import (
+from hub_model.errors import ErrorClass, SourceError
+from hub_model.pagination import (
     CursorPagination,
     LinkHeaderPagination,
     NextUrlPagination,
@@ -13,7 +14,6 @@ from hub_model.endpoints import (
     PagePagination,
     Pagination,
 )
-from hub_model.errors import ErrorClass, SourceError
 
 from hub_fetcher.position import PageFacts
 from hub_fetcher.signs import (

@@ -7,7 +7,8 @@ decides and not the emptiness of the page.
 
 from typing import Any
 
-from hub_model.endpoints import (
+from hub_model.errors import ErrorClass, SourceError
+from hub_model.pagination import (
     AutoPagination,
     CursorPagination,
     LinkHeaderPagination,
@@ -16,7 +17,6 @@ from hub_model.endpoints import (
     PagePagination,
     Pagination,
 )
-from hub_model.errors import ErrorClass, SourceError
 
 from hub_fetcher.guards import MAX_EMPTY_PAGES, next_url, pagination_stalled, remember
 from hub_fetcher.paths import MISSING, dig

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_model.base import Instant, Value
-from hub_model.endpoints import Pagination
+from hub_model.pagination import Pagination
 
 
 class Position(Value):

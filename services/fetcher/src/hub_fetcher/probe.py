@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Sequence
 
 import structlog
-from hub_model.endpoints import AutoPagination, Endpoint
+from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, RateLimited
 from hub_model.integrations import Integration
 from hub_model.messages import ProbeCheck
+from hub_model.pagination import AutoPagination
 from hub_model.records import DataType
 
 from hub_fetcher.detection import detect

@@ -6,16 +6,16 @@ from hashlib import blake2b
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import orjson
-from hub_model.endpoints import (
+from hub_model.endpoints import Endpoint
+from hub_model.errors import ErrorClass, SourceError
+from hub_model.integrations import IntegrationDraft, check_headers, origin_of
+from hub_model.pagination import (
     CursorPagination,
-    Endpoint,
     LinkHeaderPagination,
     NextUrlPagination,
     OffsetPagination,
     PagePagination,
 )
-from hub_model.errors import ErrorClass, SourceError
-from hub_model.integrations import IntegrationDraft, check_headers, origin_of
 from pydantic import JsonValue
 
 from hub_fetcher.position import Position

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub_model.base import Instant, Value
-from hub_model.endpoints import Endpoint
+from hub_model.endpoints import Endpoint, Stream
 from hub_model.integrations import (
     ApiKeyPlacement,
     AuthType,
@@ -11,6 +11,7 @@ from hub_model.integrations import (
     Integration,
     LastError,
     OAuthSettings,
+    RateLimits,
     WebhookScheme,
     WebhookSettings,
 )
@@ -27,6 +28,8 @@ _SHOWN_SETTINGS = (
     "api_key_placement",
     "headers",
     "endpoints",
+    "streams",
+    "limits",
     "time_zone",
     "sync_interval",
     "enabled",
@@ -70,6 +73,8 @@ class IntegrationView(Value):
     oauth: OAuthView | None
     headers: dict[str, str]
     endpoints: dict[DataType, Endpoint]
+    streams: dict[str, Stream]
+    limits: RateLimits
     time_zone: str
     sync_interval: int
     enabled: bool
