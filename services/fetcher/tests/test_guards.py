@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from hub_fetcher.guards import MAX_REMEMBERED, check_repeat, fingerprint, next_url, remember
-from hub_fetcher.links import next_link
+from hub_fetcher.paging.guards import MAX_REMEMBERED, check_repeat, fingerprint, next_url, remember
+from hub_fetcher.paging.links import next_link
 from hub_model.errors import SourceError
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hub_fetcher.request import plan_requests
+from hub_fetcher.requests.request import plan_requests
 from hub_fetcher.source import Page
 from hub_fetcher.walk import Limits, Walk
 from hub_model.endpoints import Endpoint

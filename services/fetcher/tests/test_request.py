@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from hub_fetcher.pagination import begin
-from hub_fetcher.position import Position
-from hub_fetcher.request import plan_requests, url_at, without_params
+from hub_fetcher.paging.pagination import begin
+from hub_fetcher.paging.position import Position
+from hub_fetcher.requests.request import plan_requests, url_at, without_params
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft

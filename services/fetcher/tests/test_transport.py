@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from hub_fetcher.auth import Credential, FixedCredential
-from hub_fetcher.request import plan_requests
+from hub_fetcher.requests.request import plan_requests
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport, translated

@@ -13,7 +13,7 @@ from hub_model.integrations import Integration, OAuthSettings
 from hub_security.vault import SecretOpener
 
 from hub_fetcher.auth import Credential, basic, bearer, open_secret
-from hub_fetcher.signs import as_count
+from hub_fetcher.paging.signs import as_count
 
 USABLE_LIFE = 0.9
 _DEFAULT_LIFE_S = 3600

@@ -14,11 +14,11 @@ from hub_model.messages import ProbeCheck
 from hub_model.pagination import AutoPagination
 from hub_model.records import DataType
 
-from hub_fetcher.detection import detect
-from hub_fetcher.pagination import begin, with_total
-from hub_fetcher.position import PageFacts
+from hub_fetcher.paging.detection import detect
+from hub_fetcher.paging.pagination import begin, with_total
+from hub_fetcher.paging.position import PageFacts
 from hub_fetcher.records import find_records
-from hub_fetcher.request import url_at
+from hub_fetcher.requests.request import url_at
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
 

@@ -10,8 +10,8 @@ import orjson
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.records import DataType
 
+from hub_fetcher.paging.signs import as_count, as_flag, normal_name
 from hub_fetcher.paths import MISSING, dig
-from hub_fetcher.signs import as_count, as_flag, normal_name
 
 _RECORD_KEYS = frozenset(
     ["data", "records", "results", "result", "items", "rows", "value", "values", "list", "content", "entries"]

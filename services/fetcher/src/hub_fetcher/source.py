@@ -10,10 +10,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from hub_fetcher.auth import Authenticator, Credential
 from hub_fetcher.classify import error_of
-from hub_fetcher.links import next_link
-from hub_fetcher.request import RequestPlan, merge_headers, with_params
+from hub_fetcher.paging.links import next_link
+from hub_fetcher.paging.signs import as_count
+from hub_fetcher.requests.request import RequestPlan, merge_headers, with_params
 from hub_fetcher.responses import UnreadableBody, decode
-from hub_fetcher.signs import as_count
 from hub_fetcher.transport import Patience, Transport
 
 _TOTAL_HEADERS = ("x-total-count", "x-total", "x-wp-total", "total-count")

@@ -18,7 +18,7 @@ from hub_model.pagination import (
 )
 from pydantic import JsonValue
 
-from hub_fetcher.position import Position
+from hub_fetcher.paging.position import Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,9 @@ from hub_model.pagination import (
     Pagination,
 )
 
-from hub_fetcher.guards import MAX_EMPTY_PAGES, next_url, pagination_stalled, remember
-from hub_fetcher.paths import MISSING, dig
-from hub_fetcher.position import End, PageFacts, Position
-from hub_fetcher.signs import (
+from hub_fetcher.paging.guards import MAX_EMPTY_PAGES, next_url, pagination_stalled, remember
+from hub_fetcher.paging.position import End, PageFacts, Position
+from hub_fetcher.paging.signs import (
     TOTAL_PAGES_NAMES,
     as_count,
     count_at,
@@ -31,6 +30,7 @@ from hub_fetcher.signs import (
     find_total,
     normal_name,
 )
+from hub_fetcher.paths import MISSING, dig
 
 
 def begin(pagination: Pagination, *, source: str = "") -> Position:

@@ -15,8 +15,8 @@ from hub_model.pagination import (
     Pagination,
 )
 
-from hub_fetcher.position import PageFacts
-from hub_fetcher.signs import (
+from hub_fetcher.paging.position import PageFacts
+from hub_fetcher.paging.signs import (
     OFFSET_NAMES,
     PAGE_NAMES,
     SIZE_NAMES,

@@ -1,0 +1,1 @@
+"""How a source is read page by page: pagers, their detection and their guards, as pure functions."""
