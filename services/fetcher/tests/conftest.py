@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
-from hub_fetcher.auth import secret_params
-from hub_fetcher.oauth import TokenCache
+from hub_fetcher.auth.credentials import secret_params
+from hub_fetcher.auth.oauth import TokenCache
 from hub_fetcher.sources import Sources
 from hub_fetcher.stretch import fetch_stretch
 from hub_fetcher.transport import Patience, Transport

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hub_fetcher.auth import Credential, bearer
-from hub_fetcher.oauth import Token, TokenCache
+from hub_fetcher.auth.credentials import Credential, bearer
+from hub_fetcher.auth.oauth import Token, TokenCache
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walk import Limits

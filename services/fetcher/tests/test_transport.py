@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hub_fetcher.auth import Credential, FixedCredential
+from hub_fetcher.auth.credentials import Credential, FixedCredential
 from hub_fetcher.requests.request import plan_requests
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources

@@ -25,7 +25,7 @@ from hub_model.waiting import Waiting
 from hub_storage.repositories import Chains, Integrations, Runs
 from hub_storage.repositories.handover import end_run
 
-from hub_fetcher.auth import secret_params
+from hub_fetcher.auth.credentials import secret_params
 from hub_fetcher.classify import ASKED_TO_WAIT
 from hub_fetcher.probe import check_connection
 from hub_fetcher.source import Source

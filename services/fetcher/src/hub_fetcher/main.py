@@ -22,8 +22,8 @@ from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS, Chains, Integrations, Runs
 from hub_storage.store import Store
 
+from hub_fetcher.auth.oauth import TokenCache
 from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
-from hub_fetcher.oauth import TokenCache
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport

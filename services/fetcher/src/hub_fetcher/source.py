@@ -8,7 +8,7 @@ from hub_model.errors import RateLimited, TransientError
 from hub_model.integrations import origin_of
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from hub_fetcher.auth import Authenticator, Credential
+from hub_fetcher.auth.credentials import Authenticator, Credential
 from hub_fetcher.classify import error_of
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count

@@ -4,8 +4,8 @@ from hub_model.endpoints import Endpoint
 from hub_model.integrations import AuthType, Integration
 from hub_security.vault import SecretOpener
 
-from hub_fetcher.auth import Authenticator, FixedCredential, fixed_credential
-from hub_fetcher.oauth import OAuthCredential, TokenCache
+from hub_fetcher.auth.credentials import Authenticator, FixedCredential, fixed_credential
+from hub_fetcher.auth.oauth import OAuthCredential, TokenCache
 from hub_fetcher.requests.request import plan_requests
 from hub_fetcher.source import Source
 from hub_fetcher.transport import Patience, Transport

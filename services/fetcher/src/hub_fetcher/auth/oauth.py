@@ -12,7 +12,7 @@ from hub_model.errors import ErrorClass, SourceError
 from hub_model.integrations import Integration, OAuthSettings
 from hub_security.vault import SecretOpener
 
-from hub_fetcher.auth import Credential, basic, bearer, open_secret
+from hub_fetcher.auth.credentials import Credential, basic, bearer, open_secret
 from hub_fetcher.paging.signs import as_count
 
 USABLE_LIFE = 0.9

@@ -1,0 +1,1 @@
+"""Credentials of every kind, and the tokens that are bought with them."""
