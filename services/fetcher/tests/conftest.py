@@ -14,9 +14,9 @@ import pytest
 from hub_fetcher.auth.credentials import secret_params
 from hub_fetcher.auth.oauth import TokenCache
 from hub_fetcher.sources import Sources
-from hub_fetcher.stretch import fetch_stretch
 from hub_fetcher.transport import Patience, Transport
-from hub_fetcher.walk import Limits, Walk
+from hub_fetcher.walking.stretch import fetch_stretch
+from hub_fetcher.walking.walk import Limits, Walk
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, credential_origin
 from hub_model.messages import BatchFetched, Message, PageRequested
 from hub_model.records import DataType

@@ -11,7 +11,7 @@ from hub_fetcher.auth.credentials import Credential, bearer
 from hub_fetcher.auth.oauth import Token, TokenCache
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
-from hub_fetcher.walk import Limits
+from hub_fetcher.walking.walk import Limits
 from hub_model.errors import ErrorClass, SourceError, Unavailable
 from hub_model.messages import SyncFailed
 from hub_security.egress import open_client

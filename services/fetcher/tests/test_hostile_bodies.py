@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hub_fetcher.requests.request import plan_requests
 from hub_fetcher.source import Page
-from hub_fetcher.walk import Limits, Walk
+from hub_fetcher.walking.walk import Limits, Walk
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft

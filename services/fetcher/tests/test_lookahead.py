@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from hub_fetcher.lookahead import Lookahead
 from hub_fetcher.source import Page, Tries
-from hub_fetcher.window import Window
+from hub_fetcher.walking.lookahead import Lookahead
+from hub_fetcher.walking.window import Window
 from hub_messaging.testing import wait_until
 from hub_model.errors import Unavailable
 

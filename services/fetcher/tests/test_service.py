@@ -11,7 +11,7 @@ import pytest
 from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.main import build_service, load_keys
 from hub_fetcher.settings import FetcherSettings
-from hub_fetcher.walk import Limits
+from hub_fetcher.walking.walk import Limits
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker, Delivery, Subscription
 from hub_messaging.envelope import decode

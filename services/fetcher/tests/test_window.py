@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hub_fetcher.window import FIRST_SIZE, Window
+from hub_fetcher.walking.window import FIRST_SIZE, Window
 
 
 def made(size: int = 0, *, most: int = 16, most_bytes: int = 1 << 30, page_bytes: int = 0) -> Window:

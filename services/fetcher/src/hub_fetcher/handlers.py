@@ -30,8 +30,8 @@ from hub_fetcher.classify import ASKED_TO_WAIT
 from hub_fetcher.probe import check_connection
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
-from hub_fetcher.stretch import fetch_stretch
-from hub_fetcher.walk import Limits, Walk, failed
+from hub_fetcher.walking.stretch import fetch_stretch
+from hub_fetcher.walking.walk import Limits, Walk, failed
 
 log = structlog.get_logger(__name__)
 

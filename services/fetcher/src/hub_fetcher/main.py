@@ -27,7 +27,7 @@ from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
-from hub_fetcher.walk import Limits
+from hub_fetcher.walking.walk import Limits
 
 NAME = "fetcher"
 

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from hub_model.errors import PermanentError, TransientError
 from hub_model.messages import Message
 
-from hub_fetcher.lookahead import Lookahead, Read
-from hub_fetcher.walk import Limits, Walk
-from hub_fetcher.window import Window
+from hub_fetcher.walking.lookahead import Lookahead, Read
+from hub_fetcher.walking.walk import Limits, Walk
+from hub_fetcher.walking.window import Window
 
 
 async def fetch_stretch(

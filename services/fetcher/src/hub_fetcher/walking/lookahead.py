@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
 from hub_fetcher.source import Page, Tries
-from hub_fetcher.window import Window
+from hub_fetcher.walking.window import Window
 
 Read = Callable[[str, Tries], Awaitable[Page]]
 

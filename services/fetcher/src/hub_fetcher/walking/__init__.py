@@ -1,0 +1,1 @@
+"""A walk through the pages of an endpoint, in stretches, as batches."""
