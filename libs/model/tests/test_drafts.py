@@ -146,7 +146,7 @@ def test_an_endpoint_may_be_an_object() -> None:
             ("endpoints", "students", "recordPath"),
             "Extra",
         ),
-        ({"endpoints": {"students": {}}}, ("endpoints", "students", "path"), "required"),
+        ({"endpoints": {"students": {}}}, ("endpoints", "students"), "exactly one of 'path' and 'source'"),
         ({"baseUrl": "erp.college.edu"}, ("baseUrl",), "https://"),
         ({"baseUrl": "ftp://erp.college.edu"}, ("baseUrl",), "https://"),
         ({"baseUrl": "https://"}, ("baseUrl",), "names a host"),
