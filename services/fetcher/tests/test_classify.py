@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import httpx2
 import pytest
-from hub_fetcher.classify import MAX_WAIT_S, MIN_WAIT_S, error_of, retry_after_s
+from hub_fetcher.responses.classify import MAX_WAIT_S, MIN_WAIT_S, error_of, retry_after_s
 from hub_model.errors import ErrorClass, HubError, RateLimited
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,8 +9,8 @@ import pytest
 from hub_fetcher.paging.detection import detect
 from hub_fetcher.paging.pagination import begin, foresee, step
 from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.records import find_records
 from hub_fetcher.requests.request import plan_requests, url_at
+from hub_fetcher.responses.records import find_records
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 from hub_fetcher.paths import MISSING, dig
-from hub_fetcher.records import find_records
-from hub_fetcher.responses import UnreadableBody, decode
+from hub_fetcher.responses.decode import UnreadableBody, decode
+from hub_fetcher.responses.records import find_records
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.records import DataType
 from hypothesis import given

@@ -17,8 +17,8 @@ from hub_model.records import DataType
 from hub_fetcher.paging.detection import detect
 from hub_fetcher.paging.pagination import begin, with_total
 from hub_fetcher.paging.position import PageFacts
-from hub_fetcher.records import find_records
 from hub_fetcher.requests.request import url_at
+from hub_fetcher.responses.records import find_records
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
 

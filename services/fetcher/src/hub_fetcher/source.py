@@ -9,11 +9,11 @@ from hub_model.integrations import origin_of
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from hub_fetcher.auth.credentials import Authenticator, Credential
-from hub_fetcher.classify import error_of
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count
 from hub_fetcher.requests.request import RequestPlan, merge_headers, with_params
-from hub_fetcher.responses import UnreadableBody, decode
+from hub_fetcher.responses.classify import error_of
+from hub_fetcher.responses.decode import UnreadableBody, decode
 from hub_fetcher.transport import Patience, Transport
 
 _TOTAL_HEADERS = ("x-total-count", "x-total", "x-wp-total", "total-count")

@@ -15,8 +15,8 @@ from hub_fetcher.paging.detection import detect
 from hub_fetcher.paging.guards import check_repeat, fingerprint
 from hub_fetcher.paging.pagination import begin, foresee, step, with_total
 from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.records import find_records
 from hub_fetcher.requests.request import RequestPlan, url_at, without_params
+from hub_fetcher.responses.records import find_records
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
 from hub_fetcher.walking.window import Window
