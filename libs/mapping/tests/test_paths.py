@@ -1,7 +1,7 @@
 """Dotted paths."""
 
 import pytest
-from hub_mapping.paths import MAX_SEGMENTS, compile_path, compile_paths
+from hub_mapping.paths import MAX_SEGMENTS, compile_path, compile_paths, compile_presence, compile_walk
 from hub_model.errors import InvalidInput
 
 RECORD = {
@@ -90,3 +90,45 @@ def test_a_path_of_the_greatest_length_is_compiled() -> None:
     for _ in range(MAX_SEGMENTS):
         deep = {"a": deep}
     assert compile_path(".".join("a" * MAX_SEGMENTS))(deep) == "leaf"
+
+
+PEOPLE = {
+    "roles": [{"short": "student", "n": [1, 2]}, {"short": None, "n": [3]}, {}, "x", {"short": ""}],
+    "years": {"2025": {"grade": "10"}, "2026": {"grade": "11"}},
+    "none": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("roles.*.short", ["student", ""]),
+        ("roles.*.n.*", [1, 2, 3]),
+        ("roles.*.n.0", [1, 3]),
+        ("years.*.grade", ["10", "11"]),
+        ("none.*", None),
+        ("roles.*.nowhere", None),
+        ("nowhere.*.x", None),
+        ("roles.0.short.*", None),
+    ],
+)
+def test_a_star_gives_the_list_of_all_that_is_found(path: str, values: object) -> None:
+    assert compile_path(path)(PEOPLE) == values
+
+
+def test_a_lone_star_is_every_value_of_the_record() -> None:
+    assert compile_path("*")({"a": 1, "b": None, "c": [2]}) == [1, [2]]
+
+
+def test_a_walk_passes_everything_that_is_there_nulls_too() -> None:
+    assert list(compile_walk("roles.*.short")(PEOPLE)) == ["student", None, ""]
+    assert list(compile_walk("")("x")) == ["x"]
+    assert list(compile_walk("a")("x")) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("roles.*.short", True), ("none.*", True), ("nowhere.*", False), ("null", True), ("*", True), ("a.b", False)],
+)
+def test_a_list_is_told_by_being_there(path: str, told: bool) -> None:
+    assert compile_presence([path])({**PEOPLE, "null": None}) is told

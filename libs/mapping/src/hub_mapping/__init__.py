@@ -2,5 +2,6 @@
 
 from hub_mapping.compile import compile_mapping
 from hub_mapping.compiled import CompiledMapping, MappedBatch
+from hub_mapping.conditions import compile_conditions
 
-__all__ = ["CompiledMapping", "MappedBatch", "compile_mapping"]
+__all__ = ["CompiledMapping", "MappedBatch", "compile_conditions", "compile_mapping"]

@@ -3,7 +3,7 @@
 import re
 
 from hub_mapping.flaws import flaw
-from hub_mapping.transforms.step import word_key
+from hub_mapping.texts import word_key
 
 _YES = frozenset(["true", "t", "yes", "y", "1", "deleted", "tobedeleted", "removed"])
 _NO = frozenset(["false", "f", "no", "n", "0", "", "null", "none", "active"])

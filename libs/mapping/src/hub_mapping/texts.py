@@ -4,6 +4,8 @@ import math
 import unicodedata
 from decimal import Decimal
 
+from hub_model.errors import InvalidInput
+
 from hub_mapping.flaws import flaw, unexpected
 
 # Whole floats beyond this may have lost digits already, before they came here: 2**53 itself is what 2**53 + 1 becomes.
@@ -59,3 +61,24 @@ def scalar_text(value: object) -> str:
     if type(value) is bool:
         return "true" if value else "false"
     return number_text(value)
+
+
+def word_key(value: object) -> str:
+    """How words are compared: as text, trimmed, without case."""
+    return scalar_text(value).strip().casefold()
+
+
+def key_text(value: object) -> str | None:
+    """An id as text, for comparing ids of two sources: 57, 57.0, "57" and " 57 " are one; None for what is no id.
+
+    Text keeps its leading zeros and its case; true is "true", never 1; a number that may have lost digits is no id.
+    """
+    if type(value) is str:
+        text = value.strip()
+        return (text if text.isascii() else unicodedata.normalize("NFC", text)) or None
+    if isinstance(value, int | float):
+        try:
+            return scalar_text(value)
+        except InvalidInput:
+            return None
+    return None

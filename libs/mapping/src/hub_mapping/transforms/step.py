@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 from pydantic import JsonValue
 
 from hub_mapping.flaws import flaw
-from hub_mapping.texts import scalar_text
 
 # A step takes a value and the whole raw record, and gives the new value.
 Step = Callable[[object, Mapping[str, object]], object]
@@ -67,11 +66,6 @@ def texts(arguments: Arguments, *, least: int, most: int) -> list[str]:
         count = str(least) if least == most else f"{least} to {most}"
         raise bad_arguments(f"it takes {count} texts")
     return found
-
-
-def word_key(value: object) -> str:
-    """How words are compared: as text, trimmed, without case."""
-    return scalar_text(value).strip().casefold()
 
 
 def bad_arguments(problem: str) -> Exception:

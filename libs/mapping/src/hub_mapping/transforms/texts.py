@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from pydantic import JsonValue
 
 from hub_mapping.flaws import flaw, unexpected
-from hub_mapping.texts import number_text, scalar_text
-from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, each, plain, word_key
+from hub_mapping.texts import number_text, scalar_text, word_key
+from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, each, plain
 from hub_mapping.vocabularies import Unmapped
 
 _MAX_WORDS = 1_000
