@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hub_fetcher.requests.request import plan_requests
+from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.source import Page
 from hub_fetcher.walking.walk import Limits, Walk
 from hub_model.endpoints import Endpoint
@@ -61,7 +61,7 @@ def open_walk(pagination: dict[str, Any], request: PageRequested | None = None) 
 def test_no_json_breaks_a_walk(pagination: dict[str, Any], bodies: list[Any], link: str | None) -> None:
     walk = open_walk(pagination)
     for body in bodies:
-        assert walk.urls_ahead(Limits())[0] == walk.url
+        assert walk.requests_ahead(Limits())[0] == walk.next_request
         end: Any
         try:
             end = walk.turn(Page(body=body, size=10, next_link=link)).end

@@ -9,7 +9,8 @@ import pytest
 from hub_fetcher.paging.detection import detect
 from hub_fetcher.paging.pagination import begin, foresee, step
 from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.requests.request import plan_requests, url_at
+from hub_fetcher.requests.plan import plan_requests
+from hub_fetcher.requests.request import request_at
 from hub_fetcher.responses.records import find_records
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
@@ -41,7 +42,7 @@ def walk(pagination: dict[str, Any] | None, api: Api, *, limit: int = 400) -> Wa
     position = begin(endpoint.pagination)
     rows: list[int] = []
     for requests in range(1, limit + 1):
-        url = url_at(plan, position)
+        url = request_at(plan, position).url
         query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
         body, link = api(query)
         _, found = find_records(body, DataType.STUDENTS, endpoint.records_path)

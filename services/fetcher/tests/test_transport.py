@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 from hub_fetcher.auth.credentials import Credential, FixedCredential
-from hub_fetcher.requests.request import plan_requests
+from hub_fetcher.requests.plan import plan_requests
+from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport, translated
@@ -57,7 +58,7 @@ def source_of(sources: Sources, make_integration: Any, patience: Patience | None
 async def test_an_address_that_is_not_allowed_is_refused(sources: Sources, make_integration: Any, base: str) -> None:
     source = source_of(sources, make_integration, baseUrl=base)
     with pytest.raises(SourceError) as caught:
-        await source.read(source.plan.url)
+        await source.read(SourceRequest(source.plan.url))
     assert (caught.value.code, caught.value.error_class) == ("address_refused", ErrorClass.CONFIG)
 
 
@@ -68,7 +69,7 @@ async def test_nobody_listening_is_unavailable(sources: Sources, make_integratio
     await server.wait_closed()
     source = source_of(sources, make_integration, baseUrl=f"http://127.0.0.1:{port}")
     with pytest.raises(Unavailable) as caught:
-        await source.read(source.plan.url)
+        await source.read(SourceRequest(source.plan.url))
     assert caught.value.code == "source_unreachable"
     assert len(sleeps) == 2
 
@@ -100,14 +101,14 @@ async def test_the_deadline_covers_the_whole_exchange(
     source = source_of(sources, make_integration, Patience(tries=1, deadline_s=0.1))
     async with asyncio.timeout(3):
         with pytest.raises(Unavailable):
-            await source.read(source.plan.url)
+            await source.read(SourceRequest(source.plan.url))
 
 
 async def test_redirects_are_not_followed(college: Any, sources: Sources, make_integration: Any, answer: Any) -> None:
     college.answer = lambda asked: answer(status=302, headers={"Location": f"{college.url}/elsewhere"})
     source = source_of(sources, make_integration)
     with pytest.raises(SourceError) as caught:
-        await source.read(source.plan.url)
+        await source.read(SourceRequest(source.plan.url))
     assert caught.value.code == "redirected"
     assert [asked.path for asked in college.asked] == ["/students"]
 
@@ -118,9 +119,9 @@ async def test_compressed_bodies_are_read_and_bounded(
     bodies = [gzip.compress(b'[{"id": 1}]'), gzip.compress(b"[" + b" " * 50_000_000 + b"]")]
     college.answer = lambda asked: answer(bodies[len(college.asked) - 1], headers={"Content-Encoding": "gzip"})
     source = source_of(sources, make_integration)
-    assert (await source.read(source.plan.url)).body == [{"id": 1}]
+    assert (await source.read(SourceRequest(source.plan.url))).body == [{"id": 1}]
     with pytest.raises(SourceError) as caught:
-        await source.read(source.plan.url)
+        await source.read(SourceRequest(source.plan.url))
     assert caught.value.code == "response_too_large"
 
 
@@ -170,7 +171,7 @@ async def test_a_request_to_another_origin_never_carries_the_credential(college:
     plan = plan_requests(_settings(college.url), endpoint)
     source = Source(sources.transport, plan, FixedCredential(Credential(headers={"X-Key": "canary"})))
     with pytest.raises(AssertionError):
-        await source.read(college.url.replace("127.0.0.1", "127.0.0.2") + "/students")
+        await source.read(SourceRequest(college.url.replace("127.0.0.1", "127.0.0.2") + "/students"))
     assert college.asked == []
 
 
@@ -199,7 +200,7 @@ async def test_errors_of_a_walk_carry_no_key(
             secrets={"apiKey": key},
         )
         try:
-            await source.read(source.plan.url)
+            await source.read(SourceRequest(source.plan.url))
         except HubError as error:
             told.append(error)
     assert len(told) == 9

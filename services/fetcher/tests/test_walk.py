@@ -431,3 +431,39 @@ async def test_a_changed_endpoint_ends_the_walk(college: Any, walk_all: Any, mak
     with pytest.raises(SourceError) as caught:
         await walk_all(integration=changed, request=walked.last)
     assert caught.value.code == "endpoint_changed"
+
+
+async def test_pages_whose_place_stands_in_the_body_are_asked_for_ahead(college: Any, walk_all: Any) -> None:
+    """As Hikvision's terminals do it: POST, the position in the body, MORE until the last page."""
+    most = asyncio.Barrier(4)
+
+    async def reply(asked: Any) -> Any:
+        assert (asked.method, asked.headers["content-type"]) == ("POST", "application/json")
+        wanted = orjson.loads(asked.body)["AcsEventCond"]
+        start, size = wanted["searchResultPosition"], wanted["maxResults"]
+        if start > 0 and start <= 4 * size:
+            await most.wait()
+        rows = ROWS[start : start + size]
+        more = "MORE" if start + size < 300 else "OK"
+        return college.json(
+            {"AcsEvent": {"totalMatches": 300, "responseStatusStrg": more, "InfoList": rows[: 300 - start]}}
+        )
+
+    college.answer = reply
+    endpoint = {
+        "method": "POST",
+        "body": {"AcsEventCond": {"searchID": "s", "major": 5}},
+        "recordsPath": "AcsEvent.InfoList",
+        "pagination": {
+            "type": "offset",
+            "injectInto": "body",
+            "offsetParam": "AcsEventCond.searchResultPosition",
+            "sizeParam": "AcsEventCond.maxResults",
+            "pageSize": 30,
+            "totalPath": "AcsEvent.totalMatches",
+        },
+    }
+    async with asyncio.timeout(5):
+        walked = await walk_all(endpoint, limits=Limits(ahead=4))
+    assert walked.records == ROWS[:300]
+    assert len(college.asked) == 10

@@ -15,7 +15,7 @@ from hub_model.base import Input
 from hub_model.conditions import Conditions
 from hub_model.incremental import Incremental
 from hub_model.mappings import Mapping
-from hub_model.pagination import AutoPagination, Pagination
+from hub_model.pagination import AutoPagination, PagePagination, Pagination
 
 Path = Annotated[str, Field(min_length=1, max_length=2048)]
 # The name of a stream that is read for others: as their parent, or to join.
@@ -224,11 +224,23 @@ class Request(Input):
 
     @model_validator(mode="after")
     def _known_places(self) -> "Request":
-        for name in placeholders([self.path, self.params, self.body]):
+        count = self.pagination.count if isinstance(self.pagination, PagePagination) else None
+        for name in placeholders([self.path, self.params, self.body, count.path if count else ""]):
             if not _PLACE_NAME.match(name):
                 raise ValueError(
                     f"{{{{ {name[:64]} }}}} is not known; there are parent.<field>, window.start, window.end"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _body_fits(self) -> "Request":
+        pages_in_body = getattr(self.pagination, "inject_into", "") == "body"
+        if self.method == "GET" and (self.body is not None or pages_in_body):
+            raise ValueError("a GET request has no body; set 'method' to POST")
+        if self.body_type is BodyType.FORM and not isinstance(self.body, dict | None):
+            raise ValueError("the body of a form is an object of names and values")
+        if self.body_type is BodyType.TEXT and (pages_in_body or not isinstance(self.body, str | None)):
+            raise ValueError("a text body is text, and holds no paging values")
         return self
 
 

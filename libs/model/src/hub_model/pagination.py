@@ -32,7 +32,11 @@ class NoPagination(Input):
 
 
 class CountRequest(Input):
-    """A request made first, whose answer holds the number of all records. ``path`` is below the base URL."""
+    """A GET request made first, whose answer holds the number of all records; "" is an answer that is the number.
+
+    ``path`` is below the base URL and may hold ``{{ }}``. The endpoint's params are not sent with it, so what they pick
+    has to be picked in its own query.
+    """
 
     path: str = Field(min_length=1, max_length=2048)
     total_path: str = ""

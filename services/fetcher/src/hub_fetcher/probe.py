@@ -17,7 +17,7 @@ from hub_model.records import DataType
 from hub_fetcher.paging.detection import detect
 from hub_fetcher.paging.pagination import begin, with_total
 from hub_fetcher.paging.position import PageFacts
-from hub_fetcher.requests.request import url_at
+from hub_fetcher.requests.request import request_at
 from hub_fetcher.responses.records import find_records
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
@@ -107,13 +107,13 @@ async def _try_endpoint(
         async with turn:
             source = sources.open(integration, endpoint, _PATIENCE)
             position = begin(endpoint.pagination)
-            url = url_at(source.plan, position)
-            page = await source.read(url)
+            request = request_at(source.plan, position)
+            page = await source.read(request)
         if not page.has_content:
             return "Answers, and holds no records at the moment."
         path, records = find_records(page.body, data_type, endpoint.records_path)
         facts = PageFacts(
-            url=url,
+            url=request.url,
             body=page.body,
             records=len(records),
             records_path=path,

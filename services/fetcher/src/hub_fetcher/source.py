@@ -11,7 +11,9 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from hub_fetcher.auth.credentials import Authenticator, Credential
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count
-from hub_fetcher.requests.request import RequestPlan, merge_headers, with_params
+from hub_fetcher.requests.plan import RequestPlan
+from hub_fetcher.requests.request import SourceRequest
+from hub_fetcher.requests.urls import merge_headers, with_params
 from hub_fetcher.responses.classify import error_of
 from hub_fetcher.responses.decode import UnreadableBody, decode
 from hub_fetcher.transport import Patience, Transport
@@ -53,8 +55,8 @@ class Source:
         self._authenticator = authenticator
         self._patience = patience or Patience()
 
-    async def read(self, url: str, tries: Tries | None = None) -> Page:
-        """The page at ``url``, which holds no credential; tried again where that may help."""
+    async def read(self, request: SourceRequest, tries: Tries | None = None) -> Page:
+        """The answer to ``request``, which holds no credential; tried again where that may help."""
         tries = tries or Tries()
 
         async def rest(seconds: float) -> None:
@@ -68,21 +70,21 @@ class Source:
             sleep=rest,
             reraise=True,
         )
-        page: Page = await retrying(self._try, url, tries)
+        page: Page = await retrying(self._try, request, tries)
         return page
 
-    async def _try(self, url: str, tries: Tries) -> Page:
+    async def _try(self, request: SourceRequest, tries: Tries) -> Page:
         try:
-            return await self._read_once(url)
+            return await self._read_once(request)
         except TransientError:
             tries.troubled()
             raise
 
-    async def _read_once(self, url: str) -> Page:
+    async def _read_once(self, request: SourceRequest) -> Page:
         credential = await self._authenticator.credential()
-        response, body = await self._send(url, credential)
+        response, body = await self._send(request, credential)
         if response.status_code == 401 and await self._authenticator.renew(credential):
-            response, body = await self._send(url, await self._authenticator.credential())
+            response, body = await self._send(request, await self._authenticator.credential())
         headers = response.headers
         error = error_of(response.status_code, headers, body, label=self.plan.label, now=self._transport.clock())
         if error is not None:
@@ -96,14 +98,14 @@ class Source:
             total=next((as_count(headers[name]) for name in _TOTAL_HEADERS if name in headers), None),
         )
 
-    async def _send(self, url: str, credential: Credential) -> tuple[httpx2.Response, bytes]:
-        if origin_of(url) != self.plan.origin:
+    async def _send(self, request: SourceRequest, credential: Credential) -> tuple[httpx2.Response, bytes]:
+        if origin_of(request.url) != self.plan.origin:
             raise AssertionError("a request to another origin must not get this far")
         return await self._transport.exchange(
-            "GET",
-            with_params(url, list(credential.params)),
-            headers=merge_headers(self.plan.headers, credential.headers),
-            body=None,
+            request.method,
+            with_params(request.url, credential.params),
+            headers=merge_headers(dict(request.headers), self.plan.headers, credential.headers),
+            body=request.body,
             label=self.plan.label,
             patience=self._patience,
         )

@@ -6,7 +6,7 @@ from hub_security.vault import SecretOpener
 
 from hub_fetcher.auth.credentials import Authenticator, FixedCredential, fixed_credential
 from hub_fetcher.auth.oauth import OAuthCredential, TokenCache
-from hub_fetcher.requests.request import plan_requests
+from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.source import Source
 from hub_fetcher.transport import Patience, Transport
 

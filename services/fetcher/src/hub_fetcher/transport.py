@@ -14,7 +14,7 @@ from hub_security.bodies import read_bounded
 from hub_security.hosts import PortPolicy, check_url
 
 from hub_fetcher.auth.oauth import Token, TokenRequest, read_token
-from hub_fetcher.requests.request import merge_headers
+from hub_fetcher.requests.urls import merge_headers
 from hub_fetcher.responses.classify import error_of
 
 _ERROR_BODY_BYTES = 16_384

@@ -1,14 +1,11 @@
-"""From an endpoint and a position to the URL that is asked for. Credentials are no part of it."""
+"""The request for one page: a value, made of a plan and a position. Credentials are no part of it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
 
 import orjson
-from hub_model.endpoints import Endpoint
+from hub_model.endpoints import BodyType
 from hub_model.errors import ErrorClass, SourceError
-from hub_model.integrations import IntegrationDraft, check_headers, origin_of
 from hub_model.pagination import (
     CursorPagination,
     LinkHeaderPagination,
@@ -18,94 +15,87 @@ from hub_model.pagination import (
 )
 from pydantic import JsonValue
 
-from hub_fetcher.paging.position import Position
+from hub_fetcher.paging.position import Position, is_in_body, size_of
+from hub_fetcher.requests.flat import flat, put
+from hub_fetcher.requests.plan import RequestPlan
+from hub_fetcher.requests.urls import replaced, with_params
 
 
-@dataclass(frozen=True, slots=True)
-class RequestPlan:
-    """What all requests of one walk have in common. ``label`` names them in errors, without a query string."""
+class SourceRequest(NamedTuple):
+    """What is asked for. ``headers`` are those that this request has beside its plan's."""
 
     url: str
-    params: tuple[tuple[str, str], ...]
-    headers: Mapping[str, str]
-    origin: str
-    label: str
-    source: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
 
 
-def plan_requests(settings: IntegrationDraft, endpoint: Endpoint) -> RequestPlan:
-    """The plan of an endpoint; SourceError if its headers may not be sent."""
-    path, _, query = endpoint.path.partition("#")[0].partition("?")
-    url = f"{settings.base_url.rstrip('/')}/{path.lstrip('/')}"
-    written = tuple(parse_qsl(query, keep_blank_values=True))
-    params = (*written, *_flat(endpoint.params))
-    try:
-        headers = merge_headers({"Accept": "application/json"}, settings.headers, check_headers(endpoint.headers))
-    except ValueError as error:
-        raise SourceError(str(error), error_class=ErrorClass.CONFIG, code="header_refused") from error
-    paging = endpoint.pagination.model_dump(mode="json")
-    identity = orjson.dumps([url, params, headers, endpoint.records_path, paging], option=orjson.OPT_SORT_KEYS)
-    return RequestPlan(
-        url=url,
-        params=params,
-        headers=headers,
-        origin=origin_of(url),
-        label=urlsplit(url).path[:200],
-        source=blake2b(identity, digest_size=8).hexdigest(),
+def request_at(plan: RequestPlan, position: Position) -> SourceRequest:
+    """The position's request. Paging values replace others of the same name, in the query or in the body."""
+    if plan.has_places:
+        raise AssertionError("a plan with places must be filled in before anything is asked")
+    spec = position.pagination
+    if position.counting:
+        return SourceRequest(plan.count_url)
+    if isinstance(spec, NextUrlPagination | LinkHeaderPagination) and isinstance(position.place, str):
+        return _asking(plan, position.place, plan.body)
+    paging = _paging(position)
+    if is_in_body(spec):
+        return _asking(plan, with_params(plan.url, plan.params), plan.body, paging)
+    params = replaced(plan.params, {name: str(value) for name, value in paging.items()}) if paging else plan.params
+    return _asking(plan, with_params(plan.url, params), plan.body)
+
+
+def _paging(position: Position) -> dict[str, int | str]:
+    spec = position.pagination
+    size = size_of(position)
+    paging: dict[str, int | str] = {size.param: size.asked} if size else {}
+    match spec:
+        case PagePagination():
+            paging[spec.page_param] = position.place or 0
+        case OffsetPagination():
+            paging[spec.offset_param] = position.place or 0
+        case CursorPagination() if position.place is not None:
+            paging[spec.cursor_param] = position.place
+    return paging
+
+
+def _asking(plan: RequestPlan, url: str, body: JsonValue, paging: dict[str, int | str] | None = None) -> SourceRequest:
+    if plan.method == "GET":
+        return SourceRequest(url)
+    if body is None and not paging:
+        return SourceRequest(url, plan.method)
+    return SourceRequest(url, plan.method, plan.body_headers, _written(plan, body, paging or {}))
+
+
+def _written(plan: RequestPlan, body: JsonValue, paging: dict[str, int | str]) -> str:
+    if plan.body_type is BodyType.TEXT:
+        if paging or not isinstance(body, str):
+            raise _config("a text body holds no paging values, and has to be text")
+        return body
+    if plan.body_type is BodyType.JSON:
+        for name, value in paging.items():
+            body = put(body, name, value)
+        return orjson.dumps(body).decode()
+    if body is not None and not isinstance(body, dict):
+        raise _config("a form's body has to be an object of names and values")
+    return urlencode(_form(plan, body or {}, paging), quote_via=quote, safe="")
+
+
+def _form(plan: RequestPlan, body: dict[str, JsonValue], paging: dict[str, int | str]) -> list[tuple[str, str]]:
+    """The fields; a paging name with dots leads into the body, any other is a field's name as it is sent."""
+    nested: JsonValue = body
+    for name, value in paging.items():
+        if "." in name:
+            nested = put(nested, name, value)
+    own = flat(nested.items() if isinstance(nested, dict) else (), plan.nesting)
+    return replaced(own, {name: str(value) for name, value in paging.items() if "." not in name})
+
+
+def _config(what: str) -> SourceError:
+    return SourceError(
+        what,
+        error_class=ErrorClass.CONFIG,
+        code="body_invalid",
+        public=f"The request cannot be made: {what}. Correct the endpoint's 'body', 'bodyType' and 'pagination'.",
     )
-
-
-def url_at(plan: RequestPlan, position: Position) -> str:
-    """The URL of the position's request. Paging parameters replace others of the same name."""
-    paging: dict[str, str] = {}
-    match position.pagination:
-        case NextUrlPagination() | LinkHeaderPagination() if isinstance(position.place, str):
-            return position.place
-        case PagePagination() as spec:
-            paging = {**_size(spec), spec.page_param: str(position.place)}
-        case OffsetPagination() as spec:
-            paging = {**_size(spec), spec.offset_param: str(position.place)}
-        case CursorPagination() as spec:
-            paging = _size(spec)
-            if position.place is not None:
-                paging[spec.cursor_param] = str(position.place)
-        case NextUrlPagination() | LinkHeaderPagination() as spec:
-            paging = _size(spec)
-    params = [(name, value) for name, value in plan.params if name not in paging]
-    return with_params(plan.url, [*params, *paging.items()])
-
-
-def merge_headers(*headers: Mapping[str, str]) -> dict[str, str]:
-    """All of them; of one name in any spelling the last."""
-    merged = {name.lower(): (name, value) for mapping in headers for name, value in mapping.items()}
-    return dict(merged.values())
-
-
-def with_params(url: str, params: list[tuple[str, str]]) -> str:
-    """The URL with these parameters added."""
-    if not params:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(params, quote_via=quote, safe='')}"
-
-
-def without_params(url: str, names: frozenset[str]) -> str:
-    """The URL without the parameters of these names: a source's own next link may repeat the credential."""
-    parts = urlsplit(url)
-    if not names or not parts.query:
-        return url
-    kept = [part for part in parts.query.split("&") if not names & {name for name, _ in parse_qsl(part, True)}]
-    return urlunsplit(parts._replace(query="&".join(kept)))
-
-
-def _size(
-    spec: PagePagination | OffsetPagination | CursorPagination | NextUrlPagination | LinkHeaderPagination,
-) -> dict[str, str]:
-    return {spec.size_param: str(spec.page_size)} if spec.size_param else {}
-
-
-def _flat(params: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
-    """Query parameters as text: a list repeats its name, null leaves it out, an object is sent as JSON."""
-    for name, value in params.items():
-        for item in value if isinstance(value, list) else [value]:
-            if item is not None:
-                yield name, item if isinstance(item, str) else orjson.dumps(item).decode()

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
+from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.source import Page, Tries
 from hub_fetcher.walking.window import Window
 
-Read = Callable[[str, Tries], Awaitable[Page]]
+Read = Callable[[SourceRequest, Tries], Awaitable[Page]]
 
 
 class Lookahead:
@@ -21,7 +22,7 @@ class Lookahead:
     def __init__(self, read: Read, window: Window) -> None:
         self._read = read
         self._window = window
-        self._ahead: dict[str, asyncio.Task[Page]] = {}
+        self._ahead: dict[SourceRequest, asyncio.Task[Page]] = {}
         self._moved = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -30,47 +31,47 @@ class Lookahead:
     async def __aexit__(self, *_: object) -> None:
         await self._drop()
 
-    async def ask(self, urls: Sequence[str]) -> None:
+    async def ask(self, requests: Sequence[SourceRequest]) -> None:
         """Have these under way, in this order, as far as there is room."""
         expected = list(self._ahead)
-        both = min(len(urls), len(expected))
-        if list(urls[:both]) != expected[:both]:
+        both = min(len(requests), len(expected))
+        if list(requests[:both]) != expected[:both]:
             await self._drop()
         if any(_has_failed(task) for task in self._ahead.values()):
             return
-        for url in urls:
-            if url not in self._ahead and len(self._ahead) < self._window.places:
-                self._ahead[url] = asyncio.create_task(self._fetch(url))
+        for request in requests:
+            if request not in self._ahead and len(self._ahead) < self._window.places:
+                self._ahead[request] = asyncio.create_task(self._fetch(request))
 
-    def has(self, url: str) -> bool:
+    def has(self, request: SourceRequest) -> bool:
         """Whether this page is the next under way."""
-        return next(iter(self._ahead), None) == url
+        return next(iter(self._ahead), None) == request
 
-    async def take(self, url: str) -> Page:
-        """The page at ``url``, asked for ahead or now."""
-        if not self.has(url):
+    async def take(self, request: SourceRequest) -> Page:
+        """The page of ``request``, asked for ahead or now."""
+        if not self.has(request):
             await self._drop()
-            return await self._fetch(url)
-        task = self._ahead[url]
+            return await self._fetch(request)
+        task = self._ahead[request]
         if not task.done() and len(self._ahead) >= self._window.size:
             self._window.was_short()
         try:
             return await task
         finally:
-            del self._ahead[url]
+            del self._ahead[request]
             self._moved.set()
             self._moved = asyncio.Event()
 
-    async def within_reach(self, url: str) -> None:
+    async def within_reach(self, request: SourceRequest) -> None:
         """Return when this page is among those that the window lets be under way."""
-        while url in list(self._ahead)[self._window.places :]:
+        while request in list(self._ahead)[self._window.places :]:
             await self._moved.wait()
 
-    async def _fetch(self, url: str) -> Page:
-        tries = _Tries(self, self._window, url)
+    async def _fetch(self, request: SourceRequest) -> Page:
+        tries = _Tries(self, self._window, request)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        page = await self._read(url, tries)
+        page = await self._read(request, tries)
         self._window.arrived(page.size)
         if not tries.were_troubled:
             self._window.answered(loop.time() - started)
@@ -87,18 +88,18 @@ class Lookahead:
 class _Tries(Tries):
     """The tries of one page: trouble narrows the window, and outside of it a page is not tried again yet."""
 
-    def __init__(self, ahead: Lookahead, window: Window, url: str) -> None:
+    def __init__(self, ahead: Lookahead, window: Window, request: SourceRequest) -> None:
         self.were_troubled = False
         self._ahead = ahead
         self._window = window
-        self._url = url
+        self._request = request
 
     def troubled(self) -> None:
         self.were_troubled = True
         self._window.troubled()
 
     async def again(self) -> None:
-        await self._ahead.within_reach(self._url)
+        await self._ahead.within_reach(self._request)
 
 
 def _has_failed(task: asyncio.Task[Page]) -> bool:

@@ -34,10 +34,10 @@ async def _read_pages(
     walk: Walk, ahead: Lookahead, window: Window, limits: Limits, monotonic: Callable[[], float]
 ) -> AsyncGenerator[Message, None]:
     ends_at = monotonic() + limits.seconds
-    await ahead.ask(walk.urls_ahead(limits))
+    await ahead.ask(walk.requests_ahead(limits))
     while True:
         try:
-            page = await ahead.take(walk.url)
+            page = await ahead.take(walk.next_request)
         except TransientError as error:
             if not walk.has_read:
                 raise
@@ -46,12 +46,12 @@ async def _read_pages(
         leaf = walk.turn(page)
         is_last = walk.is_spent(limits) or monotonic() >= ends_at
         if leaf.end is None and not is_last:
-            await ahead.ask(walk.urls_ahead(limits))
+            await ahead.ask(walk.requests_ahead(limits))
         for batch in leaf.batches:
             yield batch
         if leaf.end is not None:
             yield walk.ended(leaf.end)
             return
-        if is_last and not ahead.has(walk.url):
+        if is_last and not ahead.has(walk.next_request):
             yield walk.onward(ahead=window.size)
             return

@@ -15,7 +15,9 @@ from hub_fetcher.paging.detection import detect
 from hub_fetcher.paging.guards import check_repeat, fingerprint
 from hub_fetcher.paging.pagination import begin, foresee, step, with_total
 from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.requests.request import RequestPlan, url_at, without_params
+from hub_fetcher.requests.plan import RequestPlan
+from hub_fetcher.requests.request import SourceRequest, request_at
+from hub_fetcher.requests.urls import without_params
 from hub_fetcher.responses.records import find_records
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
@@ -63,7 +65,7 @@ class Walk:
     ) -> None:
         self._request = request
         self._endpoint = endpoint
-        self._plan = plan
+        self._plan = plan.fill({})
         self._clock = clock
         self._secret_params = secret_params
         self._sequence, self._pages, self._records = request.sequence, request.pages, request.records
@@ -71,9 +73,9 @@ class Walk:
         self._position = _start(request, endpoint, plan)
 
     @property
-    def url(self) -> str:
+    def next_request(self) -> SourceRequest:
         """The next request, without credentials."""
-        return url_at(self._plan, self._position)
+        return request_at(self._plan, self._position)
 
     @property
     def has_read(self) -> bool:
@@ -102,14 +104,17 @@ class Walk:
         position = self._position
         return Window(position.ahead, most=limits.ahead, most_bytes=limits.ahead_bytes, page_bytes=position.page_bytes)
 
-    def urls_ahead(self, limits: Limits) -> list[str]:
+    def requests_ahead(self, limits: Limits) -> list[SourceRequest]:
         """The next request and those that will probably follow it, within the limits of the stretch."""
         fitting = max(1, (limits.bytes - self._bytes) // max(1, self._position.page_bytes))
         count = min(limits.ahead, self._pages_left(limits), fitting)
-        return [self.url, *(url_at(self._plan, position) for position in foresee(self._position, count - 1))]
+        return [
+            self.next_request,
+            *(request_at(self._plan, position) for position in foresee(self._position, count - 1)),
+        ]
 
     def turn(self, page: Page) -> Leaf:
-        """Take in the page of ``url`` and move on. Raises SourceError where nothing of the page may be used."""
+        """Take in the page that was asked for, and move on. Raises SourceError where nothing of it may be used."""
         path, records = self._records_of(page)
         encoded = orjson.dumps(records)
         if records:
@@ -118,7 +123,7 @@ class Walk:
             self._move(fingerprint=mark)
         pieces = list(cut(records, encoded, page=self._pages + 1))
         facts = PageFacts(
-            url=self.url,
+            url=self.next_request.url,
             body=page.body,
             records=len(records),
             records_before=self._records,
