@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hub_model.mappings import Mapping, Rule
+from hub_model.mappings import Candidate, Mapping, Rule
 from pydantic import ValidationError
 
 
@@ -62,3 +62,18 @@ def test_a_rule_that_is_none_is_refused(written: dict[str, Any]) -> None:
 def test_a_constant_null_is_a_constant() -> None:
     rule = Rule.model_validate({"to": "name", "const": None})
     assert rule.from_ is None
+
+
+def test_a_candidate_is_read_back_as_it_was_stored() -> None:
+    document = {
+        "to": "result",
+        "from": ["state", {"const": "exempt", "when": [{"path": "excused", "equals": True}]}, {"from": ["a", "b"]}],
+    }
+    rule = Rule.model_validate(document)
+    assert Rule.model_validate(rule.model_dump(mode="json", by_alias=True)) == rule
+
+
+@pytest.mark.parametrize("candidate", [{}, {"do": ["trim"]}, {"from": "a", "const": 1}, {"from": "a", "default": 1}])
+def test_a_candidate_has_exactly_one_origin_and_nothing_of_a_rule(candidate: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Candidate.model_validate(candidate)

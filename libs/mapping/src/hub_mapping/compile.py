@@ -1,14 +1,16 @@
 """Compiles a mapping, once per version, to what maps its records."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
+from hub_model.conditions import Condition
 from hub_model.mappings import Mapping, Rule
 from hub_model.records import DataType
 
 from hub_mapping.compiled import CompiledMapping, Plan
+from hub_mapping.conditions import Holds, add_conditions
 from hub_mapping.deletion import is_deleted
 from hub_mapping.flaws import flaw
 from hub_mapping.keys import KEY_PARTS
@@ -23,20 +25,23 @@ from hub_mapping.validate import NAME_PARTS
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
-def compile_mapping(mapping: Mapping, data_type: DataType, *, time_zone: str) -> CompiledMapping:
+def compile_mapping(mapping: Mapping, data_type: DataType, *, time_zone: str, deletes: bool = False) -> CompiledMapping:
     """The compiled form of ``mapping``; ``time_zone`` is the integration's, for a mapping that names none.
+
+    With ``deletes`` every record is a delete (``Endpoint.deletes``): its key is all it needs.
 
     Raises InvalidInput with every problem, each with its JSON Pointer into the mapping.
     """
-    return _Compiler(mapping, data_type, time_zone).compile()
+    return _Compiler(mapping, data_type, time_zone, deletes=deletes).compile()
 
 
 class _Compiler:
     """One compilation: what was found so far, and what is wrong."""
 
-    def __init__(self, mapping: Mapping, data_type: DataType, time_zone: str) -> None:
+    def __init__(self, mapping: Mapping, data_type: DataType, time_zone: str, *, deletes: bool) -> None:
         self._mapping = mapping
         self._data_type = data_type
+        self._deletes = deletes
         self._problems = Problems()
         self._zone = ZoneInfo("UTC")
         with self._problems.at("/timeZone"):
@@ -51,9 +56,12 @@ class _Compiler:
         self._add_own(SOURCE_ID, "/sourceId", self._mapping.source_id, reader(self._fields[SOURCE_ID], self._zone))
         self._add_own(DELETED, "/deleted", self._mapping.deleted, is_deleted)
         self._add_updated_at()
+        wanted = self._conditions(self._mapping.when, "/when")
+        gone = self._conditions(self._mapping.deleted_when, "/deletedWhen")
         required = tuple(field.name for field in self._fields.values() if field.required)
         if self._mapping.only:
-            self._check_required(required)
+            keys = {name for part in key_parts for name in part}
+            self._check_required([name for name in required if not self._deletes or name in keys])
         self._problems.raise_any(f"The mapping of {self._data_type}")
         is_custom = self._data_type is DataType.CUSTOM
         return CompiledMapping(
@@ -66,6 +74,9 @@ class _Compiler:
                 everything=is_custom and not self._mapping.rules and not self._mapping.only,
                 required=required,
                 key_parts=key_parts,
+                wanted=wanted,
+                gone=gone,
+                deletes=self._deletes,
             )
         )
 
@@ -137,7 +148,10 @@ class _Compiler:
         if produce is not None:
             self._rules[SOURCE_UPDATED_AT] = CompiledRule(field, None, produce, paths_of(rule))
 
-    def _check_required(self, required: tuple[str, ...]) -> None:
+    def _conditions(self, conditions: Sequence[Condition], pointer: str) -> Holds | None:
+        return add_conditions(conditions, self._problems, pointer) if conditions else None
+
+    def _check_required(self, required: Sequence[str]) -> None:
         """With ``only``, what has no rule has no value."""
         for name in required:
             derived = name == "name" and any(part in self._rules for part in NAME_PARTS)

@@ -14,6 +14,7 @@ from hub_model.errors import Issue
 from hub_model.messages import MAX_RECORD_GROWTH_BYTES, Reject
 from hub_model.records import DataType
 
+from hub_mapping.conditions import Holds
 from hub_mapping.filling import Filler
 from hub_mapping.flaws import kind_of
 from hub_mapping.keys import content_hash, key_of
@@ -25,6 +26,9 @@ from hub_mapping.unmapped import unmapped_paths
 from hub_mapping.validate import COMPLETION, IDENTITY
 
 Canonical = dict[str, Any]
+
+# What becomes of a record that the mapping does not want.
+_SKIPPED: Canonical = {}
 
 # What surrounds data, key and source id of a record on the wire, rounded up; and a character at its longest in JSON.
 _FRAME_BYTES = 192
@@ -46,7 +50,8 @@ class Plan:
     """What a mapping compiles to.
 
     ``defaults`` read the raw field of the same name; with ``everything`` all other raw fields are kept too.
-    ``required`` is what every record must have, ``key_parts`` what identifies it.
+    ``required`` is what every record must have, ``key_parts`` what identifies it. ``wanted`` and ``gone`` are the
+    conditions of the mapping, if it has any; ``deletes``: every record is a delete.
     """
 
     data_type: DataType
@@ -56,6 +61,9 @@ class Plan:
     everything: bool
     required: tuple[str, ...]
     key_parts: tuple[tuple[str, ...], ...]
+    wanted: Holds | None = None
+    gone: Holds | None = None
+    deletes: bool = False
 
 
 class CompiledMapping:
@@ -69,6 +77,8 @@ class CompiledMapping:
         self._key_fields = tuple(name for part in plan.key_parts for name in part)
         self._identify = IDENTITY.get(plan.data_type)
         self._complete = COMPLETION.get(plan.data_type)
+        self._wanted = plan.wanted
+        self._gone: Holds | None = (lambda _raw: True) if plan.deletes else plan.gone
 
     def map_batch(self, records: Sequence[object], *, observed_at: datetime, is_partial: bool = False) -> MappedBatch:
         """Map every record. Never raises, whatever JSON they are.
@@ -82,10 +92,14 @@ class CompiledMapping:
         kept: dict[str, Canonical] = {}
         parts: dict[str, list[Canonical]] = {}
         rejects: list[Reject] = []
+        skipped = 0
         for index, raw in enumerate(records):
             issues: list[Issue] = []
             mapped = self._map(raw, observed, issues, is_partial=is_partial)
-            if mapped is None:
+            if not mapped:
+                if mapped is _SKIPPED:
+                    skipped += 1
+                    continue
                 rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
                 continue
             key = mapped["key"]
@@ -95,8 +109,8 @@ class CompiledMapping:
             elif rival is None or mapped["version"] >= rival["version"]:
                 kept[key] = mapped
         kept |= {key: _joined(of_one) for key, of_one in parts.items()}
-        duplicates = len(records) - len(rejects) - len(kept)
-        return MappedBatch(list(kept.values()), rejects, duplicates, skipped=0)
+        duplicates = len(records) - len(rejects) - len(kept) - skipped
+        return MappedBatch(list(kept.values()), rejects, duplicates, skipped)
 
     def unmapped_fields(self, sample: Sequence[object]) -> list[str]:
         """The paths in sample records that fill nothing, for a person to look over."""
@@ -107,13 +121,17 @@ class CompiledMapping:
         return unmapped_paths(sample, used)
 
     def _map(self, raw: object, observed: str, issues: list[Issue], *, is_partial: bool) -> Canonical | None:
-        """The canonical record, or None and everything that is wrong with it."""
+        """The canonical record, or None and everything that is wrong with it, or that it is skipped."""
         if type(raw) is not dict:
             issues.append(Issue("", "not_an_object", f"A record is an object; this one is {kind_of(raw)}."))
             return None
         data = self._filler.fill(raw, issues, is_partial=is_partial)
         source_id, updated_at = data.pop(SOURCE_ID, None), data.pop(SOURCE_UPDATED_AT, None)
         deleted = data.pop(DELETED, False) or data.get(RECORD_STATUS) == "deleted"
+        if self._gone is not None:
+            deleted = deleted or self._gone(raw)
+        if self._wanted is not None and not deleted and not self._wanted(raw) and not _is_unclear(issues):
+            return _SKIPPED
         if deleted:
             data = {name: data[name] for name in self._key_fields if name in data}
             issues[:] = [issue for issue in issues if issue.pointer[1:] in self._key_fields]
@@ -151,6 +169,11 @@ class CompiledMapping:
             if rule.field.name == name:
                 return f"Has no value at {shown(rule.paths)}. Correct the path, or give a default."
         return f"Has no value: the source has no field {name}. Map {name} to the field that holds it."
+
+
+def _is_unclear(issues: list[Issue]) -> bool:
+    """Whether the record may be a delete, with a marker that cannot be read."""
+    return any(issue.pointer == "/deleted" for issue in issues)
 
 
 def _joined(parts: list[Canonical]) -> Canonical:

@@ -12,6 +12,8 @@ def unmapped_paths(sample: Sequence[object], used: Set[str]) -> list[str]:
 
     A list counts as one leaf.
     """
+    # A star goes through all there is.
+    used = {path.partition("*")[0].rstrip(".") for path in used}
     found: dict[str, None] = {}
     for record in sample:
         if isinstance(record, dict):
@@ -33,4 +35,8 @@ def _leaves(record: Mapping[str, object], prefix: str, depth: int) -> Iterator[s
 
 
 def _is_used(path: str, used: Set[str]) -> bool:
-    return path in used or any(path.startswith(f"{other}.") or other.startswith(f"{path}.") for other in used)
+    return (
+        path in used
+        or "" in used
+        or any(path.startswith(f"{other}.") or other.startswith(f"{path}.") for other in used)
+    )
