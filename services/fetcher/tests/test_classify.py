@@ -1,14 +1,11 @@
 """HTTP statuses become errors of the right class, and waits that make sense."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
-from hub_fetcher.responses.classify import MAX_WAIT_S, MIN_WAIT_S, error_of, retry_after_s
+from hub_fetcher.responses.classify import error_of
 from hub_model.errors import ErrorClass, HubError, RateLimited
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 
@@ -76,42 +73,3 @@ def test_a_redirect_is_named_without_its_query() -> None:
     assert error.code == "redirected"
     assert "https://new.example.edu/api" in error.public
     assert "s3cret-canary" not in error.public + str(error)
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({}, None),
-        ({"Retry-After": "30"}, 30),
-        ({"Retry-After": "2.5"}, 2.5),
-        ({"Retry-After": "0"}, MIN_WAIT_S),
-        ({"Retry-After": "9999999"}, MAX_WAIT_S),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "nan"}, None),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90),
-        ({"Retry-After": format_datetime(NOW - timedelta(days=1), usegmt=True)}, MIN_WAIT_S),
-        ({"Retry-After": "Fri, 99 Foo 2026 99:99:99 GMT"}, None),
-        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "45"}, 45),
-        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 60)}, 60),
-        ({"X-RateLimit-Reset": str(int(NOW.timestamp() + 60) * 1000)}, 60),
-        ({"X-RateLimit-Remaining": "3", "X-RateLimit-Reset": "45"}, None),
-    ],
-)
-def test_the_wait_is_read_from_every_dialect(headers: dict[str, str], expected: float | None) -> None:
-    assert retry_after_s(httpx2.Headers(headers), NOW) == expected
-
-
-def test_a_date_is_measured_by_the_sources_own_clock() -> None:
-    skewed = NOW + timedelta(hours=3)
-    headers = {
-        "Date": format_datetime(skewed, usegmt=True),
-        "Retry-After": format_datetime(skewed + timedelta(seconds=10), usegmt=True),
-    }
-    assert retry_after_s(httpx2.Headers(headers), NOW) == 10
-
-
-@given(after=st.text(max_size=40), reset=st.text(max_size=40), date=st.text(max_size=40))
-def test_no_header_breaks_the_reading_of_the_wait(after: str, reset: str, date: str) -> None:
-    wait_s = retry_after_s({"retry-after": after, "x-ratelimit-reset": reset, "date": date}, NOW)
-    assert wait_s is None or MIN_WAIT_S <= wait_s <= MAX_WAIT_S

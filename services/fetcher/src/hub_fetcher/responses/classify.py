@@ -4,21 +4,18 @@ The texts name the path and the status and never a query string or the source's 
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError, Unavailable
 
-MIN_WAIT_S = 1.0
-MAX_WAIT_S = 6 * 3600.0
+from hub_fetcher.limits.headers import is_spent, wait_s
+
 ASKED_TO_WAIT = "The source limits how often it may be asked; the sync goes on when it allows."
 
 _TRANSIENT = frozenset([408, 423, 425])
 _RATE_WORDS = ("rate limit", "ratelimit", "too many requests", "throttl", "quota exceeded")
 _LOGIN_WORDS = ("login", "signin", "sign-in", "sso", "oauth", "auth")
-_REMAINING = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
-_RESET = ("x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset")
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str, now: datetime) -> HubError | None:
@@ -26,11 +23,15 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str
     if 200 <= status < 300:
         return None
     what = f"{label} answered {status}"
-    wait_s = retry_after_s(headers, now)
-    if status == 429 or (status == 503 and wait_s is not None) or (status == 403 and _is_rate_limit(headers, body)):
+    retry_after_s = wait_s(headers, now)
+    if (
+        status == 429
+        or (status == 503 and retry_after_s is not None)
+        or (status == 403 and _is_rate_limit(headers, body))
+    ):
         return RateLimited(
             f"{what}: too many requests",
-            retry_after_s=wait_s,
+            retry_after_s=retry_after_s,
             public=ASKED_TO_WAIT,
         )
     if status in _TRANSIENT or status >= 500:
@@ -48,47 +49,8 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str
     return _redirect(headers, label) if 300 <= status < 400 else _config(status, what)
 
 
-def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """How long the source asks us to wait, between one second and six hours; None if it does not say."""
-    after = headers.get("retry-after", "").strip()
-    wait_s = _seconds(after)
-    if wait_s is None and after:
-        at = _http_date(after)
-        # The source's own clock tells how far away its date is, whatever ours says.
-        wait_s = (at - (_http_date(headers.get("date", "")) or now)).total_seconds() if at else None
-    if wait_s is None:
-        wait_s = _until_reset(headers, now)
-    return None if wait_s is None else min(max(wait_s, MIN_WAIT_S), MAX_WAIT_S)
-
-
-def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The wait in a reset header: a number of seconds, or an instant in epoch seconds or milliseconds."""
-    if next((headers[name].strip() for name in _REMAINING if name in headers), "0") != "0":
-        return None
-    value = next((_seconds(headers[name]) for name in _RESET if name in headers), None)
-    if value is None or value < 1e9:
-        return value
-    return (value if value < 1e11 else value / 1000) - now.timestamp()
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value < 1e15 else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
 def _is_rate_limit(headers: Mapping[str, str], body: bytes) -> bool:
-    if any(headers.get(name, "").strip() == "0" for name in _REMAINING):
+    if is_spent(headers):
         return True
     text = body[:2048].decode("utf-8", "replace").lower()
     return any(word in text for word in _RATE_WORDS)
