@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from hub_storage import repositories
 from hub_storage.repositories import (
     Audit,
     Chains,
+    Claim,
     IdempotencyKeys,
     Integrations,
     Logs,
@@ -23,6 +24,7 @@ from hub_storage.repositories import (
     Receipts,
     Rejects,
     Runs,
+    SourceLimits,
 )
 from hub_storage.store import Store
 
@@ -36,6 +38,7 @@ DELIBERATELY_WITHOUT = {
     Chains: set(),
     Receipts: {"begin", "begin_all", "begin_next", "send_back"},
     IdempotencyKeys: set(),
+    SourceLimits: set(),
 }
 
 
@@ -64,6 +67,7 @@ async def full(store: Store, an_integration: Callable[..., Integration], now: da
     )
     await Receipts(store).begin(receipt)
     await IdempotencyKeys(store).begin("c1", "k", fingerprint="f", now=now, made_id="m")
+    await SourceLimits(store).block("c1", "s", now + timedelta(hours=1))
     return store
 
 
@@ -145,6 +149,18 @@ async def refuse_idempotency_calls(store: Store, now: datetime) -> set[str]:
     return {"begin", "finish", "abandon"}
 
 
+async def refuse_limit_calls(store: Store, now: datetime) -> set[str]:
+    limits = SourceLimits(store)
+    one = Claim(worker_id="w", now=now, slots=1, per_minute=1)
+    assert await limits.blocked_until("c2", "s") is None
+    assert (await limits.claim("c2", "s", one)).slots == 1
+    await limits.settle("c2", "s", one)
+    await limits.block("c2", "s", now + timedelta(hours=2))
+    assert await limits.blocked_until("c1", "s") == now + timedelta(hours=1)
+    assert (await limits.claim("c1", "s", one)).slots == 1, "their own slot"
+    return {"blocked_until", "block", "claim", "settle"}
+
+
 REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     Integrations: refuse_integration_calls,
     Runs: refuse_run_calls,
@@ -154,6 +170,7 @@ REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     Chains: refuse_chain_calls,
     Receipts: refuse_receipt_calls,
     IdempotencyKeys: refuse_idempotency_calls,
+    SourceLimits: refuse_limit_calls,
 }
 
 

@@ -3,11 +3,22 @@
 Every one takes the college first and answers for that college alone.
 """
 
-from hub_storage.repositories import audit, chains, idempotency_keys, integrations, logs, receipts, rejects, runs
+from hub_storage.repositories import (
+    audit,
+    chains,
+    idempotency_keys,
+    integrations,
+    limits,
+    logs,
+    receipts,
+    rejects,
+    runs,
+)
 from hub_storage.repositories.audit import Audit
 from hub_storage.repositories.chains import Chains
 from hub_storage.repositories.idempotency_keys import IdempotencyKeys, StoredReply
 from hub_storage.repositories.integrations import Integrations
+from hub_storage.repositories.limits import Claim, Granted, SourceLimits
 from hub_storage.repositories.logs import Logs
 from hub_storage.repositories.paging import MAX_PAGE_SIZE, Page
 from hub_storage.repositories.receipts import Receipts
@@ -23,6 +34,7 @@ SPECS = (
     chains.SPEC,
     receipts.SPEC,
     idempotency_keys.SPEC,
+    limits.SPEC,
 )
 
 __all__ = [
@@ -30,6 +42,8 @@ __all__ = [
     "SPECS",
     "Audit",
     "Chains",
+    "Claim",
+    "Granted",
     "IdempotencyKeys",
     "Integrations",
     "Logs",
@@ -37,5 +51,6 @@ __all__ = [
     "Receipts",
     "Rejects",
     "Runs",
+    "SourceLimits",
     "StoredReply",
 ]
