@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,16 +13,19 @@ import orjson
 import pytest
 from hub_fetcher.auth.credentials import secret_params
 from hub_fetcher.auth.oauth import TokenCache
+from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walking.stretch import fetch_stretch
 from hub_fetcher.walking.walk import Limits, Walk
+from hub_model.base import parse_datetime
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, credential_origin
 from hub_model.messages import BatchFetched, Message, PageRequested
 from hub_model.records import DataType
 from hub_security.egress import open_client
 from hub_security.keys import PublicKeys, generate_keys, load_private_keys, load_public_keys
 from hub_security.vault import SecretBinding, SecretOpener, SecretSealer
+from hub_storage.repositories import SourceLimits
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 KEY = "canary-api-key-0123456789"
@@ -206,15 +209,50 @@ def sleeps() -> list[float]:
     return []
 
 
+class MemoryLimits(SourceLimits):
+    """The shared limits without a store: one document for each source."""
+
+    def __init__(self) -> None:
+        self._documents: dict[str, dict[str, Any]] = {}
+        self.looks = self.writes = 0
+
+    async def blocked_until(self, college_id: str, source: str) -> datetime | None:
+        self.looks += 1
+        until = self._documents.get(source, {}).get("blockedUntil")
+        return parse_datetime(until) if until else None
+
+    async def _change(self, college_id: str, source: str, change: Callable[[Any], Any]) -> None:
+        self.writes += 1
+        document = self._documents.get(source, {})
+        self._documents[source] = change(document) or document
+
+
 @pytest.fixture
-async def sources(opener: SecretOpener, sleeps: list[float]) -> AsyncIterator[Sources]:
+def shared_limits() -> MemoryLimits:
+    return MemoryLimits()
+
+
+@pytest.fixture
+def pacing(sleeps: list[float], shared_limits: MemoryLimits) -> Pacing:
+    """Time passes only by sleeping."""
+
     async def sleep(seconds: float) -> None:
         sleeps.append(seconds)
+        await asyncio.sleep(0)
 
-    clock = asyncio.get_running_loop().time
+    def clock() -> datetime:
+        return NOW + timedelta(seconds=sum(sleeps))
+
+    return Pacing(limits=shared_limits, worker_id="worker", clock=clock, sleep=sleep, jitter=lambda: 0)
+
+
+@pytest.fixture
+async def sources(opener: SecretOpener, pacing: Pacing) -> AsyncIterator[Sources]:
+    monotonic = asyncio.get_running_loop().time
     async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
-        transport = Transport(client, clock=lambda: NOW, sleep=sleep)
-        yield Sources(transport, opener, TokenCache(monotonic=clock), Patience(deadline_s=5, max_body_bytes=4_000_000))
+        transport = Transport(client, clock=pacing.clock, sleep=pacing.sleep)
+        patience = Patience(deadline_s=5, max_body_bytes=4_000_000)
+        yield Sources(transport, opener, TokenCache(monotonic=monotonic), patience, Paces(pacing))
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hub_fetcher.auth.credentials import Credential, bearer
 from hub_fetcher.auth.oauth import Token, TokenCache
+from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walking.walk import Limits
@@ -250,12 +251,14 @@ async def test_client_credentials_buy_a_token_once(
     assert asked.headers["authorization"] == basic("hub%3A1:canary-secret%2F%2B+1")
 
 
-async def test_tokens_are_made_known_to_the_redactor(college: Any, oauth: Callable[..., Any], opener: Any) -> None:
+async def test_tokens_are_made_known_to_the_redactor(
+    college: Any, oauth: Callable[..., Any], opener: Any, pacing: Pacing
+) -> None:
     TokenServer(college)
     heard: list[str] = []
     async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
         transport = Transport(client, clock=lambda: NOW, on_secret=heard.append)
-        sources = Sources(transport, opener, TokenCache(monotonic=Clock()), Patience())
+        sources = Sources(transport, opener, TokenCache(monotonic=Clock()), Patience(), Paces(pacing))
         await sources.authenticator(oauth()).credential()
     assert heard == ["token-1"]
 

@@ -317,6 +317,22 @@ async def test_a_parked_chain_asks_nothing_before_its_time(
     assert len(college.asked) == asked
 
 
+async def test_a_wait_that_one_stream_was_told_holds_for_the_others(
+    hub: Hub, fetching: Fetching, college: Any, make_integration: Callable[..., Integration]
+) -> None:
+    college.answer = lambda asked: college.json({}, 429, Retry_After="7200")
+    await hub.begin(make_integration(endpoints={"students": "/students", "marks": "/marks"}))
+    for data_type in (DataType.STUDENTS, DataType.MARKS):
+        asks = page().model_copy(update={"data_type": data_type})
+        with pytest.raises(RateLimited) as caught:
+            await given(asks, data_type, fetching)
+        assert caught.value.retry_after_s == 7200
+    assert [asked.path for asked in college.asked] == ["/students"]
+    waiting = (await hub.runs.get("college-1", "run-1")).streams[DataType.MARKS].waiting
+    assert waiting is not None
+    assert waiting.code == "rate_limited"
+
+
 async def test_a_source_in_trouble_makes_the_message_be_tried_again(
     hub: Hub, fetching: Fetching, college: Any, make_integration: Callable[..., Integration]
 ) -> None:

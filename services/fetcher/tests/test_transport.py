@@ -8,14 +8,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from hub_fetcher.auth.credentials import Credential, FixedCredential
-from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport, translated
 from hub_messaging.testing import wait_until
-from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, SourceError, TransientError, Unavailable
 from hub_model.records import DataType
 from hub_security.egress import open_client
@@ -166,10 +163,10 @@ async def test_a_stream_with_many_requests_keeps_no_other_from_its_turn(
             await asyncio.gather(*many, return_exceptions=True)
 
 
-async def test_a_request_to_another_origin_never_carries_the_credential(college: Any, sources: Sources) -> None:
-    endpoint = Endpoint(path="/students")
-    plan = plan_requests(_settings(college.url), endpoint)
-    source = Source(sources.transport, plan, FixedCredential(Credential(headers={"X-Key": "canary"})))
+async def test_a_request_to_another_origin_never_carries_the_credential(
+    college: Any, sources: Sources, make_integration: Any
+) -> None:
+    source = source_of(sources, make_integration)
     with pytest.raises(AssertionError):
         await source.read(SourceRequest(college.url.replace("127.0.0.1", "127.0.0.2") + "/students"))
     assert college.asked == []
@@ -206,11 +203,3 @@ async def test_errors_of_a_walk_carry_no_key(
     assert len(told) == 9
     assert all(key not in f"{error} {error.public} {error!r}" for error in told)
     assert key not in caplog.text + "".join(capsys.readouterr())
-
-
-def _settings(base_url: str) -> Any:
-    from hub_model.integrations import IntegrationDraft
-
-    return IntegrationDraft.model_validate(
-        {"name": "n", "type": "t", "baseUrl": base_url, "authType": "bearer", "endpoints": {"students": "/students"}}
-    )

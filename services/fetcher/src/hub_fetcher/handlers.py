@@ -101,7 +101,7 @@ async def fetch_pages(message: PageRequested, context: Context, *, hub: Fetching
     try:
         _check_pause(walk, source, hub)
         stretch = fetch_stretch(walk, source.read, hub.limits, monotonic=hub.monotonic)
-        async with aclosing(stretch) as messages:
+        async with source.session(), aclosing(stretch) as messages:
             async for fetched in messages:
                 yield fetched
     except TransientError as error:
@@ -138,7 +138,7 @@ def _open_walk(message: PageRequested, integration: Integration, hub: Fetching) 
             code="endpoint_missing",
             public=f"The endpoint for {message.data_type} was removed while it was being synced.",
         )
-    source = hub.sources.open(integration, endpoint)
+    source = hub.sources.open(integration, endpoint, run_id=message.run_id)
     walk = Walk(message, endpoint, source.plan, clock=hub.clock, secret_params=secret_params(integration))
     return walk, source
 

@@ -10,6 +10,7 @@ from hub_messaging.clock import Clock, utc_now
 from hub_messaging.opening import open_broker
 from hub_messaging.router import Router
 from hub_messaging.topology import declared, subscription_of
+from hub_model.ids import new_id
 from hub_model.messages import PageRequested, ProbeRequested, SyncRequested
 from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
@@ -19,11 +20,12 @@ from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits
 from hub_storage.store import Store
 
 from hub_fetcher.auth.oauth import TokenCache
 from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
+from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
@@ -74,11 +76,12 @@ def build_service(
         on_secret=on_secret,
     )
     patience = Patience(deadline_s=settings.request_deadline_s, max_body_bytes=settings.max_response_bytes)
+    pacing = Pacing(limits=SourceLimits(store), worker_id=new_id(), clock=clock, request_s=settings.request_deadline_s)
     hub = Fetching(
         integrations=Integrations(store),
         runs=Runs(store),
         chains=Chains(store),
-        sources=Sources(transport, opener, TokenCache(monotonic=time.monotonic), patience),
+        sources=Sources(transport, opener, TokenCache(monotonic=time.monotonic), patience, Paces(pacing)),
         limits=Limits(pages=settings.stretch_pages, seconds=settings.stretch_s, ahead=settings.pages_ahead),
         clock=clock,
         monotonic=time.monotonic,

@@ -1,14 +1,18 @@
 """Reading the pages of one walk: credential, tries, decoding. Gives pages, or errors of the hub's own tree."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 from hub_model.errors import RateLimited, TransientError
-from hub_model.integrations import origin_of
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from hub_model.integrations import RateLimits, origin_of
+from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
 from hub_fetcher.auth.credentials import Authenticator, Credential
+from hub_fetcher.limits.budget import RetryBudget
+from hub_fetcher.limits.headers import quota
+from hub_fetcher.limits.pace import Held, Pace
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count
 from hub_fetcher.requests.plan import RequestPlan
@@ -44,16 +48,29 @@ class Tries:
         """Return when the page may be tried again; the wait that the source asked for is over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the requests of one walk keep to: how long each may take, what the source bears, what may be repeated."""
+
+    patience: Patience
+    pace: Pace
+    allowed: RateLimits
+    budget: RetryBudget
+
+
 class Source:
     """One endpoint of a college's system."""
 
-    def __init__(
-        self, transport: Transport, plan: RequestPlan, authenticator: Authenticator, patience: Patience | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, plan: RequestPlan, authenticator: Authenticator, bounds: Bounds) -> None:
         self.plan = plan
         self._transport = transport
         self._authenticator = authenticator
-        self._patience = patience or Patience()
+        self._bounds = bounds
+        self._patience = bounds.patience
+
+    def session(self) -> AbstractAsyncContextManager[None]:
+        """Many pages in a row. Raises RateLimited if the source is known to want to be left alone."""
+        return self._bounds.pace.session()
 
     async def read(self, request: SourceRequest, tries: Tries | None = None) -> Page:
         """The answer to ``request``, which holds no credential; tried again where that may help."""
@@ -64,18 +81,20 @@ class Source:
             await tries.again()
 
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self._patience.tries),
-            retry=retry_if_exception(self._is_worth_a_try),
+            retry=self._is_tried_again,
             wait=self._wait_s,
             sleep=rest,
             reraise=True,
         )
+        self._bounds.budget.asked()
         page: Page = await retrying(self._try, request, tries)
         return page
 
     async def _try(self, request: SourceRequest, tries: Tries) -> Page:
         try:
             return await self._read_once(request)
+        except Held:
+            raise
         except TransientError:
             tries.troubled()
             raise
@@ -86,7 +105,9 @@ class Source:
         if response.status_code == 401 and await self._authenticator.renew(credential):
             response, body = await self._send(request, await self._authenticator.credential())
         headers = response.headers
-        error = error_of(response.status_code, headers, body, label=self.plan.label, now=self._transport.clock())
+        now = self._transport.clock()
+        error = error_of(response.status_code, headers, body, label=self.plan.label, now=now)
+        await self._bounds.pace.heard(quota(headers, now), error)
         if error is not None:
             raise error
         has_content = response.status_code != _NO_CONTENT
@@ -101,21 +122,28 @@ class Source:
     async def _send(self, request: SourceRequest, credential: Credential) -> tuple[httpx2.Response, bytes]:
         if origin_of(request.url) != self.plan.origin:
             raise AssertionError("a request to another origin must not get this far")
-        return await self._transport.exchange(
-            request.method,
-            with_params(request.url, credential.params),
-            headers=merge_headers(dict(request.headers), self.plan.headers, credential.headers),
-            body=request.body,
-            label=self.plan.label,
-            patience=self._patience,
-        )
+        async with self._bounds.pace.turn(self._bounds.allowed):
+            return await self._transport.exchange(
+                request.method,
+                with_params(request.url, credential.params),
+                headers=merge_headers(dict(request.headers), self.plan.headers, credential.headers),
+                body=request.body,
+                label=self.plan.label,
+                patience=self._patience,
+            )
 
-    def _is_worth_a_try(self, error: BaseException) -> bool:
+    def _is_tried_again(self, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if error is None or state.attempt_number >= self._patience.tries:
+            return False
+        if isinstance(error, TransientError) and (error.retry_after_s or 0) > self._patience.longest_wait_s:
+            return False
         if isinstance(error, RateLimited):
-            return (error.retry_after_s or 0) <= self._patience.longest_wait_s
-        return isinstance(error, TransientError | UnreadableBody)
+            return True
+        return isinstance(error, TransientError | UnreadableBody) and self._bounds.budget.may_repeat()
 
     def _wait_s(self, state: RetryCallState) -> float:
+        """Any time up to a bound that doubles, so that many do not come back together; what is asked is kept."""
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, TransientError) else None
-        return _JITTER(state) if asked is None else asked
+        return _JITTER(state) if asked is None else self._bounds.pace.spread_s(asked)

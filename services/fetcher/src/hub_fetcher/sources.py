@@ -6,24 +6,38 @@ from hub_security.vault import SecretOpener
 
 from hub_fetcher.auth.credentials import Authenticator, FixedCredential, fixed_credential
 from hub_fetcher.auth.oauth import OAuthCredential, TokenCache
+from hub_fetcher.limits.budget import RetryBudget, RetryBudgets
+from hub_fetcher.limits.pace import Paces
 from hub_fetcher.requests.plan import plan_requests
-from hub_fetcher.source import Source
+from hub_fetcher.source import Bounds, Source
 from hub_fetcher.transport import Patience, Transport
 
 
 class Sources:
-    """What all walks share: the transport, the keys, and the access tokens in use."""
+    """What all walks share: the transport, the keys, the access tokens in use, and the limits."""
 
-    def __init__(self, transport: Transport, opener: SecretOpener, tokens: TokenCache, patience: Patience) -> None:
+    def __init__(
+        self, transport: Transport, opener: SecretOpener, tokens: TokenCache, patience: Patience, paces: Paces
+    ) -> None:
         self.transport = transport
         self._opener = opener
         self._tokens = tokens
         self._patience = patience
+        self._paces = paces
+        self._budgets = RetryBudgets()
 
-    def open(self, integration: Integration, endpoint: Endpoint, patience: Patience | None = None) -> Source:
+    def open(
+        self, integration: Integration, endpoint: Endpoint, patience: Patience | None = None, *, run_id: str = ""
+    ) -> Source:
         """The endpoint, ready to be read. Raises SourceError or SecretUnreadable if its credential is no use."""
         plan = plan_requests(integration.settings, endpoint)
-        return Source(self.transport, plan, self.authenticator(integration), patience or self._patience)
+        bounds = Bounds(
+            patience=patience or self._patience,
+            pace=self._paces.of(integration),
+            allowed=integration.settings.limits,
+            budget=self._budgets.of(run_id) if run_id else RetryBudget(),
+        )
+        return Source(self.transport, plan, self.authenticator(integration), bounds)
 
     def authenticator(self, integration: Integration) -> Authenticator:
         """What gives the credential of an integration."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from hub_security.bodies import read_bounded
 from hub_security.hosts import PortPolicy, check_url
 
 from hub_fetcher.auth.oauth import Token, TokenRequest, read_token
+from hub_fetcher.limits.circuit import Circuits
 from hub_fetcher.requests.urls import merge_headers
 from hub_fetcher.responses.classify import error_of
 
@@ -23,12 +25,16 @@ _TOKEN_BODY_BYTES = 262_144
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long and how often one request is tried. A wait the source asks for is kept up to ``longest_wait_s``."""
+    """How long and how often one request is tried. A wait the source asks for is kept up to ``longest_wait_s``.
+
+    ``insists``: also a host that is left alone for its failures is asked.
+    """
 
     tries: int = 3
     longest_wait_s: float = 5.0
     deadline_s: float = 60.0
     max_body_bytes: int = 32 * 1024 * 1024
+    insists: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +56,7 @@ class Transport:
         user_agent: str = "student-hub-fetcher",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_secret: Callable[[str], None] | None = None,
+        circuits: Circuits | None = None,
     ) -> None:
         self.clock = clock
         self.sleep = sleep
@@ -58,6 +65,7 @@ class Transport:
         self._per_origin = per_origin
         self._user_agent = user_agent
         self._on_secret = on_secret
+        self._circuits = circuits or Circuits(monotonic=time.monotonic)
         self._turns: dict[str, _Turn] = {}
 
     async def exchange(
@@ -109,20 +117,26 @@ class Transport:
 
     @asynccontextmanager
     async def _sent(self, request: httpx2.Request, label: str, patience: Patience) -> AsyncIterator[httpx2.Response]:
-        """The response while it is read, within the deadline; whatever fails is an error of our tree."""
-        try:
-            async with self._turn(origin_of(str(request.url))), asyncio.timeout(patience.deadline_s):
-                response = await self._client.send(request, stream=True)
-                try:
-                    yield response
-                finally:
-                    await response.aclose()
-        except TooLarge as error:
-            raise _too_large(label, patience.max_body_bytes) from error
-        except TimeoutError as error:
-            raise _unanswered(f"{label} took longer than {patience.deadline_s:g} s", "source_timeout") from error
-        except (httpx2.HTTPError, httpx2.StreamError) as error:
-            raise translated(error, label) from error
+        """The response while it is read, within the deadline; whatever fails is an error of our tree.
+
+        The deadline is that of everything from the name's lookup to the last byte of the body.
+        """
+        origin = origin_of(str(request.url))
+        with self._circuits.attempt(origin, insists=patience.insists) as attempt:
+            try:
+                async with self._turn(origin):
+                    with _errors_of_ours(label, patience):
+                        async with asyncio.timeout(patience.deadline_s):
+                            response = await self._client.send(request, stream=True)
+                            async with aclosing(response):
+                                yield response
+            except Unavailable:
+                attempt.failed()
+                raise
+            if _says_trouble(response):
+                attempt.failed()
+            else:
+                attempt.answered()
 
     @asynccontextmanager
     async def _turn(self, origin: str) -> AsyncIterator[None]:
@@ -136,6 +150,23 @@ class Transport:
             turn.users -= 1
             if turn.users == 0:
                 del self._turns[origin]
+
+
+@contextmanager
+def _errors_of_ours(label: str, patience: Patience) -> Iterator[None]:
+    try:
+        yield
+    except TooLarge as error:
+        raise _too_large(label, patience.max_body_bytes) from error
+    except TimeoutError as error:
+        raise _unanswered(f"{label} took longer than {patience.deadline_s:g} s", "source_timeout") from error
+    except (httpx2.HTTPError, httpx2.StreamError) as error:
+        raise translated(error, label) from error
+
+
+def _says_trouble(response: httpx2.Response) -> bool:
+    """Whether the host itself is in trouble. Being asked too often, or too much of, is none."""
+    return response.status_code >= 500 and response.status_code != 501 and "retry-after" not in response.headers
 
 
 async def _beginning(response: httpx2.Response) -> bytes:

@@ -7,7 +7,6 @@ from hub_model.endpoints import Endpoint, Stream
 from hub_model.integrations import (
     ApiKeyPlacement,
     AuthType,
-    Connector,
     Health,
     Integration,
     LastError,
@@ -31,7 +30,6 @@ _SHOWN_SETTINGS = (
     "endpoints",
     "streams",
     "limits",
-    "connector",
     "time_zone",
     "sync_interval",
     "enabled",
@@ -77,7 +75,6 @@ class IntegrationView(Value):
     endpoints: dict[DataType, Endpoint]
     streams: dict[str, Stream]
     limits: RateLimits
-    connector: Connector | None
     time_zone: str
     sync_interval: int
     enabled: bool
