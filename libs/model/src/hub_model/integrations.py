@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, SecretStr, StringConstraints, field_validator, model_validator
 
 from hub_model.base import Input, Instant, Value
 from hub_model.endpoints import Endpoint, Stream, StreamName
@@ -104,6 +104,14 @@ class RateLimits(Input):
     concurrency: int | None = Field(default=None, ge=1, le=100)
 
 
+class Connector(Input):
+    """The preset a draft was made from (``hub_connectors``), its version then, and the answers to its questions."""
+
+    name: str = Field(min_length=1, max_length=64)
+    version: int = Field(ge=1)
+    settings: dict[str, JsonValue] = Field(default_factory=dict, max_length=50)
+
+
 class IntegrationDraft(Input):
     """What a principal writes: the body of create and update. Secrets go in here and never come out."""
 
@@ -120,6 +128,7 @@ class IntegrationDraft(Input):
     endpoints: dict[DataType, Endpoint] = Field(min_length=1)
     streams: dict[StreamName, Stream] = Field(default_factory=dict, max_length=50)
     limits: RateLimits = RateLimits()
+    connector: Connector | None = None
     webhook: WebhookSettings | None = None
     time_zone: str = "Asia/Kolkata"
     sync_interval: Annotated[int, Field(strict=True, le=MAX_SYNC_INTERVAL_MINUTES)] = 60

@@ -7,6 +7,7 @@ from hub_model.endpoints import Endpoint, Stream
 from hub_model.integrations import (
     ApiKeyPlacement,
     AuthType,
+    Connector,
     Health,
     Integration,
     LastError,
@@ -30,6 +31,7 @@ _SHOWN_SETTINGS = (
     "endpoints",
     "streams",
     "limits",
+    "connector",
     "time_zone",
     "sync_interval",
     "enabled",
@@ -75,6 +77,7 @@ class IntegrationView(Value):
     endpoints: dict[DataType, Endpoint]
     streams: dict[str, Stream]
     limits: RateLimits
+    connector: Connector | None
     time_zone: str
     sync_interval: int
     enabled: bool

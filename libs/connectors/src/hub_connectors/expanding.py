@@ -1,0 +1,162 @@
+"""From a preset and a college's answers to an integration draft.
+
+``{{ settings.x }}`` is replaced by the answer: by the answer itself where it is the whole text, so that a list stays a
+list, and by its text within a longer one. An object with ``$if: settings.x`` is left out where that answer is empty or
+false, and so is a field or an entry whose value it is. What the college's own draft says always wins.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hub_model.errors import InvalidInput, Issue
+
+from hub_connectors.spec import Preset, Setting, SettingKind
+
+_PLACE = re.compile(r"\{\{\s*settings\.([A-Za-z0-9]+)\s*\}\}")
+_KINDS: Mapping[SettingKind, tuple[type, ...]] = {
+    SettingKind.TEXT: (str,),
+    SettingKind.NUMBER: (int, float),
+    SettingKind.BOOLEAN: (bool,),
+    SettingKind.LIST: (list,),
+    SettingKind.TABLE: (dict,),
+}
+_NOTHING = object()
+
+
+def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
+    """The draft completed by the preset. ``draft`` is the body as a college wrote it, in camelCase.
+
+    Its ``settings`` hold the answers. Without ``endpoints`` all of the preset's are taken; with them, only the data
+    types they name: as the draft says, or as the preset does where the draft says ``true``. Raises InvalidInput with a
+    pointer for each answer that is missing or wrong.
+    """
+    own = dict(draft)
+    answers = _answers(preset, own.pop("settings", None))
+    template = _filled(preset.draft, answers)
+    template["endpoints"] = _endpoints(preset, template["endpoints"], own.pop("endpoints", None))
+    expanded = _over({"type": preset.name, "syncInterval": preset.sync_interval, **template}, own)
+    for setting in preset.settings:
+        if setting.fills is not None and answers.get(setting.name) is not None:
+            _put(expanded, setting.fills.split("."), answers[setting.name])
+    kept = {setting.name: answers[setting.name] for setting in preset.settings if not setting.secret}
+    expanded["connector"] = {"name": preset.name, "version": preset.version, "settings": kept}
+    return expanded
+
+
+def _answers(preset: Preset, given: Any) -> dict[str, Any]:
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        raise InvalidInput("'settings' is an object.", [Issue("/settings", "not_an_object", "Write an object.")])
+    known = {setting.name: setting for setting in preset.settings}
+    issues = [
+        Issue(f"/settings/{name}", "unknown_setting", f"{preset.title} has no such setting; it has {', '.join(known)}.")
+        for name in given
+        if name not in known
+    ]
+    answers: dict[str, Any] = {}
+    for setting in preset.settings:
+        value = given.get(setting.name, _NOTHING)
+        answers[setting.name] = setting.default if value is _NOTHING or value in ("", None) else value
+        issues += _issues(setting, answers[setting.name])
+    if issues:
+        raise InvalidInput(f"The settings of {preset.title} need attention.", issues)
+    return answers
+
+
+def _issues(setting: Setting, value: Any) -> Iterator[Issue]:
+    pointer = f"/settings/{setting.name}"
+    if value is None:
+        if setting.required:
+            message = f"{setting.label} is needed. {setting.help}"
+            yield Issue(pointer, "missing", f"{message} Example: {setting.example}" if not setting.secret else message)
+        return
+    is_number = setting.kind is SettingKind.NUMBER and isinstance(value, bool)
+    if is_number or not isinstance(value, _KINDS[setting.kind]):
+        yield Issue(pointer, "wrong_kind", f"{setting.label} is a {setting.kind}. Example: {setting.example}")
+    elif setting.choices and value not in setting.choices:
+        yield Issue(pointer, "not_a_choice", f"Choose one of: {', '.join(map(str, setting.choices))}.")
+    elif setting.pattern is not None and isinstance(value, str) and not re.fullmatch(setting.pattern, value):
+        yield Issue(pointer, "wrong_form", f"{setting.help} Example: {setting.example}")
+
+
+def _endpoints(preset: Preset, offered: Mapping[str, Any], own: Any) -> dict[str, Any]:
+    if not own:
+        return dict(offered)
+    if not isinstance(own, dict):
+        message = f'Write an object such as {{"{next(iter(offered))}": true}}.'
+        raise InvalidInput("'endpoints' is an object.", [Issue("/endpoints", "not_an_object", message)])
+    message = f"{preset.title} brings {', '.join(offered)}; for another data type write the endpoint yourself."
+    issues = [
+        Issue(f"/endpoints/{name}", "not_offered", message)
+        for name, value in own.items()
+        if value is True and name not in offered
+    ]
+    if issues:
+        raise InvalidInput(message, issues)
+    return {name: offered[name] if value is True else value for name, value in own.items()}
+
+
+def _filled(value: Any, answers: Mapping[str, Any]) -> Any:
+    """The value with answers in the places of settings."""
+    if isinstance(value, str):
+        whole = _PLACE.fullmatch(value)
+        return answers[whole[1]] if whole else _PLACE.sub(lambda place: _text(answers[place[1]]), value)
+    if isinstance(value, list):
+        return [_filled(item, answers) for item in value if _is_kept(item, answers)]
+    if isinstance(value, dict):
+        return {
+            _filled(name, answers): _filled(item, answers)
+            for name, item in value.items()
+            if name != "$if" and _is_kept(item, answers)
+        }
+    return value
+
+
+def _is_kept(value: Any, answers: Mapping[str, Any]) -> bool:
+    condition = value.get("$if") if isinstance(value, dict) else None
+    return condition is None or bool(answers[condition.removeprefix("settings.")])
+
+
+def _text(answer: Any) -> str:
+    return "" if answer is None else str(answer)
+
+
+def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """``own`` laid over ``base``: objects field by field, everything else as a whole."""
+    merged = dict(base)
+    for name, value in own.items():
+        below = base.get(name)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[name] = _over(below, value)
+        elif value is not None:
+            merged[name] = value
+    return merged
+
+
+def _put(draft: dict[str, Any], path: list[str], answer: Any) -> None:
+    """Set a field of the draft, unless it is there. Entries of a list are found by their ``name``."""
+    head, rest = path[0], path[1:]
+    if not rest:
+        draft.setdefault(head, answer)
+        return
+    inner = draft.setdefault(head, {})
+    if isinstance(inner, list):
+        inner = next(entry for entry in inner if entry["name"] == rest[0])
+        rest = ["value"]
+    _put(inner, rest, answer)
+
+
+def places(value: Any) -> Iterator[str]:
+    """The names of all settings that a template uses."""
+    if isinstance(value, str):
+        yield from _PLACE.findall(value)
+    elif isinstance(value, dict):
+        if "$if" in value:
+            yield value["$if"].removeprefix("settings.")
+        for name, item in value.items():
+            yield from places(name)
+            yield from places(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from places(item)

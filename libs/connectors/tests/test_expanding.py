@@ -1,0 +1,121 @@
+"""Answers fill a preset's places; what is missing or wrong is told by pointer; the college's own words win."""
+
+from typing import Any
+
+import pytest
+from hub_connectors.expanding import expand
+from hub_connectors.spec import Preset
+from hub_model.errors import InvalidInput
+
+PRESET = Preset.model_validate(
+    {
+        "name": "lms",
+        "title": "An LMS",
+        "vendor": "A",
+        "category": "lms",
+        "summary": "A",
+        "documentation": "A",
+        "base_url_example": "https://lms.example",
+        "capabilities": {"students": {"support": "yes"}, "marks": {"support": "yes"}},
+        "settings": [
+            {
+                "name": "roles",
+                "label": "Roles",
+                "help": "Which roles.",
+                "kind": "list",
+                "default": ["student"],
+                "example": ["student"],
+            },
+            {"name": "school", "label": "School", "help": "Its id.", "required": True, "example": "7"},
+            {
+                "name": "posted",
+                "label": "Posted",
+                "help": "Only posted marks.",
+                "kind": "boolean",
+                "default": False,
+                "example": True,
+            },
+            {
+                "name": "key",
+                "label": "Key",
+                "help": "The API key.",
+                "secret": True,
+                "example": "k-1",
+                "fills": "apiKey",
+            },
+            {"name": "client", "label": "Client", "help": "Client id.", "example": "c", "fills": "oauth.clientId"},
+        ],
+        "draft": {
+            "authType": "api-key",
+            "headers": {"X-A": "1"},
+            "endpoints": {
+                "students": {
+                    "path": "/schools/{{ settings.school }}/users",
+                    "when": [{"path": "role", "oneOf": "{{ settings.roles }}"}],
+                },
+                "marks": {
+                    "path": "/m/{{ parent.id }}",
+                    "when": [
+                        {"$if": "settings.posted", "path": "posted", "exists": True},
+                        {"path": "x", "exists": True},
+                    ],
+                },
+            },
+        },
+    }
+)
+
+
+def expanded(settings: dict[str, Any] | None = None, **own: Any) -> dict[str, Any]:
+    return expand(
+        PRESET, {"name": "N", "baseUrl": "https://l.example", "settings": {"school": "7", **(settings or {})}, **own}
+    )
+
+
+def refusal(**draft: Any) -> dict[str, str]:
+    with pytest.raises(InvalidInput) as caught:
+        expand(PRESET, {"settings": {"school": "7"}, **draft})
+    return {issue.pointer: issue.code for issue in caught.value.issues}
+
+
+def test_a_whole_place_keeps_the_answers_kind_and_one_in_a_text_becomes_text() -> None:
+    students = expanded({"roles": ["learner", "auditor"]})["endpoints"]["students"]
+    assert students == {"path": "/schools/7/users", "when": [{"path": "role", "oneOf": ["learner", "auditor"]}]}
+
+
+def test_places_of_parents_and_windows_are_left_alone() -> None:
+    assert expanded()["endpoints"]["marks"]["path"] == "/m/{{ parent.id }}"
+
+
+def test_a_conditional_part_is_there_only_where_its_setting_says_so() -> None:
+    assert len(expanded()["endpoints"]["marks"]["when"]) == 1
+    assert expanded({"posted": True})["endpoints"]["marks"]["when"][0] == {"path": "posted", "exists": True}
+
+
+def test_credentials_fill_the_drafts_own_fields_and_are_not_kept_among_the_settings() -> None:
+    draft = expanded({"key": "k-9", "client": "c-9"})
+    assert (draft["apiKey"], draft["oauth"]) == ("k-9", {"clientId": "c-9"})
+    assert draft["connector"]["settings"] == {"roles": ["student"], "school": "7", "posted": False, "client": "c-9"}
+
+
+def test_what_the_draft_says_itself_wins() -> None:
+    draft = expanded(headers={"X-A": "2", "X-B": "3"}, syncInterval=15, apiKey="own")
+    assert (draft["headers"], draft["syncInterval"], draft["apiKey"]) == ({"X-A": "2", "X-B": "3"}, 15, "own")
+
+
+def test_endpoints_choose_data_types_and_may_replace_one() -> None:
+    draft = expanded(endpoints={"students": True, "attendance": "/own"})
+    assert draft["endpoints"]["students"]["path"] == "/schools/7/users"
+    assert draft["endpoints"]["attendance"] == "/own"
+    assert "marks" not in draft["endpoints"]
+    assert refusal(endpoints={"faculty": True}) == {"/endpoints/faculty": "not_offered"}
+
+
+def test_every_wrong_answer_is_told_with_its_pointer() -> None:
+    assert refusal(settings={"roles": "student", "posted": 1, "colour": "red"}) == {
+        "/settings/roles": "wrong_kind",
+        "/settings/posted": "wrong_kind",
+        "/settings/school": "missing",
+        "/settings/colour": "unknown_setting",
+    }
+    assert refusal(settings=[]) == {"/settings": "not_an_object"}
