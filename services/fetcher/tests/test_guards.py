@@ -1,11 +1,15 @@
 """Loops are noticed and next links keep to their origin."""
 
+import itertools
 import time
+from collections.abc import Iterable, Iterator
 
 import pytest
-from hub_fetcher.paging.guards import MAX_REMEMBERED, check_repeat, fingerprint, next_url, remember
+from hub_fetcher.paging.guards import MAX_REMEMBERED, next_url, note_page, rehosted, remember
 from hub_fetcher.paging.links import next_link
+from hub_fetcher.paging.position import End, Position
 from hub_model.errors import SourceError
+from hub_model.pagination import CursorPagination, PagePagination
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,12 +98,76 @@ def test_what_is_remembered_is_bounded() -> None:
     assert max(seen) < 2**63
 
 
-def test_two_identical_pages_in_a_row_end_the_walk_with_an_error() -> None:
+def noted(pages: Iterable[bytes], *, kind: str = "cursor") -> Position | End:
+    """The position after these pages."""
+    pagination = {"cursor": CursorPagination(), "page": PagePagination()}[kind]
+    position: Position | End = Position(pagination=pagination)
+    for page in pages:
+        assert isinstance(position, Position)
+        position = note_page(position, page)
+        if isinstance(position, Position):
+            position = position.model_copy(update={"pages": position.pages + 1})
+    return position
+
+
+@pytest.mark.parametrize("kind", ["cursor", "page"])
+def test_two_identical_pages_in_a_row_end_the_walk_with_an_error(kind: str) -> None:
     with pytest.raises(SourceError) as caught:
-        check_repeat(fingerprint(b'[{"id":1}]'), fingerprint(b'[{"id":1}]'))
+        noted([b"[1]", b"[1]"], kind=kind)
     assert caught.value.code == "pagination_loop"
-    check_repeat(fingerprint(b'[{"id":1}]'), fingerprint(b'[{"id":2}]'))
-    check_repeat("", fingerprint(b"[]"))
+    assert isinstance(noted([b"[1]", b"[2]", b"[3]"], kind=kind), Position)
+
+
+def test_a_source_of_numbered_pages_that_repeats_its_last_one_ends_the_walk_and_it_is_not_called_complete() -> None:
+    ended = noted([b"[1]", b"[2]", b"[3]", b"[3]"], kind="page")
+    assert isinstance(ended, End)
+    assert not ended.complete
+    assert "its last page again" in ended.warnings[0]
+    with pytest.raises(SourceError):
+        noted([b"[1]", b"[2]", b"[3]", b"[3]"])
+
+
+@given(lead=st.integers(0, 20), length=st.integers(2, 60), kind=st.sampled_from(["cursor", "page"]))
+def test_pages_that_come_again_in_a_cycle_of_any_length_end_the_walk_with_an_error(
+    lead: int, length: int, kind: str
+) -> None:
+    used = 0
+
+    def pages() -> Iterator[bytes]:
+        nonlocal used
+        for number in itertools.count():
+            used += 1
+            yield b"%d" % (number if number < lead else lead + (number - lead) % length)
+
+    with pytest.raises(SourceError) as caught:
+        noted(pages(), kind=kind)
+    assert caught.value.code == "pagination_loop"
+    assert used <= 2 * max(lead + 1, length) + length + 1
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("http://127.0.0.1:8081/api/students?page=2", "https://erp.example.edu:8443/api/students?page=2"),
+        ("http://inner/students?page=2#x", "https://erp.example.edu:8443/api/students?page=2"),
+        ("//inner:99/other?page=2", "https://erp.example.edu:8443/other?page=2"),
+        ("?page=2", "https://erp.example.edu:8443/api/students?page=2"),
+        ("https://user:pw@evil.example/api/students?page=2", "https://erp.example.edu:8443/api/students?page=2"),
+    ],
+)
+def test_a_link_of_a_server_that_knows_itself_by_another_name_leads_to_the_host_that_was_asked(
+    link: str, expected: str
+) -> None:
+    assert next_url(HERE, rehosted(HERE, link)) == expected
+
+
+@given(st.text(max_size=60))
+def test_no_link_that_is_moved_to_our_host_leads_away_from_it(link: str) -> None:
+    try:
+        url = next_url(HERE, rehosted(HERE, link))
+    except SourceError:
+        return
+    assert url.lower().startswith("https://erp.example.edu:8443/")
 
 
 @pytest.mark.parametrize(

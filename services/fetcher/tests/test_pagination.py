@@ -6,8 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hub_fetcher.paging.detection import detect
-from hub_fetcher.paging.pagination import begin, foresee, step
+from hub_fetcher.paging.pagination import arrive, begin, foresee, step
 from hub_fetcher.paging.position import End, PageFacts, Position
 from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.requests.request import request_at
@@ -46,12 +45,9 @@ def walk(pagination: dict[str, Any] | None, api: Api, *, limit: int = 400) -> Wa
         query = {name: values[-1] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
         body, link = api(query)
         _, found = find_records(body, DataType.STUDENTS, endpoint.records_path)
-        facts = PageFacts(url=url, body=body, records=len(found), records_before=len(rows), next_link=link)
+        facts = PageFacts(url=url, body=body, records=len(found), next_link=link)
         rows += [row["id"] for row in found]
-        if position.pagination is None:
-            decided, place = detect(facts)
-            position = position.model_copy(update={"pagination": decided, "place": place})
-        following = step(position, facts)
+        following = step(arrive(position, facts), facts)
         if isinstance(following, End):
             return Walked(rows, requests, following)
         position = Position.model_validate(following.to_message())
@@ -389,15 +385,13 @@ def test_what_is_foreseen_is_what_comes_where_pages_are_full(source: Rows, asked
     pagination = {"type": kind, "pageSize": asked}
     places: list[int | str | None] = []
     foreseen: list[list[int | str | None]] = []
-    read = 0
     position = begin(Endpoint.model_validate({"path": "/rows", "pagination": pagination}).pagination)
     while True:
         places.append(position.place)
         query = {"page": str(position.place), "offset": str(position.place), "limit": str(asked)}
         _, rows = source.page(query) if kind == "page" else source.at(query)
-        facts = PageFacts(url=BASE, body={"total": source.total}, records=len(rows), records_before=read)
-        read += len(rows)
-        following = step(position, facts)
+        facts = PageFacts(url=BASE, body={"total": source.total}, records=len(rows))
+        following = step(arrive(position, facts), facts)
         if isinstance(following, End):
             break
         foreseen.append([item.place for item in foresee(following, ahead)])
@@ -412,6 +406,6 @@ def test_nothing_is_foreseen_where_the_response_decides() -> None:
     position = begin(
         Endpoint.model_validate({"path": "/r", "pagination": {"type": "cursor", "cursorPath": "next"}}).pagination
     )
-    following = step(position, facts)
+    following = step(arrive(position, facts), facts)
     assert isinstance(following, Position)
     assert foresee(following, 4) == []

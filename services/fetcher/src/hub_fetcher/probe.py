@@ -11,11 +11,9 @@ from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, RateLimited
 from hub_model.integrations import Integration
 from hub_model.messages import ProbeCheck
-from hub_model.pagination import AutoPagination
 from hub_model.records import DataType
 
-from hub_fetcher.paging.detection import detect
-from hub_fetcher.paging.pagination import begin, with_total
+from hub_fetcher.paging.pagination import arrive, begin
 from hub_fetcher.paging.position import PageFacts
 from hub_fetcher.requests.request import request_at
 from hub_fetcher.responses.records import find_records
@@ -106,7 +104,7 @@ async def _try_endpoint(
     try:
         async with turn:
             source = sources.open(integration, endpoint, _PATIENCE)
-            position = begin(endpoint.pagination)
+            position = begin(endpoint.pagination).model_copy(update={"counting": False})
             request = request_at(source.plan, position)
             page = await source.read(request)
         if not page.has_content:
@@ -116,18 +114,18 @@ async def _try_endpoint(
             url=request.url,
             body=page.body,
             records=len(records),
-            records_path=path,
+            headers=page.headers,
             next_link=page.next_link,
             total_header=page.total,
         )
-        pagination = detect(facts)[0] if isinstance(endpoint.pagination, AutoPagination) else endpoint.pagination
-        total = with_total(position.model_copy(update={"pagination": pagination}), facts).total
+        position = arrive(position, facts)
     except HubError as error:
         return error
     if not records:
         return "Answers, and holds no records at the moment."
-    of_all = f" of {total}" if total is not None else ""
-    return f"Answers with {len(records)} records{of_all} at '{path or 'the top'}'; pagination: {pagination.type}."
+    of_all = f" of {position.total}" if position.total is not None else ""
+    paging = position.pagination.type if position.pagination else "auto"
+    return f"Answers with {len(records)} records{of_all} at '{path or 'the top'}'; pagination: {paging}."
 
 
 def _credentials(results: Sequence[str | HubError]) -> ProbeCheck:

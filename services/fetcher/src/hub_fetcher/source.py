@@ -1,7 +1,8 @@
 """Reading the pages of one walk: credential, tries, decoding. Gives pages, or errors of the hub's own tree."""
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ from hub_fetcher.limits.headers import quota
 from hub_fetcher.limits.pace import Held, Pace
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count
+from hub_fetcher.paging.sizes import told_by
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.requests.urls import merge_headers, with_params
@@ -34,6 +36,7 @@ class Page:
     body: Any
     size: int
     has_content: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
     next_link: str | None = None
     total: int | None = None
 
@@ -109,12 +112,13 @@ class Source:
         error = error_of(response.status_code, headers, body, label=self.plan.label, now=now)
         await self._bounds.pace.heard(quota(headers, now), error)
         if error is not None:
-            raise error
+            raise told_by(error, response.status_code, body)
         has_content = response.status_code != _NO_CONTENT
         return Page(
             body=decode(body, headers.get("content-type", ""), label=self.plan.label) if has_content else None,
             size=len(body),
             has_content=has_content,
+            headers=headers,
             next_link=next_link(headers.get_list("link")),
             total=next((as_count(headers[name]) for name in _TOTAL_HEADERS if name in headers), None),
         )

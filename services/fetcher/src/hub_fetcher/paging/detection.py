@@ -38,17 +38,25 @@ _URL_STARTS = ("http://", "https://", "/", "?")
 _CURSOR_PARAMS = {
     "nextcursor": "cursor",
     "cursornext": "cursor",
+    "nextid": "cursor",
     "nextpagetoken": "pageToken",
     "nexttoken": "nextToken",
     "continuationtoken": "continuationToken",
+    "nextoffset": "offset",
+    "nextstart": "start",
+    "nextskip": "skip",
     "after": "after",
 }
+_CURSOR_HEADERS = {"next-page-token": "pageToken"}
 
 
 def detect(facts: PageFacts) -> tuple[Pagination, int | None]:
     """The paging of this response, and the page number or offset that the response itself has."""
     if facts.next_link is not None:
         return LinkHeaderPagination(), None
+    for header, param in _CURSOR_HEADERS.items():
+        if facts.headers.get(header):
+            return CursorPagination(cursor_param=param, cursor_header=header), None
     for sign in walk_signs(facts.body):
         found = _from_next_url(sign) or _from_cursor(sign)
         if found is not None:
@@ -74,6 +82,8 @@ def _from_next_url(sign: Sign) -> Pagination | None:
         for inner in ("href", "url", "link"):
             if isinstance(target := sign.value.get(inner), str) and target.startswith(_URL_STARTS):
                 return NextUrlPagination(next_url_path=f"{sign.path}.{inner}")
+    if _is_among_cursors(sign):
+        return None
     if name not in _NEXT_URL_NAMES or not isinstance(sign.value, str) or not sign.value.strip():
         return None
     if sign.value.startswith(_URL_STARTS) or "/" in sign.value or "?" in sign.value:
@@ -84,12 +94,17 @@ def _from_next_url(sign: Sign) -> Pagination | None:
 
 
 def _from_cursor(sign: Sign) -> Pagination | None:
-    param = _CURSOR_PARAMS.get(normal_name(sign.name))
+    name = normal_name(sign.name)
+    param = "cursor" if name == "next" and _is_among_cursors(sign) else _CURSOR_PARAMS.get(name)
     if param == "after" and sign.path == sign.name:
         return None  # outside an object about paging it may mean anything
     if param is None or isinstance(sign.value, bool | dict | list) or sign.value is None or not str(sign.value).strip():
         return None
     return CursorPagination(cursor_param=_same_spelling(sign.name, param), cursor_path=sign.path)
+
+
+def _is_among_cursors(sign: Sign) -> bool:
+    return normal_name(sign.path.rpartition(".")[0].rpartition(".")[2]) in ("cursor", "cursors")
 
 
 def _same_spelling(name: str, param: str) -> str:
@@ -134,11 +149,17 @@ def _numbered(facts: PageFacts) -> tuple[Pagination, int | None]:
 
 def _page_sign(facts: PageFacts) -> Sign | None:
     sign = find_count(facts.body, PAGE_NAMES)
-    if sign is None and find_count(facts.body, TOTAL_PAGES_NAMES):
-        sign = find_count(facts.body, frozenset(["number"]))
-    return sign
+    if sign is not None:
+        return sign
+    # These mean something else as well; beside a count of pages, or in an object about paging, they are page numbers.
+    has_pages = find_count(facts.body, TOTAL_PAGES_NAMES) is not None
+    for sign in walk_signs(facts.body):
+        is_page = normal_name(sign.name) in (("number", "index", "current") if has_pages else ("current",))
+        if is_page and (has_pages or "." in sign.path) and as_count(sign.value) is not None:
+            return sign
+    return None
 
 
 def _param(sign: Sign) -> str:
     """The request parameter that answers to an echoed field: ``page`` for ``currentPage``, else its own name."""
-    return "page" if normal_name(sign.name) in ("currentpage", "number") else sign.name
+    return "page" if normal_name(sign.name) in ("currentpage", "number", "index", "current") else sign.name

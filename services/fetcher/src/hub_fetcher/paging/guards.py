@@ -2,13 +2,18 @@
 
 import re
 from hashlib import blake2b, sha1
-from urllib.parse import quote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.integrations import origin_of
 
+from hub_fetcher.paging.position import End, Position
+from hub_fetcher.paging.sizes import warnings_of
+from hub_fetcher.paging.totals import BEYOND
+
 MAX_REMEMBERED = 4096
 MAX_EMPTY_PAGES = 3
+MAX_HOLES = 50  # where the number of the last page is known
 _MAX_URL = 8192
 _URL_CHARS = "%/:?#[]@!$&'()*+,;=~"
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
@@ -31,10 +36,31 @@ def fingerprint(encoded_records: bytes) -> str:
     return sha1(encoded_records, usedforsecurity=False).hexdigest()[:20]
 
 
-def check_repeat(previous: str, current: str) -> None:
-    """Invariant: two identical pages in a row end the walk with an error."""
-    if previous == current:
+def note_page(position: Position, encoded_records: bytes) -> Position | End:
+    """The position that remembers this page, which is not counted yet and not empty.
+
+    Invariant: a page that comes twice in a row, or in a cycle of any length, ends the walk, and never as complete.
+    Where numbers led to other pages before, a source that repeats its last one has no more; for that it has only this
+    sign, so the end is not certain. Cycles are found by Brent's method: a page is held against the last whose number
+    was a power of two.
+    """
+    mark = fingerprint(encoded_records)
+    if mark == position.fingerprint and position.is_numbered and position.pages > 1:
+        words = f"After {position.records} records the source sent its last page again in place of an empty one."
+        return End(
+            complete=False,
+            warnings=(
+                f"{words} That was taken for the end. If the source tells a total or whether there is more, name it in "
+                "the endpoint's 'pagination'.",
+                *warnings_of(position),
+            ),
+        )
+    if mark == position.fingerprint:
         raise pagination_loop("the source sent the same page twice in a row")
+    if mark == position.landmark:
+        raise pagination_loop("the source sent a page that it had sent before")
+    is_power = (position.pages + 1) & position.pages == 0
+    return position.model_copy(update={"fingerprint": mark, **({"landmark": mark} if is_power else {})})
 
 
 def pagination_loop(what: str) -> SourceError:
@@ -56,6 +82,33 @@ def pagination_stalled() -> SourceError:
         code="pagination_stalled",
         public="The source says that there are more records, but its pages are empty. Try again later, or ask its "
         "operator.",
+    )
+
+
+def rehosted(requested: str, link: str) -> str:
+    """The link's path and query at the origin that was asked, for a server that knows itself by another name.
+
+    Behind a proxy the path in a link may be shorter than the one outside.
+    """
+    try:
+        parts = urlsplit(urljoin(requested, link.strip()))
+    except ValueError:
+        return link  # not an address; that is told where it is used
+    own = urlsplit(requested)
+    is_inner = own.path.endswith(parts.path) and parts.path not in ("", "/")
+    return urlunsplit((own.scheme, own.netloc, own.path if is_inner else parts.path, parts.query, ""))
+
+
+def too_deep(position: Position, error: SourceError) -> SourceError:
+    """The refusal of a page far into a list, told as what it most likely is."""
+    if not position.is_numbered or position.records < 1000 or error.code not in ("http_400", "http_422", "http_416"):
+        return error
+    return SourceError(
+        f"{error} after {position.records} records",
+        error_class=ErrorClass.CONFIG,
+        code="paging_too_deep",
+        public=f"The source gave {position.records} records and refuses to go further into the list by numbers. "
+        f"Such sources offer another way: {BEYOND}",
     )
 
 

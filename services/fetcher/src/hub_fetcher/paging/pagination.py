@@ -18,18 +18,19 @@ from hub_model.pagination import (
     Pagination,
 )
 
-from hub_fetcher.paging.guards import MAX_EMPTY_PAGES, next_url, pagination_stalled, remember
-from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.paging.signs import (
-    TOTAL_PAGES_NAMES,
-    as_count,
-    count_at,
-    find_count,
-    find_has_more,
-    find_next_number,
-    find_total,
-    normal_name,
+from hub_fetcher.paging.detection import detect, pagination_unknown
+from hub_fetcher.paging.guards import (
+    MAX_EMPTY_PAGES,
+    MAX_HOLES,
+    next_url,
+    pagination_stalled,
+    rehosted,
+    remember,
 )
+from hub_fetcher.paging.position import End, PageFacts, Position, size_of
+from hub_fetcher.paging.signs import TOTAL_PAGES_NAMES, as_count, count_at, find_count, find_next_number, normal_name
+from hub_fetcher.paging.sizes import with_size
+from hub_fetcher.paging.totals import end, says_more, with_flag, with_total
 from hub_fetcher.paths import MISSING, dig
 
 
@@ -37,7 +38,8 @@ def begin(pagination: Pagination, *, source: str = "") -> Position:
     """The position before the first request."""
     if isinstance(pagination, AutoPagination):
         return Position(source=source)
-    return Position(pagination=pagination, place=first_place(pagination), source=source)
+    counting = isinstance(pagination, PagePagination) and pagination.count is not None
+    return Position(pagination=pagination, place=first_place(pagination), counting=counting, source=source)
 
 
 def first_place(pagination: Pagination) -> int | None:
@@ -51,13 +53,24 @@ def first_place(pagination: Pagination) -> int | None:
             return None
 
 
+def arrive(position: Position, facts: PageFacts) -> Position:
+    """The position with this page counted, and its pagination decided. What is known of the total holds for it."""
+    if position.pagination is None:
+        pagination, place = detect(facts)
+        if place is not None and place > (1 if isinstance(pagination, PagePagination) else 0):
+            raise pagination_unknown(f"the first response is not the first page but {place}")
+        position = position.model_copy(update={"pagination": pagination, "place": place})
+    counts = {"pages": position.pages + 1, "records": position.records + facts.records}
+    return with_total(position.model_copy(update=counts), facts)
+
+
 def step(position: Position, facts: PageFacts) -> Position | End:
-    """Where to go after this response. The position's pagination is decided.
+    """Where to go after the page that ``arrive`` has counted.
 
     Invariant: no response makes a walk endless: each step moves a number on, uses a token never used before, or ends.
     """
-    position = with_total(position, facts)
-    has_more = find_has_more(facts.body)
+    position = with_size(with_flag(position, facts), facts)
+    has_more = says_more(position, facts)
     match position.pagination:
         case PagePagination() as spec:
             return _next_page(spec, position, facts, has_more)
@@ -68,47 +81,17 @@ def step(position: Position, facts: PageFacts) -> Position | End:
         case NextUrlPagination() | LinkHeaderPagination() as spec:
             return _next_link(spec, position, facts, has_more)
         case _:
-            return end(position, facts)
-
-
-def with_total(position: Position, facts: PageFacts) -> Position:
-    """The position with the latest total: where the integration says, else a header, else the usual names."""
-    spec = position.pagination
-    path = spec.total_path if isinstance(spec, PagePagination | OffsetPagination) else None
-    if path is not None:
-        total = count_at(facts.body, path)
-    elif facts.total_header is not None:
-        total = facts.total_header
-    else:
-        sign = find_total(facts.body, facts.records)
-        total = as_count(sign.value) if sign else None
-    if total is None:
-        return position
-    return position.model_copy(update={"total": total, "first_total": position.first_total or total})
+            return end(position)
 
 
 def foresee(position: Position, limit: int) -> list[Position]:
     """The positions that will probably follow this one: for asking ahead, never for deciding."""
-    if not isinstance(position.place, int):
+    if not position.is_numbered or position.counting or not isinstance(position.place, int):
         return []
     return [
         position.model_copy(update={"place": position.place + number * position.stride})
         for number in range(1, min(limit, position.further) + 1)
     ]
-
-
-def end(position: Position, facts: PageFacts) -> End:
-    """The end of the walk, held against the source's own total.
-
-    Where records vanish in front of a numbered page, the rest move up, and some are passed over unseen.
-    """
-    total, read, first = position.total, facts.records_read, position.first_total
-    if isinstance(position.place, int) and total is not None and first is not None and total < first:
-        words = f"The source's own count fell from {first} to {total} while it was read, so some may have been missed."
-        return End(complete=False, warnings=(f"{words} {read} were read; the next sync reads them all again.",))
-    if total is None or total == read:
-        return End()
-    return End(complete=read > total, warnings=(f"The source said that there are {total} records and sent {read}.",))
 
 
 def _next_page(spec: PagePagination, position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
@@ -117,24 +100,36 @@ def _next_page(spec: PagePagination, position: Position, facts: PageFacts, has_m
     if has_more is None and following is not None:
         has_more = following > page
     last = _last_page(spec, facts)
-    if last is not None:
-        return end(position, facts) if page >= last else _onward(position, page + 1, further=last - page - 1)
+    if last is not None and not _is_contradicted(position, facts):
+        if page >= last:
+            return end(position)
+        return _past(position, facts, page + 1, most_holes=MAX_HOLES, further=last - page - 1)
     if not facts.records and _is_gap(position, facts, has_more):
-        return position.model_copy(update={"place": page + 1, "empty_pages": position.empty_pages + 1, "further": 0})
+        return _past(position, facts, page + 1)
     if _is_over(position, facts, has_more):
-        return end(position, facts)
-    if not facts.records:
-        return _past_empty(position, page + 1)
-    return _onward(position, page + 1, further=_further(position, facts))
+        return end(position)
+    return _past(position, facts, page + 1, further=_further(position, facts))
 
 
 def _next_offset(position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
+    size = size_of(position)
+    offset = int(position.place or 0)
+    if not facts.records and size and (has_more or _is_gap(position, facts, has_more)):
+        return _past(position, facts, offset + size.asked)
     if _is_over(position, facts, has_more):
-        return end(position, facts)
+        return end(position)
     if not facts.records:
         raise pagination_stalled()
-    offset = int(position.place or 0) + facts.records
-    return _onward(position, offset, stride=facts.records, further=_further(position, facts))
+    return _past(position, facts, offset + facts.records, stride=facts.records, further=_further(position, facts))
+
+
+def _is_contradicted(position: Position, facts: PageFacts) -> bool:
+    """Whether the total promises more after a first page that is as long as pages get.
+
+    Then the last page's number is not right: it is counted in pages of the size that was asked for.
+    """
+    is_first = position.pages == 1 and position.is_filled and facts.records > 0
+    return is_first and position.total is not None and position.total > position.records
 
 
 def _is_gap(position: Position, facts: PageFacts, has_more: bool | None) -> bool:
@@ -142,7 +137,7 @@ def _is_gap(position: Position, facts: PageFacts, has_more: bool | None) -> bool
 
     Unlike a flag that says so page by page, a total may just be wrong; then the walk ends, with a warning.
     """
-    promised = position.total is not None and position.total > facts.records_read > 0
+    promised = position.total is not None and position.total > position.records > 0
     return promised and has_more is None and position.empty_pages < MAX_EMPTY_PAGES
 
 
@@ -150,15 +145,16 @@ def _is_over(position: Position, facts: PageFacts, has_more: bool | None) -> boo
     """Whether numbered pages end here. A flag outweighs the total, and a total that proved too low says nothing."""
     if has_more is not None:
         return not has_more
-    return not facts.records or position.total == facts.records_read
+    return not facts.records or position.total == position.records
 
 
 def _next_cursor(spec: CursorPagination, position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
-    token = dig(facts.body, spec.cursor_path)
+    header = spec.cursor_header
+    token = dig(facts.body, spec.cursor_path) if header is None else facts.headers.get(header.lower(), MISSING)
     if has_more is False:
-        return end(position, facts)
+        return end(position)
     if _is_end_token(token):
-        return _end_of_tokens(position, facts, has_more)
+        return _end_of_tokens(position, facts, has_more, was_there=token is not MISSING)
     if isinstance(token, bool | dict | list):
         raise SourceError(
             f"the cursor at {spec.cursor_path} is not text or a number",
@@ -167,7 +163,8 @@ def _next_cursor(spec: CursorPagination, position: Position, facts: PageFacts, h
             public=f"'{spec.cursor_path}' does not hold a cursor but a structure; correct the endpoint's 'cursorPath'.",
         )
     seen = remember(position.seen, str(token))
-    return _by_token(position.model_copy(update={"seen": seen}), facts, str(token))
+    place = token if isinstance(token, int) else str(token)
+    return _past(position.model_copy(update={"seen": seen}), facts, place)
 
 
 def _next_link(
@@ -175,9 +172,10 @@ def _next_link(
 ) -> Position | End:
     link = dig(facts.body, spec.next_url_path) if isinstance(spec, NextUrlPagination) else facts.next_link
     if has_more is False:
-        return end(position, facts)
+        return end(position)
     if _is_end_token(link):
-        return _end_of_tokens(position, facts, has_more)
+        was_there = link is not MISSING and isinstance(spec, NextUrlPagination)
+        return _end_of_tokens(position, facts, has_more, was_there=was_there)
     if not isinstance(link, str):
         raise SourceError(
             "the link to the next page is not text",
@@ -185,9 +183,9 @@ def _next_link(
             code="next_url_invalid",
             public="The path to the next page's URL holds something else; correct the endpoint's 'nextUrlPath'.",
         )
-    url = next_url(facts.url, link)
+    url = next_url(facts.url, rehosted(facts.url, link) if spec.rebuild_host else link)
     seen = position.seen or remember((), facts.url)
-    return _by_token(position.model_copy(update={"seen": remember(seen, url)}), facts, url)
+    return _past(position.model_copy(update={"seen": remember(seen, url)}), facts, url)
 
 
 def _is_end_token(token: Any) -> bool:
@@ -195,7 +193,7 @@ def _is_end_token(token: Any) -> bool:
     return token is None or token is MISSING or token is False or (isinstance(token, str) and not token.strip())
 
 
-def _end_of_tokens(position: Position, facts: PageFacts, has_more: bool | None) -> End:
+def _end_of_tokens(position: Position, facts: PageFacts, has_more: bool | None, *, was_there: bool) -> End:
     if has_more:
         raise SourceError(
             "the source says that there is more, and not how to get it",
@@ -204,26 +202,42 @@ def _end_of_tokens(position: Position, facts: PageFacts, has_more: bool | None) 
             public="The source says that there are more records, but the mark of the next page is not where the "
             "endpoint's 'pagination' says. Correct its path.",
         )
-    return end(position, facts)
+    size = size_of(position)
+    is_full = size is not None and facts.records >= size.asked
+    if is_full and not was_there and position.pages == 1 and position.total != position.records:
+        return End(
+            complete=False,
+            warnings=(
+                f"The first page was full ({facts.records} records), and no mark of a next page was where 'pagination' "
+                "says. If there are more records, correct that; if not, set a larger 'pageSize'.",
+            ),
+        )
+    return end(position)
 
 
-def _by_token(position: Position, facts: PageFacts, token: str) -> Position:
-    return _onward(position, token) if facts.records else _past_empty(position, token)
-
-
-def _past_empty(position: Position, place: int | str) -> Position:
-    if position.empty_pages >= MAX_EMPTY_PAGES:
+def _past(
+    position: Position,
+    facts: PageFacts,
+    place: int | str,
+    *,
+    stride: int = 1,
+    further: int = 0,
+    most_holes: int = MAX_EMPTY_PAGES,
+) -> Position:
+    """On to the next place. So many empty pages in a row are holes; one more is a source that does not get on."""
+    if facts.records:
+        changes = {"place": place, "empty_pages": 0, "stride": stride, "further": max(0, further)}
+        return position.model_copy(update=changes)
+    if position.empty_pages >= most_holes:
         raise pagination_stalled()
     return position.model_copy(update={"place": place, "empty_pages": position.empty_pages + 1, "further": 0})
 
 
-def _onward(position: Position, place: int | str, *, stride: int = 1, further: int = 0) -> Position:
-    return position.model_copy(update={"place": place, "empty_pages": 0, "stride": stride, "further": max(0, further)})
-
-
 def _further(position: Position, facts: PageFacts) -> int:
     """How many pages will follow the next one, if each is as long as this one and the total is right."""
-    return 0 if position.total is None else -(-(position.total - facts.records_read) // facts.records) - 1
+    if position.total is None or not facts.records:
+        return 0
+    return -(-(position.total - position.records) // facts.records) - 1
 
 
 def _last_page(spec: PagePagination, facts: PageFacts) -> int | None:

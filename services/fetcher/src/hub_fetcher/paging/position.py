@@ -1,10 +1,11 @@
 """Where a walk through the pages of one stream stands: a value that travels in ``page.requested``."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from hub_model.base import Instant, Value
-from hub_model.pagination import AutoPagination, NoPagination, Pagination
+from hub_model.pagination import AutoPagination, NoPagination, OffsetPagination, PagePagination, Pagination
 
 
 class Position(Value):
@@ -12,30 +13,48 @@ class Position(Value):
 
     ``pagination`` is None until a first response has decided it; from then on it is fixed, as is ``records_path`` (""
     is the body itself). ``place`` is the page number, offset, cursor or URL of the next request; None is the plain
-    request. ``counting``: the next request asks for the number of records. ``size`` is the page size asked for, where
-    that is not the pagination's own any more. ``total`` is the source's own count, where it gave one, and
-    ``first_total`` the first it gave. ``seen`` and ``fingerprint`` belong to the loop guards. ``resume_at``: the source
-    asked us to wait until then. ``source`` tells whether the endpoint is still the one the walk began with. For asking
-    ahead, never for deciding: ``further`` more requests will probably follow the next one, ``stride`` apart, with pages
-    of ``page_bytes`` at most; ``ahead`` at once suited the source so far (0: not known).
+    request. ``counting``: the next request asks for the number of records. ``pages`` and ``records`` were read so far,
+    ``total`` is the source's own count, where it gave one, and ``first_total`` the first it gave. ``resume_at``: the
+    source asked us to wait until then. ``source`` tells whether the endpoint is still the one the walk began with.
+
+    ``size`` is the page size asked for, where that is not the pagination's own any more, ``refused_size`` the first one
+    that the source would not give; ``is_filled``: a page was as long as asked; ``is_unproven``: no page of this size
+    has shown yet that the source heeds it. ``has_flag``: what ``has_more_path`` leads to was there. ``seen``,
+    ``fingerprint`` and ``landmark`` belong to the loop guards.
+
+    For asking ahead, never for deciding: ``further`` more requests will probably follow the next one, ``stride`` apart,
+    with pages of ``page_bytes`` at most; ``ahead`` at once suited the source so far (0: not known).
     """
 
     pagination: Pagination | None = None
     records_path: str | None = None
     place: int | str | None = None
     counting: bool = False
-    size: int = 0
+    pages: int = 0
+    records: int = 0
     total: int | None = None
     first_total: int | None = None
     empty_pages: int = 0
+    size: int = 0
+    refused_size: int = 0
+    is_filled: bool = False
+    is_unproven: bool = False
+    has_flag: bool = False
     seen: tuple[int, ...] = ()
     fingerprint: str = ""
+    landmark: str = ""
+    began_at: Instant | None = None
     resume_at: Instant | None = None
     source: str = ""
     further: int = 0
     stride: int = 0
     page_bytes: int = 0
     ahead: int = 0
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether places are page numbers or offsets, which are known before the page that they lead to."""
+        return isinstance(self.pagination, PagePagination | OffsetPagination)
 
     def to_message(self) -> dict[str, Any]:
         """The form that ``Position.model_validate`` reads back."""
@@ -69,26 +88,21 @@ def is_in_body(pagination: Pagination | None) -> bool:
 class PageFacts:
     """What a pager may know of one response.
 
-    ``url`` is the requested one without credentials. ``records`` are in this page, ``records_before`` in the pages
-    before it. ``next_link`` is the Link header's rel="next", ``total_header`` a count given in a header.
+    ``url`` is the requested one without credentials. ``records`` are in this page. ``headers`` finds names in lower
+    case. ``next_link`` is the Link header's rel="next", ``total_header`` a count given in a header.
     """
 
     url: str
     body: Any
     records: int
-    records_before: int = 0
-    records_path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     next_link: str | None = None
     total_header: int | None = None
-
-    @property
-    def records_read(self) -> int:
-        return self.records_before + self.records
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The walk is over. ``complete`` is False when the source itself says that there is more."""
+    """The walk is over. ``complete`` is False where the source says that there is more, or that cannot be told."""
 
     complete: bool = True
     warnings: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ TOTAL_NAMES = frozenset(
 COUNT_NAMES = frozenset(["count"])
 TOTAL_PAGES_NAMES = frozenset(["totalpages", "pagecount", "lastpage", "numpages", "pagestotal", "pages"])
 PAGE_NAMES = frozenset(["page", "currentpage", "pagenumber", "pageno", "pageindex"])
-NEXT_NUMBER_NAMES = frozenset(["nextpage", "nextpagenumber"])
+NEXT_NUMBER_NAMES = frozenset(["nextpage", "nextpagenumber", "next"])
 SIZE_NAMES = frozenset(["limit", "perpage", "pagesize", "size"])
 OFFSET_NAMES = frozenset(["offset", "skip", "start", "startindex", "startat"])
 HAS_MORE_NAMES = frozenset(["hasmore", "hasnext", "hasnextpage", "hasmorepages", "moreresults", "morerecords"])
@@ -37,9 +37,15 @@ _CONTAINERS = frozenset(
         "paginator",
         "page",
         "pageinfo",
+        "pagedetails",
+        "pagemetadata",
+        "pagingdetails",
+        "paginationdetails",
+        "paginationinfo",
         "meta",
         "metadata",
         "links",
+        "cursor",
         "cursors",
         "info",
         "data",

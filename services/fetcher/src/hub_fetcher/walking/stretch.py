@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from hub_model.errors import PermanentError, TransientError
+from hub_model.errors import PermanentError, SourceError, TransientError
 from hub_model.messages import Message
 
 from hub_fetcher.walking.lookahead import Lookahead, Read
@@ -43,6 +43,10 @@ async def _read_pages(
                 raise
             yield walk.onward(error, ahead=window.size)
             return
+        except SourceError as error:
+            if not walk.asks_less(error):
+                raise
+            continue
         leaf = walk.turn(page)
         is_last = walk.is_spent(limits) or monotonic() >= ends_at
         if leaf.end is None and not is_last:

@@ -11,10 +11,11 @@ from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
 from hub_model.messages import BatchFetched, Message, PageRequested, StreamFinished, SyncFailed
 from hub_model.records import Origin
 
-from hub_fetcher.paging.detection import detect
-from hub_fetcher.paging.guards import check_repeat, fingerprint
-from hub_fetcher.paging.pagination import begin, foresee, step, with_total
+from hub_fetcher.paging.guards import note_page, too_deep
+from hub_fetcher.paging.pagination import arrive, begin, foresee, step
 from hub_fetcher.paging.position import End, PageFacts, Position
+from hub_fetcher.paging.sizes import asking_less
+from hub_fetcher.paging.totals import counted
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_fetcher.requests.urls import without_params
@@ -70,7 +71,7 @@ class Walk:
         self._secret_params = secret_params
         self._sequence, self._pages, self._records = request.sequence, request.pages, request.records
         self._bytes = 0
-        self._position = _start(request, endpoint, plan)
+        self._position = _start(request, endpoint, plan, clock())
 
     @property
     def next_request(self) -> SourceRequest:
@@ -115,18 +116,22 @@ class Walk:
 
     def turn(self, page: Page) -> Leaf:
         """Take in the page that was asked for, and move on. Raises SourceError where nothing of it may be used."""
+        if self._position.counting:
+            self._position = counted(self._position, page.body)
+            return Leaf([])
         path, records = self._records_of(page)
         encoded = orjson.dumps(records)
         if records:
-            mark = fingerprint(encoded)
-            check_repeat(self._position.fingerprint, mark)
-            self._move(fingerprint=mark)
+            noted = note_page(self._position, encoded)
+            if isinstance(noted, End):
+                return Leaf([], noted)
+            self._position = noted
         pieces = list(cut(records, encoded, page=self._pages + 1))
         facts = PageFacts(
             url=self.next_request.url,
             body=page.body,
             records=len(records),
-            records_before=self._records,
+            headers=page.headers,
             next_link=page.next_link,
             total_header=page.total,
         )
@@ -139,6 +144,12 @@ class Walk:
         except SourceError as error:
             end = error  # the page itself is good: it is sent before the walk fails
         return Leaf([self._batch(piece) for piece in pieces], end)
+
+    def asks_less(self, error: SourceError) -> bool:
+        """Whether the same place is asked for with smaller pages now, because of this error."""
+        smaller = asking_less(self._position, error)
+        self._position = smaller or self._position
+        return smaller is not None
 
     def onward(self, error: Exception | None = None, *, ahead: int = 0) -> Message:
         """The chain's next message; after a rate limit it carries the time that the source asked us to wait for."""
@@ -160,6 +171,7 @@ class Walk:
         """The message that ends the stream, well or not."""
         request = self._request
         if isinstance(end, HubError):
+            end = too_deep(self._position, end) if isinstance(end, SourceError) else end
             return failed(request, end, batches=self._sequence, now=self._clock())
         return StreamFinished(
             college_id=request.college_id,
@@ -182,15 +194,13 @@ class Walk:
         return find_records(page.body, self._request.data_type, wanted)
 
     def _step(self, facts: PageFacts) -> End | None:
-        if self._position.pagination is None:
-            pagination, place = detect(facts)
-            self._move(pagination=pagination, place=place)
-        self._position = with_total(self._position, facts)
+        self._position = arrive(self._position, facts)
         following = step(self._position, facts)
         if isinstance(following, End):
             return following
         if self._pages >= self._endpoint.max_pages:
             raise _too_many_pages(self._endpoint.max_pages)
+        _check_duration(following, self._endpoint, self._clock())
         self._position = following
         if isinstance(following.place, str) and "://" in following.place:
             self._move(place=without_params(following.place, self._secret_params))
@@ -238,9 +248,9 @@ def failed(request: PageRequested, error: HubError, *, batches: int, now: dateti
     )
 
 
-def _start(request: PageRequested, endpoint: Endpoint, plan: RequestPlan) -> Position:
+def _start(request: PageRequested, endpoint: Endpoint, plan: RequestPlan, now: datetime) -> Position:
     if not request.position:
-        return begin(endpoint.pagination, source=plan.source)
+        return begin(endpoint.pagination, source=plan.source).model_copy(update={"began_at": now})
     position = Position.model_validate(request.position)
     if position.source != plan.source:
         raise SourceError(
@@ -249,7 +259,21 @@ def _start(request: PageRequested, endpoint: Endpoint, plan: RequestPlan) -> Pos
             code="endpoint_changed",
             public="The endpoint was changed while it was being read. The next sync reads it from the beginning.",
         )
+    _check_duration(position, endpoint, now)
     return position
+
+
+def _check_duration(position: Position, endpoint: Endpoint, now: datetime) -> None:
+    if position.began_at is None or now - position.began_at <= endpoint.max_duration:
+        return
+    hours = endpoint.max_duration.total_seconds() / 3600
+    raise SourceError(
+        f"the walk takes longer than {hours:g} hours",
+        error_class=ErrorClass.CONFIG,
+        code="too_long",
+        public=f"Reading this took longer than {hours:g} hours. Ask for larger pages or for what changed only "
+        "('incremental'), or raise the endpoint's 'maxDuration'.",
+    )
 
 
 def _too_many_pages(limit: int) -> SourceError:
