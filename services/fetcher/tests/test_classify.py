@@ -19,8 +19,8 @@ def classify(status: int, headers: dict[str, str] | None = None, body: bytes = b
     [
         (401, ErrorClass.AUTH),
         (403, ErrorClass.AUTH),
-        *[(status, ErrorClass.CONFIG) for status in (400, 404, 405, 409, 410, 413, 414, 418, 422, 301, 304, 308)],
-        *[(status, ErrorClass.TRANSIENT) for status in (408, 423, 425, 500, 502, 503, 504, 520, 599)],
+        *[(status, ErrorClass.CONFIG) for status in (400, 404, 405, 410, 413, 414, 417, 418, 422, 301, 304, 308)],
+        *[(status, ErrorClass.TRANSIENT) for status in (408, 409, 423, 425, 500, 502, 503, 504, 520, 599)],
         (429, ErrorClass.RATE),
     ],
 )

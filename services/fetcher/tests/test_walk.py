@@ -244,7 +244,7 @@ async def test_a_web_page_under_status_200_fails_loudly(college: Any, walk_all: 
     college.answer = lambda asked: answer(b"<html><h1>Welcome</h1></html>", headers={"Content-Type": "text/html"})
     walked = await walk_all()
     assert isinstance(walked.last, SyncFailed)
-    assert walked.last.code == "not_json"
+    assert walked.last.code == "web_page"
 
 
 async def test_an_error_in_the_body_under_status_200_fails_loudly(college: Any, walk_all: Any) -> None:

@@ -27,7 +27,7 @@ from hub_storage.repositories.handover import end_run
 
 from hub_fetcher.auth.credentials import secret_params
 from hub_fetcher.probe import check_connection
-from hub_fetcher.responses.classify import ASKED_TO_WAIT
+from hub_fetcher.responses.verdicts import ASKED_TO_WAIT
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
 from hub_fetcher.walking.stretch import fetch_stretch

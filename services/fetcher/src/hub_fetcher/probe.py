@@ -109,7 +109,7 @@ async def _try_endpoint(
             page = await source.read(request)
         if not page.has_content:
             return "Answers, and holds no records at the moment."
-        path, records = find_records(page.body, data_type, endpoint.records_path)
+        path, records = find_records(page.body, data_type, endpoint.records_path, endpoint, is_vouched=page.is_vouched)
         facts = PageFacts(
             url=request.url,
             body=page.body,

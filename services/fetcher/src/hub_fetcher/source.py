@@ -1,12 +1,13 @@
 """Reading the pages of one walk: credential, tries, decoding. Gives pages, or errors of the hub's own tree."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
-from hub_model.errors import RateLimited, TransientError
+from hub_model.errors import HubError, RateLimited, SourceError, TransientError
 from hub_model.integrations import RateLimits, origin_of
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
@@ -16,22 +17,24 @@ from hub_fetcher.limits.headers import quota
 from hub_fetcher.limits.pace import Held, Pace
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count
-from hub_fetcher.paging.sizes import told_by
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.requests.urls import merge_headers, with_params
-from hub_fetcher.responses.classify import error_of
-from hub_fetcher.responses.decode import UnreadableBody, decode
+from hub_fetcher.responses.answers import Answer, Answers
+from hub_fetcher.responses.decode import UnreadableBody
+from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.transport import Patience, Transport
 
 _TOTAL_HEADERS = ("x-total-count", "x-total", "x-wp-total", "total-count")
-_NO_CONTENT = 204
 _JITTER = wait_random_exponential(multiplier=0.5, max=8)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A decoded response. ``size`` is its body in bytes; without ``has_content`` (status 204) it holds no records."""
+    """A decoded response. ``size`` is its body in bytes; without ``has_content`` (status 204) it holds no records.
+
+    ``is_vouched``, ``tolerated`` and ``remarks`` as in ``Meaning``.
+    """
 
     body: Any
     size: int
@@ -39,6 +42,9 @@ class Page:
     headers: Mapping[str, str] = field(default_factory=dict)
     next_link: str | None = None
     total: int | None = None
+    is_vouched: bool = False
+    tolerated: SourceError | None = None
+    remarks: Counter[str] = field(default_factory=Counter)
 
 
 class Tries:
@@ -64,10 +70,13 @@ class Bounds:
 class Source:
     """One endpoint of a college's system."""
 
-    def __init__(self, transport: Transport, plan: RequestPlan, authenticator: Authenticator, bounds: Bounds) -> None:
+    def __init__(
+        self, transport: Transport, plan: RequestPlan, authenticator: Authenticator, answers: Answers, bounds: Bounds
+    ) -> None:
         self.plan = plan
         self._transport = transport
         self._authenticator = authenticator
+        self._answers = answers
         self._bounds = bounds
         self._patience = bounds.patience
 
@@ -104,23 +113,35 @@ class Source:
 
     async def _read_once(self, request: SourceRequest) -> Page:
         credential = await self._authenticator.credential()
+        try:
+            return await self._ask(request, credential)
+        except SourceError as error:
+            # Whether a status says so or a body under status 200: a token may simply have expired.
+            if error.code != Verdict.CREDENTIALS or not await self._authenticator.renew(credential):
+                raise
+        return await self._ask(request, await self._authenticator.credential())
+
+    async def _ask(self, request: SourceRequest, credential: Credential) -> Page:
         response, body = await self._send(request, credential)
-        if response.status_code == 401 and await self._authenticator.renew(credential):
-            response, body = await self._send(request, await self._authenticator.credential())
         headers = response.headers
         now = self._transport.clock()
-        error = error_of(response.status_code, headers, body, label=self.plan.label, now=now)
-        await self._bounds.pace.heard(quota(headers, now), error)
-        if error is not None:
-            raise told_by(error, response.status_code, body)
-        has_content = response.status_code != _NO_CONTENT
+        left = quota(headers, now)
+        try:
+            meaning = self._answers.understand(Answer(response.status_code, headers, body), now)
+        except HubError as error:
+            await self._bounds.pace.heard(left, error)
+            raise
+        await self._bounds.pace.heard(left, None)
         return Page(
-            body=decode(body, headers.get("content-type", ""), label=self.plan.label) if has_content else None,
+            body=meaning.value,
             size=len(body),
-            has_content=has_content,
+            has_content=meaning.has_content,
             headers=headers,
             next_link=next_link(headers.get_list("link")),
             total=next((as_count(headers[name]) for name in _TOTAL_HEADERS if name in headers), None),
+            is_vouched=meaning.is_vouched,
+            tolerated=meaning.tolerated,
+            remarks=meaning.remarks,
         )
 
     async def _send(self, request: SourceRequest, credential: Credential) -> tuple[httpx2.Response, bytes]:

@@ -9,6 +9,7 @@ from hub_fetcher.auth.oauth import OAuthCredential, TokenCache
 from hub_fetcher.limits.budget import RetryBudget, RetryBudgets
 from hub_fetcher.limits.pace import Paces
 from hub_fetcher.requests.plan import plan_requests
+from hub_fetcher.responses.answers import Answers
 from hub_fetcher.source import Bounds, Source
 from hub_fetcher.transport import Patience, Transport
 
@@ -37,7 +38,8 @@ class Sources:
             allowed=integration.settings.limits,
             budget=self._budgets.of(run_id) if run_id else RetryBudget(),
         )
-        return Source(self.transport, plan, self.authenticator(integration), bounds)
+        answers = Answers(endpoint, plan.label)
+        return Source(self.transport, plan, self.authenticator(integration), answers, bounds)
 
     def authenticator(self, integration: Integration) -> Authenticator:
         """What gives the credential of an integration."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from hub_model.base import Instant, Value
 from hub_model.pagination import AutoPagination, NoPagination, OffsetPagination, PagePagination, Pagination
+from pydantic import Field
 
 
 class Position(Value):
@@ -20,7 +21,8 @@ class Position(Value):
     ``size`` is the page size asked for, where that is not the pagination's own any more, ``refused_size`` the first one
     that the source would not give; ``is_filled``: a page was as long as asked; ``is_unproven``: no page of this size
     has shown yet that the source heeds it. ``has_flag``: what ``has_more_path`` leads to was there. ``seen``,
-    ``fingerprint`` and ``landmark`` belong to the loop guards.
+    ``fingerprint`` and ``landmark`` belong to the loop guards. ``remarks`` counts what the pages were short of
+    (``responses.remarks``).
 
     For asking ahead, never for deciding: ``further`` more requests will probably follow the next one, ``stride`` apart,
     with pages of ``page_bytes`` at most; ``ahead`` at once suited the source so far (0: not known).
@@ -50,6 +52,7 @@ class Position(Value):
     stride: int = 0
     page_bytes: int = 0
     ahead: int = 0
+    remarks: dict[str, int] = Field(default_factory=dict)
 
     @property
     def is_numbered(self) -> bool:

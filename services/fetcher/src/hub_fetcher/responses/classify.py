@@ -7,15 +7,50 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError, Unavailable
+from hub_model.errors import ErrorClass, HubError, SourceError
 
 from hub_fetcher.limits.headers import is_spent, wait_s
+from hub_fetcher.responses import web_pages
+from hub_fetcher.responses.verdicts import Verdict, error_for
+from hub_fetcher.responses.words import decisive, known_words_of, text_speaks_of
 
-ASKED_TO_WAIT = "The source limits how often it may be asked; the sync goes on when it allows."
-
-_TRANSIENT = frozenset([408, 423, 425])
-_RATE_WORDS = ("rate limit", "ratelimit", "too many requests", "throttl", "quota exceeded")
+# 409: another writer holds what we ask for. 425: too early.
+_TRANSIENT = frozenset([408, 409, 423, 425])
 _LOGIN_WORDS = ("login", "signin", "sign-in", "sso", "oauth", "auth")
+_NOT_ALLOWED = b"not authorized to perform"
+# Other types are not named: a header may hold anything.
+_CONTENT_TYPES = frozenset(
+    [
+        "application/json",
+        "application/problem+json",
+        "application/xml",
+        "application/x-ndjson",
+        "application/csv",
+        "application/octet-stream",
+        "application/gzip",
+        "application/pdf",
+        "application/zip",
+        "application/soap+xml",
+        "text/html",
+        "text/plain",
+        "text/xml",
+        "text/csv",
+        "text/tab-separated-values",
+        "text/json",
+    ]
+)
+# In a 4xx these say more than the status does.
+_OUTWEIGHS_4XX = frozenset(
+    [
+        Verdict.RATE,
+        Verdict.MAINTENANCE,
+        Verdict.UNLICENSED,
+        Verdict.SWITCHED_OFF,
+        Verdict.CREDENTIALS,
+        Verdict.PERMISSION,
+        Verdict.TROUBLE,
+    ]
+)
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str, now: datetime) -> HubError | None:
@@ -23,37 +58,73 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str
     if 200 <= status < 300:
         return None
     what = f"{label} answered {status}"
-    retry_after_s = wait_s(headers, now)
-    if (
-        status == 429
-        or (status == 503 and retry_after_s is not None)
-        or (status == 403 and _is_rate_limit(headers, body))
-    ):
-        return RateLimited(
-            f"{what}: too many requests",
-            retry_after_s=retry_after_s,
-            public=ASKED_TO_WAIT,
-        )
-    if status in _TRANSIENT or status >= 500:
-        return Unavailable(
-            what, code="source_unavailable", public=f"The source is in trouble at the moment ({what}); try again later."
-        )
-    if status in (401, 403):
-        return SourceError(
-            what,
-            error_class=ErrorClass.AUTH,
-            code="credentials_refused",
-            public=f"The source refuses the stored credentials ({what}). Enter them again, and check that they may "
-            "read this data.",
-        )
-    return _redirect(headers, label) if 300 <= status < 400 else _config(status, what)
+    if 300 <= status < 400:
+        return _redirect(headers, label)
+    words = known_words_of(body)
+    verdict = _verdict(status, headers, body, decisive(words), now)
+    public = _PUBLIC.get((status, verdict)) or (_FORBIDDEN_SILENTLY if status == 403 and not body.strip() else None)
+    return error_for(
+        verdict,
+        what,
+        detail=described(headers, body, words),
+        code=f"http_{status}" if verdict in (Verdict.REFUSED, Verdict.NOT_THERE) else None,
+        public=public and public.format(what=what),
+        retry_after_s=wait_s(headers, now),
+    )
+
+
+def described(headers: Mapping[str, str], body: bytes, words: Mapping[str, Verdict]) -> str:
+    """What an operator may know of an answer: its type, its size, and the code words that we know ourselves."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    named = kind if kind in _CONTENT_TYPES else "another content type" if kind else "no content type"
+    return ", ".join([named, f"{len(body)} bytes", *words])
+
+
+def _verdict(status: int, headers: Mapping[str, str], body: bytes, told: Verdict | None, now: datetime) -> Verdict:
+    if status == 429 or (status == 503 and wait_s(headers, now) is not None):
+        return Verdict.RATE
+    if status >= 500 or status in _TRANSIENT:
+        return _trouble(body, told)
+    if status == 401:
+        # Without the challenge that the standard asks for, it may be the right that is missing (Canvas).
+        is_known = told is Verdict.PERMISSION or _NOT_ALLOWED in body[:2048].lower()
+        return Verdict.PERMISSION if is_known and "www-authenticate" not in headers else Verdict.CREDENTIALS
+    if status == 403:
+        return _forbidden(headers, body, told)
+    if told is not None and told in _OUTWEIGHS_4XX:
+        return told
+    return Verdict.NOT_THERE if status in (404, 410) else Verdict.REFUSED
+
+
+def _trouble(body: bytes, told: Verdict | None) -> Verdict:
+    beginning = body[:8192].lower()
+    # SOAP has a status of 500 for whatever is wrong with the request.
+    if b":fault>" in beginning or b"<fault>" in beginning:
+        return _soap_verdict(body)
+    text = body.lstrip()
+    is_page = text.startswith(b"<") and web_pages.is_web_page(text)
+    page = web_pages.meaning(text) if is_page else None
+    return Verdict.MAINTENANCE if Verdict.MAINTENANCE in (page, told) else Verdict.TROUBLE
+
+
+def _forbidden(headers: Mapping[str, str], body: bytes, told: Verdict | None) -> Verdict:
+    """403 says that a person may not, that a program asks too often (Canvas), or that the API is closed (BioTime)."""
+    if told in (Verdict.RATE, Verdict.UNLICENSED, Verdict.SWITCHED_OFF, Verdict.MAINTENANCE, Verdict.CREDENTIALS):
+        return told
+    return Verdict.RATE if _is_rate_limit(headers, body) else Verdict.PERMISSION
+
+
+def _soap_verdict(body: bytes) -> Verdict:
+    text = body[:8192].decode("utf-8", "replace")
+    spoken = text_speaks_of(text.partition("aultstring>")[2][:1000])
+    is_ours = any(f":{word}<" in text or f">{word}<" in text for word in ("Client", "Sender", "MustUnderstand"))
+    return spoken or (Verdict.REFUSED if is_ours or "VersionMismatch" in text else Verdict.TROUBLE)
 
 
 def _is_rate_limit(headers: Mapping[str, str], body: bytes) -> bool:
     if is_spent(headers):
         return True
-    text = body[:2048].decode("utf-8", "replace").lower()
-    return any(word in text for word in _RATE_WORDS)
+    return text_speaks_of(body[:2048].decode("utf-8", "replace")) is Verdict.RATE
 
 
 def _redirect(headers: Mapping[str, str], label: str) -> SourceError:
@@ -79,11 +150,21 @@ def _redirect(headers: Mapping[str, str], label: str) -> SourceError:
     )
 
 
-def _config(status: int, what: str) -> SourceError:
-    fix = {
-        404: "There is nothing at this path. Check the base URL and the endpoint's path, and for a page beyond the "
-        "last set the pagination's 'totalPath'.",
-        405: "This path is not for reading. Check the endpoint's path.",
-        410: "This path was removed for good. Ask for the source's current documentation.",
-    }.get(status, "The source does not accept the request. Check the endpoint's path, parameters and page size.")
-    return SourceError(what, error_class=ErrorClass.CONFIG, code=f"http_{status}", public=f"{what}. {fix}")
+_FORBIDDEN_SILENTLY = (
+    "The source refuses without a word ({what}): the credentials may not read this, or its API is switched off (in "
+    "Moodle: the REST protocol of its web services). Ask its operator."
+)
+_PUBLIC = {
+    (404, Verdict.NOT_THERE): "{what}. There is nothing at this path. Check the base URL and the endpoint's path, and "
+    "for a page beyond the last set the pagination's 'totalPath'.",
+    (405, Verdict.REFUSED): "{what}. This path is not for reading this way. Check the endpoint's path and 'method'.",
+    (410, Verdict.NOT_THERE): "{what}. This path was removed for good. Ask for the source's current documentation.",
+    (413, Verdict.REFUSED): "{what}. The answer would be larger than the source allows. Ask for smaller pages.",
+    (417, Verdict.REFUSED): "{what}. The source found a value in the request that it does not accept. Check the "
+    "endpoint's parameters, above all its filters and the names of its fields.",
+    **{
+        (status, Verdict.REFUSED): "{what}. The source does not accept the request. Check the endpoint's path, "
+        "parameters and page size."
+        for status in (400, 414, 422)
+    },
+}

@@ -1,49 +1,118 @@
-"""From the bytes of a response to a JSON value, or to an error that says what came instead."""
+"""From the bytes of a body to a value, or to an error that says what came instead.
+
+Labels lie, so the bytes decide what came: JSON begins with ``{`` or ``[``, markup with ``<``. What does not tell
+itself apart (CSV, lines of text) is read as such only where the endpoint, or a content type of its own, says so.
+"""
 
 import json
-import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from hub_model.errors import ErrorClass, SourceError
+from hub_model.endpoints import Request, ResponseFormat, TextFormat
+from hub_model.errors import ErrorClass, HubError, SourceError
 
-_CHARSET = re.compile(r"charset\s*=\s*\"?([\w-]+)", re.IGNORECASE)
+from hub_fetcher.responses import web_pages
+from hub_fetcher.responses.tabular import NotTabular, Rows, read_rows
+from hub_fetcher.responses.text import as_utf8
+from hub_fetcher.responses.verdicts import Verdict, error_for
+from hub_fetcher.responses.words import text_speaks_of
+from hub_fetcher.responses.xml_tree import Lists, UnsafeXml, parse_xml
+
+AUTO, JSON, NDJSON = ResponseFormat.AUTO, ResponseFormat.JSON, ResponseFormat.NDJSON
+CSV, XML, TEXT = ResponseFormat.CSV, ResponseFormat.XML, ResponseFormat.TEXT
 _DIGITS_TO_ZERO = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else ord(" ") for byte in range(256))
 _LONG_RUN = b"0" * 19  # the shortest whole number that may not fit
-_PASSWORD_INPUT = re.compile(rb"type\s*=\s*[\"']?password", re.IGNORECASE)
+_LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
+_MESSAGE_BYTES = 500
 
 
 class UnreadableBody(SourceError):
-    """A body that is no JSON. It may be a mishap on the way, so asking again is worth a try."""
+    """A body that is not what was asked for. It may be a mishap on the way, so asking again is worth a try."""
 
-    def __init__(self, message: str, *, code: str, public: str) -> None:
-        super().__init__(message, error_class=ErrorClass.DATA, code=code, public=public)
+    def __init__(self, message: str, *, code: str, public: str, error_class: ErrorClass = ErrorClass.DATA) -> None:
+        super().__init__(message, error_class=error_class, code=code, public=public)
 
 
-def decode(body: bytes, content_type: str, *, label: str) -> Any:
-    """The JSON value of a body. Content types lie, so the bytes decide."""
-    text = body.removeprefix(b"\xef\xbb\xbf").strip()
-    if not text:
-        raise UnreadableBody(
-            f"{label} answered with an empty body",
-            code="empty_body",
-            public="The source answers with an empty page instead of JSON; check the endpoint's path.",
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The value, in which format it came, and how many of its lines do not have the header's columns."""
+
+    value: Any
+    format: ResponseFormat
+    ragged: int = 0
+
+
+class Reading:
+    """How the answers of one endpoint are read: its format, and what is a list in its XML."""
+
+    def __init__(self, request: Request) -> None:
+        self.format = request.format
+        self.text = request.text
+        self.is_wrapped = request.text.inside is not None
+        lines = self.is_wrapped or request.format in (CSV, TEXT)
+        path = request.records_path if request.records_from == "list" and not lines else None
+        self.lists = Lists(path, request.xml_lists)
+        self.is_nothing_fine = request.missing_records == "empty" and (
+            request.format is NDJSON
+            or (request.format in (CSV, TEXT) and bool(request.text.columns) and not self.is_wrapped)
         )
-    if text[:1] == b"<":
-        raise _markup(text, label)
+
+    @property
+    def expected(self) -> tuple[ResponseFormat, ...]:
+        """The formats that an answer may come in."""
+        if self.format is AUTO or (self.is_wrapped and self.format in (CSV, TEXT)):
+            return (JSON, NDJSON, CSV, XML) if self.format is AUTO else (JSON, XML)
+        return (self.format,)
+
+
+def decode(body: bytes, content_type: str, reading: Reading, *, label: str) -> Decoded:
+    """The value of a body in whichever format it came, which need not be the one that is expected."""
     try:
-        return _parse(_as_utf8(text, content_type))
-    except (ValueError, LookupError, RecursionError):
-        # Without a cause: the parser's message quotes the text.
+        content = as_utf8(body, content_type)
+    except (ValueError, LookupError):
         raise UnreadableBody(
-            f"{label} answered with a body that is not JSON ({len(body)} bytes)",
-            code="not_json",
-            public="The source's answer is not JSON, or was cut off. Check the endpoint's path, or ask the source's "
-            "operator.",
+            f"{label} answered in characters that are neither UTF-8 nor what its content type says",
+            code="bad_charset",
+            public="The characters of the source's answer cannot be read: they are neither UTF-8 nor what the source "
+            "says they are. Ask the source's operator to send UTF-8.",
         ) from None
+    text = content.strip()
+    if not text:
+        return _nothing(reading, label)
+    kind = content_type.partition(";")[0].strip().lower()
+    if text[:1] == b"<":
+        # Bytes that were not changed are read in the encoding that the document itself names.
+        return _markup(text, text if content is body else text.decode(), kind, reading, label)
+    if text[:1] in b"{[":
+        return _json(content, text, kind, reading, label)
+    if reading.format is CSV or (reading.format is AUTO and kind in ("text/csv", "text/tab-separated-values")):
+        spec = reading.text
+        if reading.format is AUTO and kind == "text/tab-separated-values":
+            spec = spec.model_copy(update={"delimiter": "\t"})
+        return _table(content, spec, label, quoted=True)
+    if reading.format is TEXT and not reading.is_wrapped:
+        return _table(content, reading.text, label, quoted=False)
+    return _json(content, text, kind, reading, label)
 
 
-def _parse(text: bytes) -> Any:
+def unwrap(found: Any, reading: Reading, label: str) -> Rows:
+    """The records in the text that was found in a decoded answer."""
+    if found is None or (isinstance(found, str) and not found.strip()):
+        return Rows([])
+    if not isinstance(found, str):
+        raise SourceError(
+            f"{label}: what stands at 'text.inside' is no text",
+            error_class=ErrorClass.CONFIG,
+            code="records_missing",
+            public=f"At '{reading.text.inside}' of the source's answer stands no text. Correct the endpoint's "
+            "'text.inside'.",
+        )
+    return _rows(found, reading.text, label, quoted=reading.format is CSV)
+
+
+def parse_json(text: bytes) -> Any:
     """The value. Whole numbers beyond 64 bits become text: orjson would round them to the nearest float."""
     value = orjson.loads(text)
     if _LONG_RUN in text.translate(_DIGITS_TO_ZERO):
@@ -51,29 +120,151 @@ def _parse(text: bytes) -> Any:
     return value
 
 
-def _as_utf8(text: bytes, content_type: str) -> bytes:
-    charset = _CHARSET.search(content_type)
-    if charset is None or charset[1].lower() in ("utf-8", "utf8", "us-ascii"):
-        return text
-    return text.decode(charset[1]).encode()
+def unreadable(label: str, wanted: ResponseFormat, size: int) -> UnreadableBody:
+    """The error of a body that is nothing that could be read."""
+    name = "JSON" if wanted is AUTO else wanted.value.upper()
+    return UnreadableBody(
+        f"{label} answered with a body that is not {name} ({size} bytes)",
+        code=f"not_{name.lower()}",
+        public=f"The source's answer is not {name}, or is damaged. Check the endpoint's path and its 'format', or ask "
+        "the source's operator.",
+    )
+
+
+def _nothing(reading: Reading, label: str) -> Decoded:
+    if reading.is_nothing_fine:
+        return Decoded([], reading.format)
+    raise UnreadableBody(
+        f"{label} answered with an empty body",
+        code="empty_body",
+        public="The source answers with an empty page instead of data; check the endpoint's path.",
+    )
+
+
+def _markup(text: bytes, document: bytes | str, kind: str, reading: Reading, label: str) -> Decoded:
+    is_page = web_pages.is_web_page(text, is_xml=reading.format is XML)
+    if is_page or (reading.format is not XML and not _says_xml(text, kind, reading)):
+        raise _web_page(text, label, is_page)
+    try:
+        return Decoded(parse_xml(document, reading.lists), XML)
+    except UnsafeXml:
+        raise UnreadableBody(
+            f"{label} answered with XML that has a document type, entities of its own or no end of nesting",
+            code="unsafe_xml",
+            public="The source's XML has a document type or entities of its own, which are not read because they are a "
+            "way to attack the reader. Ask the source's operator for plain XML.",
+        ) from None
+    except (ValueError, RecursionError):
+        raise _torn_or(unreadable(label, XML, len(text)), label, is_torn=not text.endswith(b">")) from None
+
+
+def _says_xml(text: bytes, kind: str, reading: Reading) -> bool:
+    beginning = text[:300].lower()
+    return (
+        beginning.startswith(b"<?xml")
+        or b":envelope" in beginning
+        or kind.endswith(("/xml", "+xml"))
+        or reading.is_wrapped
+    )
+
+
+def _web_page(text: bytes, label: str, is_page: bool) -> HubError:
+    verdict = web_pages.meaning(text)
+    what = f"{label} answered with a web page"
+    if verdict is Verdict.CREDENTIALS:
+        public = (
+            "The source shows its login page instead of data: the stored credentials are missing, wrong or expired."
+        )
+        return error_for(verdict, f"{label} answered with its login page", public=public)
+    if verdict is not Verdict.WEB_PAGE:
+        return error_for(verdict, what)
+    return UnreadableBody(
+        what if is_page else f"{label} answered with a web page or XML",
+        code=verdict.value,
+        error_class=ErrorClass.CONFIG,
+        public="The source answers with a web page instead of data. Check the base URL and the endpoint's path; the "
+        "address of the API often differs from the one that people open. If it is XML, set 'format' to 'xml'.",
+    )
+
+
+def _json(content: bytes, text: bytes, kind: str, reading: Reading, label: str) -> Decoded:
+    is_lines = reading.format is NDJSON or (reading.format is AUTO and kind in _LINES_TYPES)
+    if not is_lines:
+        try:
+            return Decoded(parse_json(text), JSON)
+        except (ValueError, RecursionError):
+            pass
+    if is_lines or (reading.format is AUTO and _looks_like_lines(text)):
+        try:
+            # A line may hold an object alone; anything else in one line is a document, or no JSON.
+            records = [parse_json(line) for line in text.splitlines() if line.strip()]
+        except (ValueError, RecursionError):
+            records = []
+        if records and all(isinstance(record, dict) for record in records):
+            return Decoded(records, NDJSON)
+        if is_lines:
+            try:
+                return Decoded(parse_json(text), JSON)
+            except (ValueError, RecursionError):
+                pass
+    if reading.format in (CSV, TEXT) and not reading.is_wrapped:
+        return _table(content, reading.text, label, quoted=reading.format is CSV)
+    raise _no_json(text, reading, label)
+
+
+def _looks_like_lines(text: bytes) -> bool:
+    first, _, rest = text.partition(b"\n")
+    return first.startswith(b"{") and first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")
+
+
+def _no_json(text: bytes, reading: Reading, label: str) -> HubError:
+    # Without a cause: the parser's message quotes the text.
+    is_message = text[:1] not in b"{["
+    if is_message and (told := _told(text.decode("utf-8", "replace"), label)) is not None:
+        return told
+    is_torn = (text[:1] == b"{" and not text.endswith(b"}")) or (text[:1] == b"[" and not text.endswith(b"]"))
+    return _torn_or(unreadable(label, reading.format, len(text)), label, is_torn=is_torn)
+
+
+def _torn_or(error: UnreadableBody, label: str, *, is_torn: bool) -> HubError:
+    return error_for(Verdict.TRUNCATED, f"{label} answered with a body that is cut off") if is_torn else error
+
+
+def _told(text: str, label: str) -> HubError | None:
+    """The error that a short message in plain text reports: nothing else stands where data was asked for."""
+    verdict = text_speaks_of(text) if len(text) <= _MESSAGE_BYTES else None
+    return error_for(verdict, f"{label} answered with a message") if verdict else None
+
+
+def _table(content: bytes, spec: TextFormat, label: str, *, quoted: bool) -> Decoded:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise unreadable(label, CSV if quoted else TEXT, len(content)) from None
+    rows = _rows(text, spec, label, quoted=quoted)
+    return Decoded(rows.records, CSV if quoted else TEXT, rows.ragged)
+
+
+def _rows(text: str, spec: TextFormat, label: str, *, quoted: bool) -> Rows:
+    if spec.delimiter not in text and len(_lines(text)) == 1 and (told := _told(text, label)) is not None:
+        raise told
+    try:
+        return read_rows(text, spec, quoted=quoted, label=label)
+    except NotTabular as error:
+        if error.cut_off:
+            raise error_for(Verdict.TRUNCATED, f"{label} answered with a table that is cut off") from None
+        raise UnreadableBody(
+            f"{label} answered with text that has no such columns ({len(text)} characters)",
+            code="not_csv" if quoted else "not_text",
+            public="The source's answer has no such columns. Check 'text.delimiter' and 'text.columns' of the "
+            "endpoint, and whether its path is right.",
+        ) from None
+
+
+def _lines(text: str) -> Sequence[str]:
+    return text.strip().splitlines()
 
 
 def _exact_int(digits: str) -> int | str:
     number = int(digits) if len(digits) < 21 else None
     return number if number is not None and -(2**63) <= number < 2**64 else digits
-
-
-def _markup(text: bytes, label: str) -> SourceError:
-    if _PASSWORD_INPUT.search(text[:65_536]):
-        return SourceError(
-            f"{label} answered with a login page",
-            error_class=ErrorClass.AUTH,
-            code="credentials_refused",
-            public="The source shows its login page instead of data: the stored credentials are missing, wrong or "
-            "expired.",
-        )
-    return UnreadableBody(
-        f"{label} answered with a web page or XML",
-        code="not_json",
-        public="The source answers with a web page or XML instead of JSON. Check the base URL and the endpoint's path.",
-    )

@@ -1,130 +1,117 @@
-"""Where the records are in a decoded body, and whether the body says that the request failed.
+"""Where the records are in a decoded body.
 
-Invariant: a body that reports an error under status 200 is never zero records.
+Invariant: a missing records path is an error; a present and empty array is not.
 """
 
-import re
+from collections.abc import Iterator
 from typing import Any
 
-import orjson
+from hub_model.endpoints import Request
 from hub_model.errors import ErrorClass, SourceError
-from hub_model.records import DataType
 
-from hub_fetcher.paging.signs import as_count, as_flag, normal_name
-from hub_fetcher.paths import MISSING, dig
+from hub_fetcher.paging.signs import normal_name
+from hub_fetcher.paths import MISSING, dig, dig_every
+from hub_fetcher.responses.reported import RECORD_KEYS, SIDE_KEYS, array_paths, has_message
 
-_RECORD_KEYS = frozenset(
-    ["data", "records", "results", "result", "items", "rows", "value", "values", "list", "content", "entries"]
-)
-_WRAPPERS = _RECORD_KEYS | {"response", "body", "payload", "message", "embedded"}
-_SIDE_KEYS = frozenset(
-    ["errors", "warnings", "messages", "links", "notices", "statusinfoset", "included", "fields", "columns", "schema"]
-)
-_ERROR_KEYS = frozenset(
-    [
-        "error",
-        "errors",
-        "errorcode",
-        "errormessage",
-        "errordescription",
-        "exception",
-        "exc",
-        "exctype",
-        "message",
-        "msg",
-        "code",
-        "detail",
-        "details",
-        "reason",
-        "description",
-        "statusinfoset",
-    ]
-)
-_FAILED = frozenset(["error", "fail", "failed", "failure", "false"])
-_SUCCESS_KEYS = ("success", "ok", "issuccess")
-_STATUS_KEYS = ("status", "statuscode", "code", "httpstatus", "responsecode")
-_NOTHING = frozenset(["", "0", "false", "none", "null", "no", "ok", "success"])
-_AUTH_WORDS = re.compile(
-    r"token|unauthori[sz]ed|not authori[sz]ed|unauthenticated|credential|log ?in|api ?key|permission|forbidden"
-    r"|access denied|password"
-)
+_PLAIN = Request(path="/")
 
 
-def find_records(body: Any, data_type: DataType, path: str | None) -> tuple[str, list[Any]]:
+def find_records(
+    body: Any, usual_name: str, path: str | None, request: Request = _PLAIN, *, is_vouched: bool = False
+) -> tuple[str, list[Any]]:
     """Where the records are, and they.
 
-    Invariant: a missing records path is an error; a present and empty array is not.
+    ``path`` is what the first page decided or the endpoint says; without it they are looked for in the usual places and
+    under ``usual_name``. ``is_vouched``: the endpoint's own rules say that this answer is fine, whatever else it holds.
     """
-    try:
-        found = path if path is not None else _guess(body, data_type)
+    path = request.text.inside if path is None else path
+    found = path if path is not None else _guess(body, usual_name)
+    if request.records_from == "list" and "*" not in found:
         records = dig(body, found)
-        if not isinstance(records, list):
-            raise _no_records(body, found, records)
-    except SourceError:
-        _refuse_reported(body)
-        raise
-    for level in _levels(body, found):
-        _refuse_reported(level, has_records=bool(records))
-    return found, records
+        if isinstance(records, list):
+            return found, records
+        holder = dig(body, found.rpartition(".")[0]) if found else None
+        return found, _without(body, holder, records, found, request, is_vouched=is_vouched)
+    return found, list(_gather(body, found, request, is_vouched))
 
 
-def _levels(body: Any, path: str) -> list[Any]:
-    """The body and the object that holds the records: each may say that the request failed."""
-    holder = path.rpartition(".")[0]
-    return [body, dig(body, holder)] if holder else [body]
+def _gather(body: Any, path: str, request: Request, is_vouched: bool) -> Iterator[Any]:
+    """The records at every place that the path leads to."""
+    for value, holder in dig_every(body, path):
+        if request.records_from == "single":
+            if isinstance(value, dict):
+                yield value
+                continue
+        elif request.records_from == "values":
+            # PHP writes an object that has nothing, or has only counted keys, as a list.
+            if isinstance(value, dict | list):
+                yield from _values(value)
+                continue
+        elif isinstance(value, list):
+            yield from value
+            continue
+        yield from _without(body, holder, value, path, request, is_vouched=is_vouched)
 
 
-def _guess(body: Any, data_type: DataType) -> str:
+def _values(holder: dict[str, Any] | list[Any]) -> Iterator[Any]:
+    for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+        yield {"key": str(key), **value} if isinstance(value, dict) else {"key": str(key), "value": value}
+
+
+def _without(body: Any, holder: Any, value: Any, path: str, request: Request, *, is_vouched: bool) -> list[Any]:
+    """No records where the endpoint says that the source leaves an empty list out, and nothing speaks against it."""
+    is_left_out = request.missing_records == "empty" and (value is None or value is MISSING)
+    if is_left_out and isinstance(holder, dict) and (is_vouched or not _speaks_against(body, holder, path)):
+        return []
+    raise _no_records(body, path, value, request)
+
+
+def _speaks_against(body: Any, holder: dict[str, Any], path: str) -> bool:
+    """Whether the answer holds a message, or a list of another name: then something else is the matter."""
+    if has_message(body) or has_message(holder):
+        return True
+    before, star, _ = path.partition("*")
+    if star and holder is not dig(body, before.rstrip(".").rpartition(".")[0]):
+        return False  # an entry has lists of its own beside the one that is left out
+    return any(isinstance(value, list) and normal_name(name) not in SIDE_KEYS for name, value in holder.items())
+
+
+def _guess(body: Any, usual_name: str) -> str:
     """The path of the array of records; SourceError if there is none or more than one that it could be."""
     if isinstance(body, list):
         return ""
     arrays = array_paths(body)
-    usual = [path for path in arrays if normal_name(path.rpartition(".")[2]) in _RECORD_KEYS | {data_type.value}]
-    others = [path for path in arrays if normal_name(path.rpartition(".")[2]) not in _SIDE_KEYS]
+    names = RECORD_KEYS | {usual_name.lower()}
+    usual = [path for path in arrays if normal_name(path.rpartition(".")[2]) in names]
+    others = [path for path in arrays if normal_name(path.rpartition(".")[2]) not in SIDE_KEYS]
     # Null where the records usually are: a list of another name beside it is not the records.
-    if not usual and (null := next((name for name in _usual_names(body, data_type) if body[name] is None), None)):
+    if not usual and (null := next((name for name in _usual(body, names) if body[name] is None), None)):
         return null
     for choice in ([path for path in usual if "." not in path], usual, others):
         if len(choice) == 1:
             return choice[0]
         if choice:
             raise SourceError(
-                f"several arrays could be the records: {', '.join(choice[:8])}",
+                f"several arrays could be the records: {_listed(choice)}",
                 error_class=ErrorClass.CONFIG,
                 code="records_ambiguous",
                 public="Several lists in the response could be the records. Set the endpoint's 'recordsPath' to one "
-                f"of: {', '.join(choice[:8])}.",
+                f"of: {_listed(choice)}.",
             )
     # A usual name that holds something else, null above all, is worth naming.
-    return next(iter(_usual_names(body, data_type)), "")
+    return next(iter(_usual(body, names)), "")
 
 
-def _usual_names(body: Any, data_type: DataType) -> list[str]:
-    usual = _RECORD_KEYS | {data_type.value}
-    return [name for name in body if normal_name(name) in usual] if isinstance(body, dict) else []
+def _usual(body: Any, names: frozenset[str]) -> list[str]:
+    return [name for name in body if normal_name(name) in names] if isinstance(body, dict) else []
 
 
-def array_paths(body: Any) -> list[str]:
-    """Keys of the body, and of the usual objects right below it, whose values are arrays; outer ones first."""
-    if not isinstance(body, dict):
-        return []
-    outer = [name for name, value in body.items() if isinstance(value, list)]
-    inner = [
-        f"{name}.{key}"
-        for name, value in body.items()
-        if isinstance(value, dict) and normal_name(name) in _WRAPPERS
-        for key, item in value.items()
-        if isinstance(item, list)
-    ]
-    return outer + inner
-
-
-def _no_records(body: Any, path: str, found: Any) -> SourceError:
+def _no_records(body: Any, path: str, value: Any, request: Request) -> SourceError:
     where = f"'{path}'" if path else "the response"
-    arrays = array_paths(body)
-    hint = f" Lists in the response: {', '.join(arrays[:8])}." if arrays else ""
-    value = dig(body, path)
-    state = "is missing" if value is MISSING else "is null" if value is None else "is not a list"
+    arrays = [found for found in array_paths(body) if found != path]
+    hint = f" Lists in the response: {_listed(arrays)}." if arrays else ""
+    wanted = {"list": "a list", "values": "an object", "single": "an object"}[request.records_from]
+    state = "is missing" if value is MISSING else "is null" if value is None else f"is not {wanted}"
     return SourceError(
         f"{where} {state}",
         error_class=ErrorClass.CONFIG,
@@ -134,55 +121,18 @@ def _no_records(body: Any, path: str, found: Any) -> SourceError:
     )
 
 
-def _refuse_reported(body: Any, *, has_records: bool = False) -> None:
-    """Raise if the body itself says that the request failed."""
-    if not isinstance(body, dict):
-        return
-    fields = {normal_name(name): value for name, value in body.items()}
-    failed = (
-        any(as_flag(fields.get(name)) is False for name in _SUCCESS_KEYS)
-        or fields.get("status") is False
-        or str(fields.get("status", "")).strip().lower() in _FAILED
-        or any(_is_something(fields.get(name)) for name in ("error", "exception", "exc"))
-        or (not has_records and _is_something(fields.get("errors")))
-        or (not has_records and any(_is_http_error(fields.get(name)) for name in _STATUS_KEYS))
-        or _info_set_failed(fields.get("statusinfoset"))
-    )
-    if failed:
-        raise _reported(fields)
+def _listed(paths: list[str]) -> str:
+    """Paths for a person; keys may be anything, such as the names of people in an object by name."""
+    named = [path for path in paths if len(path) <= 64 and path.replace(".", "_").replace("@", "_").isidentifier()]
+    return ", ".join(named[:8]) or "none with an ordinary name"
 
 
-def _is_something(value: Any) -> bool:
-    return bool(value) and str(value).strip().lower() not in _NOTHING
-
-
-def _is_http_error(value: Any) -> bool:
-    code = as_count(value)
-    return code is not None and 400 <= code < 600
-
-
-def _info_set_failed(infos: Any) -> bool:
-    return isinstance(infos, list) and any(
-        isinstance(info, dict) and str(info.get("imsx_codeMajor", "")).lower() == "failure" for info in infos
-    )
-
-
-def _reported(fields: dict[str, Any]) -> SourceError:
-    """The source's words decide the class and are not repeated: they may hold a key or a name."""
-    told = [value for name, value in fields.items() if name in _ERROR_KEYS]
-    words = orjson.dumps(told, default=str).decode().lower()[:4096]
-    if _AUTH_WORDS.search(words):
-        return SourceError(
-            "the body reports an error about credentials under status 200",
-            error_class=ErrorClass.AUTH,
-            code="credentials_refused",
-            public="The source answers that the credentials are not accepted. Enter them again, and check that they "
-            "may read this data.",
-        )
+def missing_text(path: str) -> SourceError:
+    """The error of an answer without the text that its records stand in."""
     return SourceError(
-        "the body reports an error under status 200",
-        error_class=ErrorClass.DATA,
-        code="error_in_body",
-        public="The source answers with an error of its own instead of data. Try the endpoint's path by hand to see "
-        "what it says.",
+        f"'{path}' is missing",
+        error_class=ErrorClass.CONFIG,
+        code="records_missing",
+        public=f"The text that the records stand in is not where it was expected: '{path}' is missing. Correct the "
+        "endpoint's 'text.inside', or its path.",
     )

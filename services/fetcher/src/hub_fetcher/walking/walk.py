@@ -1,5 +1,6 @@
 """A walk through one stream's pages: what each page turns into, and the messages that tell of the walk."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_fetcher.requests.urls import without_params
 from hub_fetcher.responses.records import find_records
+from hub_fetcher.responses.remarks import is_incomplete, sentences
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
 from hub_fetcher.walking.window import Window
@@ -116,6 +118,10 @@ class Walk:
 
     def turn(self, page: Page) -> Leaf:
         """Take in the page that was asked for, and move on. Raises SourceError where nothing of it may be used."""
+        if page.remarks:
+            self._move(remarks=dict(Counter(self._position.remarks) + page.remarks))
+        if page.tolerated is not None:
+            return self._tolerate(page.tolerated)
         if self._position.counting:
             self._position = counted(self._position, page.body)
             return Leaf([])
@@ -181,17 +187,24 @@ class Walk:
             batches=self._sequence,
             pages=self._pages,
             records=self._records,
-            complete=end.complete,
+            complete=end.complete and not is_incomplete(self._position.remarks),
             finished_at=self._clock(),
-            warnings=end.warnings,
+            warnings=(*end.warnings, *sentences(self._position.remarks)),
         )
+
+    def _tolerate(self, error: SourceError) -> Leaf:
+        """End with the first page, whose refusal the endpoint ignores; in the middle of a walk it is an error."""
+        if self._pages:
+            raise error
+        self._pages += 1
+        return Leaf([], End(complete=False))
 
     def _records_of(self, page: Page) -> tuple[str | None, list[Any]]:
         fixed = self._position.records_path
         if not page.has_content:
             return fixed, []
         wanted = self._endpoint.records_path if fixed is None else fixed
-        return find_records(page.body, self._request.data_type, wanted)
+        return find_records(page.body, self._request.data_type, wanted, self._endpoint, is_vouched=page.is_vouched)
 
     def _step(self, facts: PageFacts) -> End | None:
         self._position = arrive(self._position, facts)
