@@ -4,11 +4,13 @@ A moment read from text without a zone is naive: whoever needs an instant says w
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from hub_model.errors import InvalidInput
 
 from hub_mapping.flaws import flaw, unexpected
 from hub_mapping.numbers import to_decimal
@@ -36,6 +38,42 @@ def moment_reader(written: str) -> Moment:
         return _epoch_reader(EPOCHS[written])
     check_format(written)
     return _read_text(lambda text: _read_format(text, written))
+
+
+def moments_reader(formats: Sequence[str]) -> Moment:
+    """A reader of moments written in one of these ways, tried in order.
+
+    Raises InvalidInput for ways that would read one text as different moments, such as day first and month first: which
+    of them is meant must not be guessed record by record.
+    """
+    if len(formats) == 1:
+        return moment_reader(formats[0])
+    readers = [moment_reader(written) for written in formats]
+    _check_apart(formats, readers)
+
+    def moment(value: object) -> datetime | None:
+        for read in readers[:-1]:
+            with suppress(InvalidInput):
+                return read(value)
+        return readers[-1](value)
+
+    return moment
+
+
+def _check_apart(formats: Sequence[str], readers: Sequence[Moment]) -> None:
+    sample = datetime(2003, 2, 1, 5, 4, tzinfo=UTC)
+    samples = [sample.isoformat() if written == ISO else sample.strftime(written) for written in formats]
+    texts = [text for text, written in zip(samples, formats, strict=True) if written not in EPOCHS]
+    # Any number is seconds and milliseconds.
+    if len(formats) - len(texts) > 1 or any(len(set(_readings(text, readers))) > 1 for text in texts):
+        raise flaw("bad_format", "Two of these formats read one text as different moments; give the one it has.")
+
+
+def _readings(text: str, readers: Sequence[Moment]) -> Iterator[datetime]:
+    for read in readers:
+        with suppress(InvalidInput):
+            if (moment := read(text)) is not None:
+                yield moment.replace(tzinfo=UTC)
 
 
 def read_iso(text: str) -> datetime:

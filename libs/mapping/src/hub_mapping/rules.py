@@ -15,7 +15,7 @@ from hub_mapping.paths import Pick, Record, compile_paths
 from hub_mapping.problems import Problems
 from hub_mapping.schemas import Field, Kind
 from hub_mapping.transforms import TRANSFORMS, Step
-from hub_mapping.transforms.texts import map_results
+from hub_mapping.transforms.words import map_results
 from hub_mapping.vocabularies import Unmapped
 
 Produce = Callable[[Record], object]

@@ -67,8 +67,8 @@ def datetime_reader(zone: ZoneInfo) -> Read:
     return read
 
 
-def to_clock(value: object) -> str | None:
-    """A time of day as ``HH:MM``: "9:30", "09:30:00". Seconds other than zero would be lost, so they are refused."""
+def to_clock(value: object, *, cut: bool = False) -> str | None:
+    """A time of day as ``HH:MM``: "9:30", "09:30:00". Seconds are refused, unless 0 or to be ``cut``."""
     if type(value) is not str:
         if value is None:
             return None
@@ -80,7 +80,7 @@ def to_clock(value: object) -> str | None:
     if match is None:
         raise flaw("not_a_time", 'Is not a time of day such as "09:30"; give its format, such as ["time", "%I:%M %p"].')
     hour, minute, second = match.groups()
-    if second and int(second):
+    if second and int(second) and not cut:
         raise _has_seconds()
     return f"{int(hour):02}:{minute}"
 
@@ -97,7 +97,7 @@ def day_of(moment: Moment, zone: ZoneInfo) -> Read:
     return read
 
 
-def clock_of(moment: Moment, zone: ZoneInfo) -> Read:
+def clock_of(moment: Moment, zone: ZoneInfo, *, cut: bool = False) -> Read:
     """The time of day of a moment, where the college is."""
 
     def read(value: object) -> str | None:
@@ -105,7 +105,7 @@ def clock_of(moment: Moment, zone: ZoneInfo) -> Read:
         if found is None:
             return None
         local = found.astimezone(zone) if found.tzinfo else found
-        if local.second or local.microsecond:
+        if (local.second or local.microsecond) and not cut:
             raise _has_seconds()
         return local.strftime("%H:%M")
 
@@ -149,4 +149,8 @@ def _not_a_date() -> InvalidInput:
 
 
 def _has_seconds() -> InvalidInput:
-    return flaw("has_seconds", "Has seconds, which HH:MM would lose; map it to an instant such as checkInAt.")
+    return flaw(
+        "has_seconds",
+        "Has seconds, which HH:MM would lose; map it to an instant such as checkInAt, or cut them: "
+        '["time", "iso", {"seconds": "cut"}].',
+    )

@@ -1,15 +1,20 @@
-"""Transforms that join and part values: concat, split, coalesce. Two of them read other fields of the record."""
+"""Transforms that join and part values: concat, template, hash, split, coalesce. Most read other fields too."""
 
+import json
+import re
 from collections.abc import Mapping
+from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from hub_mapping.flaws import flaw, unexpected
 from hub_mapping.paths import compile_path
-from hub_mapping.texts import number_text
+from hub_mapping.texts import key_text, number_text
 from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, texts
 
 _MAX_PATHS = 10
 _MAX_PARTS = 500
+_MAX_TEMPLATE = 500
+_PLACE = re.compile(r"\{([^{}]*)\}")
 
 
 def _concat(arguments: Arguments, _zone: ZoneInfo) -> Step:
@@ -20,6 +25,41 @@ def _concat(arguments: Arguments, _zone: ZoneInfo) -> Step:
         values = [*(value if type(value) is list else [value]), *(pick(record) for pick in picks)]
         parts = [_part(part) for part in values if part is not None]
         return separator.join(part for part in parts if part) or None
+
+    return step
+
+
+def _template(arguments: Arguments, _zone: ZoneInfo) -> Step:
+    (template,) = texts(arguments, least=1, most=1)
+    # Text and paths take turns.
+    parts = _PLACE.split(template)
+    places = len(parts) // 2
+    if (
+        not 1 <= places <= _MAX_PATHS
+        or len(template) > _MAX_TEMPLATE
+        or any(mark in "".join(parts[::2]) for mark in "{}")
+    ):
+        raise bad_arguments(f"it takes a text of up to {_MAX_TEMPLATE} characters with 1 to {_MAX_PATHS} {{path}}")
+    picks = [compile_path(path) if path else None for path in parts[1::2]]
+
+    def step(value: object, record: Mapping[str, object]) -> object:
+        values = [value if pick is None else pick(record) for pick in picks]
+        found = ["" if part is None else _part(part) for part in values]
+        if not all(found):
+            return None
+        return "".join(text + filled for text, filled in zip(parts[::2], [*found, ""], strict=True))
+
+    return step
+
+
+def _hash(arguments: Arguments, _zone: ZoneInfo) -> Step:
+    picks = [compile_path(path) for path in texts(arguments, least=0, most=_MAX_PATHS)]
+
+    def step(value: object, record: Mapping[str, object]) -> object:
+        parts = [key_text(part) for part in [value, *(pick(record) for pick in picks)]]
+        if not any(parts):
+            return None
+        return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     return step
 
@@ -65,9 +105,20 @@ def _is_blank(value: object) -> bool:
 
 JOINING_TRANSFORMS = (
     Transform(
-        "concat", "The value and those at other paths as one text, leaving out what is missing.",
+        "concat", "The value, or a list's entries, and those at other paths as one text, leaving out what is missing.",
         '["concat", " ", "middle_name", "last_name"]', _concat,
         Example(["concat", " ", "middle", "last"], "Asha", "Asha Rao", {"last": "Rao"}),
+        sees_missing=True,
+    ),
+    Transform(
+        "template", "A text with values at paths in it, {} being the value itself; nothing if one of them is missing.",
+        '["template", "{plan}#{criteria}"] or ["template", "{DateString} {}"]', _template,
+        Example(["template", "{date} {}"], "08:31", "20/07/2026 08:31", {"date": "20/07/2026"}),
+    ),
+    Transform(
+        "hash", "An id made of the value and those at other paths: the same for the same, and for nothing else.",
+        '["hash", "time", "device.serial"]', _hash,
+        Example(["hash", "time"], "0101", "baf399d05a027c3df386f8db586d4558", {"time": "2026-07-20 08:31:10"}),
         sees_missing=True,
     ),
     Transform(

@@ -1,85 +1,59 @@
-"""Transforms of text and words: trim, lower, upper, string, boolean, null_if, map."""
+"""Transforms of text: trim, lower, upper, string, regex, tail, strip_html, urlencode. Each also of a list's entries."""
 
-from collections.abc import Mapping
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue
-
-from hub_mapping.flaws import flaw, unexpected
-from hub_mapping.texts import number_text, scalar_text, word_key
-from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, each, plain
-from hub_mapping.vocabularies import Unmapped
-
-_MAX_WORDS = 1_000
-_TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True} | {
-    "false": False, "f": False, "no": False, "n": False, "off": False, "0": False,
-}  # fmt: skip
+from hub_mapping.flaws import flaw
+from hub_mapping.json_values import MAX_TEXT
+from hub_mapping.markup import text_of_html
+from hub_mapping.patterns import compile_pattern
+from hub_mapping.texts import check_unicode, number_text, scalar_text
+from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, each, plain, texts
 
 
 def _text(value: object) -> str:
     return value if type(value) is str else number_text(value)
 
 
-def to_boolean(value: object) -> bool | None:
-    """true and false, and the words and digits that mean them."""
-    if type(value) is bool:
-        return value
-    if type(value) is str and not value.strip():
-        return None
-    truth = _TRUTHS.get(word_key(value)) if isinstance(value, str | int | float) else None
-    if truth is None:
-        raise flaw("not_a_boolean", "Is not true or false, yes or no, on or off, 1 or 0; translate it with map.")
-    return truth
+def _sound(value: object) -> str:
+    """Text that can be written as UTF-8, and is not endless."""
+    text = _text(value)
+    if len(text) > MAX_TEXT:
+        raise flaw("too_long", f"Has {len(text)} characters; at most {MAX_TEXT} are read.")
+    check_unicode(text)
+    return text
 
 
-def _null_if(arguments: Arguments, _zone: ZoneInfo) -> Step:
-    if not arguments or any(isinstance(argument, dict | list) for argument in arguments):
-        raise bad_arguments("it takes the words that mean nothing")
-    words = {word_key(argument) for argument in arguments if argument is not None}
+def _regex(arguments: Arguments, _zone: ZoneInfo) -> Step:
+    pattern = arguments[0] if arguments else None
+    if not isinstance(pattern, str) or len(arguments) > 2:
+        raise bad_arguments("it takes an RE2 expression, then which group to keep if not the first")
+    compiled = compile_pattern(pattern)
+    group = arguments[1] if len(arguments) == 2 else min(1, compiled.groups)
+    if type(group) is not int or not 0 <= group <= compiled.groups:
+        raise bad_arguments(f"its groups are 0, which is all that matches, to {compiled.groups}")
 
-    def step(value: object, _record: Mapping[str, object]) -> object:
-        if isinstance(value, str | int | float) and word_key(value) in words:
-            return None
-        return value
+    def search(value: object) -> object:
+        match = compiled.search(_sound(value))
+        return None if match is None else match.group(group)
 
-    return step
-
-
-def _map(arguments: Arguments, _zone: ZoneInfo) -> Step:
-    table = map_table(arguments)
-    has_else = len(arguments) == 2
-    otherwise = arguments[1] if has_else else None
-
-    def step(value: object, _record: Mapping[str, object]) -> object:
-        if not isinstance(value, str | int | float):
-            raise unexpected("a word", value)
-        key = word_key(value)
-        if key in table:
-            return table[key]
-        if has_else:
-            return otherwise
-        return Unmapped.of(value)
-
-    return step
+    convert = each(search)
+    return lambda value, _record: convert(value)
 
 
-def map_table(arguments: Arguments) -> dict[str, JsonValue]:
-    """The table of a ``map``, by compared words; InvalidInput if the arguments are not one."""
-    words = arguments[0] if arguments else None
-    if not isinstance(words, dict) or not 1 <= len(words) <= _MAX_WORDS or len(arguments) > 2:
-        raise bad_arguments(f"it takes an object of 1 to {_MAX_WORDS} words, then the value for all others if any")
-    if any(isinstance(result, dict | list) for result in [*words.values(), *arguments[1:]]):
-        raise bad_arguments("a word becomes text, a number, true, false or null")
-    table: dict[str, JsonValue] = {}
-    for word, result in words.items():
-        if table.setdefault(word_key(word), result) != result:
-            raise bad_arguments("two of its words differ only by case or spaces, and become different things")
-    return table
+def _tail(arguments: Arguments, _zone: ZoneInfo) -> Step:
+    (mark,) = texts(arguments, least=1, most=1)
+    if not mark:
+        raise bad_arguments("it takes the text after which to keep")
+    convert = each(lambda value: _text(value).rpartition(mark)[2])
+    return lambda value, _record: convert(value)
 
 
-def map_results(arguments: Arguments) -> list[JsonValue]:
-    """Everything a ``map`` with these arguments may give."""
-    return [*map_table(arguments).values(), *arguments[1:]]
+def _strip_html(arguments: Arguments, _zone: ZoneInfo) -> Step:
+    languages = texts(arguments, least=0, most=1)
+    language = languages[0] if languages else None
+    convert = each(lambda value: text_of_html(_text(value), language) or None)
+    return lambda value, _record: convert(value)
 
 
 TEXT_TRANSFORMS = (
@@ -100,16 +74,22 @@ TEXT_TRANSFORMS = (
         plain(each(scalar_text)), Example("string", 101, "101"),
     ),
     Transform(
-        "boolean", "true or false from words and digits.", '"boolean"', plain(to_boolean),
-        Example("boolean", "Yes", True),
+        "regex", "What an RE2 expression finds first: its first group, or another; nothing if it finds nothing.",
+        '["regex", "course_([0-9]+)"] or ["regex", "([A-Z]+)-([0-9]+)", 2]', _regex,
+        Example(["regex", "course_([0-9]+)"], "user_1_course_42", "42"),
     ),
     Transform(
-        "null_if", "Nothing, if the value is one of these words.", '["null_if", "-", "N/A"]', _null_if,
-        Example(["null_if", "-", "N/A"], "n/a", None),
+        "tail", "What follows the last of these marks; all of the text if there is none.", '["tail", "#"]', _tail,
+        Example(["tail", "#"], "uri://ed-fi.org/AttendanceEventCategoryDescriptor#Tardy", "Tardy"),
     ),
     Transform(
-        "map", "The word beside it in the table; without a value for all others, an unlisted word is not guessed.",
-        '["map", {"P": "present"}] or ["map", {"P": "present"}, "absent"]', _map,
-        Example(["map", {"P": "present", "A": "absent"}], " p ", "present"),
+        "strip_html", "The text that a reader of the HTML sees; of Moodle's languages the first, or the one named.",
+        '"strip_html" or ["strip_html", "en"]', _strip_html,
+        Example("strip_html", "<p>Good <b>work</b> &amp; so on</p>", "Good work & so on"),
+    ),
+    Transform(
+        "urlencode", "Text as it may stand in a path or a query.", '"urlencode"',
+        plain(each(lambda value: quote(_sound(value), safe=""))),
+        Example("urlencode", "course-v1:X+CS1", "course-v1%3AX%2BCS1"),
     ),
 )  # fmt: skip
