@@ -1,0 +1,312 @@
+"""Canvas LMS: accounts, courses, enrolments, submissions, calendar; no attendance in its core API.
+
+Of its habits: ten rows a page, opaque ``Link`` headers, ids beyond what a double can hold, a bucket for the cost of
+requests whose overflow is a 403 or a 429 with plain words, scores that are null until they are given.
+"""
+
+import base64
+from datetime import datetime
+
+from hub_model.records import DataType
+from hub_standalone.demo.world import Row
+from simulators.campus import Campus
+from simulators.simulator import Refused, Simulator, cut, json, only, same
+from simulators.tables import Entry
+from simulators.times import canonical, in_utc, local
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+_SHARD = 10_000_000_000_000_000  # every id lies beyond 2^53
+_MAX_PAGE = 100
+_MAX_CONTEXTS = 10
+_API = "/api/v1"
+
+
+class Canvas(Simulator):
+    """``throttle_status`` is 403 where Canvas is hosted by oneself. ``closed`` courses answer 403 as JSON."""
+
+    name = "canvas"
+    expresses = frozenset({DataType.STUDENTS, DataType.FACULTY, DataType.SUBJECTS, DataType.TIMETABLE, DataType.MARKS})
+    token = "10000~Zb4kQxV7nYc2Rr9LtWm3"
+    account_id = "1"
+
+    def __init__(self, campus: Campus | None = None, *, seed: int = 0, throttle_status: int = 403) -> None:
+        super().__init__(campus, seed=seed)
+        self._throttle_status = throttle_status
+
+    def routes(self) -> list[Route]:
+        paths = {
+            "/accounts/{account}/users": self._users,
+            "/accounts/{account}/courses": self._courses,
+            "/accounts/{account}/terms": self._terms,
+            "/courses/{course}/enrollments": self._enrollments,
+            "/courses/{course}/users": self._course_users,
+            "/courses/{course}/sections": self._sections,
+            "/courses/{course}/assignments": self._assignments,
+            "/courses/{course}/students/submissions": self._submissions,
+            "/calendar_events": self._events,
+        }
+        return [Route(_API + path, answer) for path, answer in paths.items()]
+
+    def connection(self) -> Row:
+        return {"token": self.token, "accountId": self.account_id}
+
+    def throttled(self, retry_after_s: int) -> Response:
+        headers = {"X-Request-Cost": "1.2", "X-Rate-Limit-Remaining": "0.0"}
+        return Response("403 Forbidden (Rate Limit Exceeded)\n", self._throttle_status, headers, "text/plain")
+
+    def not_found(self) -> Response:
+        return json({"errors": [{"message": "The specified resource does not exist."}]}, 404)
+
+    async def _users(self, request: Request) -> Response:
+        self._admit_account(request)
+        return self._page(request, [self._user(entry) for table in self._people() for entry in table])
+
+    def _people(self) -> tuple[list[Entry], list[Entry]]:
+        return list(self.campus.students), list(self.campus.faculty)
+
+    async def _courses(self, request: Request) -> Response:
+        self._admit_account(request)
+        with_term = "term" in request.query_params.getlist("include[]")
+        rows = []
+        for entry in self.campus.subjects:
+            course = {
+                "id": _course_id(entry),
+                "name": entry.row["name"],
+                "course_code": entry.row["code"],
+                "sis_course_id": entry.row["subjectId"],
+                "workflow_state": "available",
+                "start_at": in_utc(self.campus.opened, "%Y-%m-%dT%H:%M:%SZ"),
+                "end_at": None,
+                "enrollment_term_id": 1,
+                "time_zone": "Asia/Kolkata",
+            }
+            rows.append({**course, "term": {"id": 1, "name": "Semester 3"}} if with_term else course)
+        return self._page(request, rows)
+
+    async def _terms(self, request: Request) -> Response:
+        self._admit_account(request)
+        page = self._page(request, [{"id": 1, "name": "Semester 3", "workflow_state": "active"}])
+        return Response(b'{"enrollment_terms":' + bytes(page.body) + b"}", 200, None, "application/json")
+
+    async def _enrollments(self, request: Request) -> Response:
+        subject = self._course(request)
+        kinds = request.query_params.getlist("type[]") or ["StudentEnrollment", "TeacherEnrollment"]
+        states = request.query_params.getlist("state[]") or ["active", "invited"]
+        people = [(entry, "StudentEnrollment") for entry in self._students_ever(subject)]
+        people += [(entry, "TeacherEnrollment") for entry in self.campus.teachers_of(subject.row["subjectId"])]
+        rows = [self._enrollment(subject, entry, kind) for entry, kind in people if kind in kinds]
+        return self._page(request, [row for row in rows if row["enrollment_state"] in states])
+
+    def _students_ever(self, subject: Entry) -> list[Entry]:
+        department = subject.row["department"]
+        return [entry for entry in self.campus.students.with_deleted if entry.row["department"] == department]
+
+    def _enrollment(self, subject: Entry, entry: Entry, kind: str) -> Row:
+        return {
+            "id": _course_id(subject) * 10 + _user_id(entry) % 10_000,
+            "course_id": _course_id(subject),
+            "user_id": _user_id(entry),
+            "type": kind,
+            "role": kind,
+            "enrollment_state": "deleted" if entry.deleted else "active",
+            "sis_user_id": entry.row.get("studentId") or entry.row["facultyId"],
+            "updated_at": in_utc(entry.modified, "%Y-%m-%dT%H:%M:%SZ"),
+            "user": self._user(entry),
+        }
+
+    def _user(self, entry: Entry) -> Row:
+        row = entry.row
+        known_as = row.get("studentId") or row["facultyId"]
+        return {
+            "id": _user_id(entry),
+            "name": f"{row['firstName']} {row['lastName']}",
+            "sortable_name": f"{row['lastName']}, {row['firstName']}",
+            "short_name": row["firstName"],
+            "sis_user_id": known_as,
+            "login_id": known_as.lower(),
+            "email": row["email"],
+        }
+
+    async def _course_users(self, request: Request) -> Response:
+        subject = self._course(request)
+        kinds = request.query_params.getlist("enrollment_type[]") or ["student", "teacher"]
+        rows = self.campus.students_of(subject.row["subjectId"]) if "student" in kinds else []
+        rows = rows + (self.campus.teachers_of(subject.row["subjectId"]) if "teacher" in kinds else [])
+        return self._page(request, [self._user(entry) for entry in rows])
+
+    async def _sections(self, request: Request) -> Response:
+        subject = self._course(request)
+        names = [section for entry, section in self.campus.classes() if entry.number == subject.number]
+        return self._page(request, [{"id": _course_id(subject) * 10 + i, "name": n} for i, n in enumerate(names)])
+
+    async def _assignments(self, request: Request) -> Response:
+        subject = self._course(request)
+        rows = [
+            {
+                "id": 700 + exam.number,
+                "course_id": _course_id(subject),
+                "name": exam.row["examName"],
+                "points_possible": float(exam.row["maxMarks"]),
+                "submission_types": ["on_paper" if exam.row["examType"] == "internal" else "online_quiz"],
+                "due_at": in_utc(local(exam.row["examDate"], "12:00"), "%Y-%m-%dT%H:%M:%SZ"),
+                "workflow_state": "published",
+                "published": True,
+            }
+            for exam in self.campus.exams.by("subjectId")[subject.row["subjectId"]]
+        ]
+        return self._page(request, rows)
+
+    async def _submissions(self, request: Request) -> Response:
+        """Without ``student_ids[]=all`` only the caller's own, of which there are none."""
+        subject = self._course(request)
+        wanted = request.query_params.getlist("student_ids[]")
+        if len(wanted) > _MAX_PAGE:
+            return json({"error": "too many students"}, 400)
+        rows = []
+        for mark in self.campus.marks.by("subjectId")[subject.row["subjectId"]]:
+            row = self._submission(mark)
+            since = request.query_params.get("graded_since")
+            if since and (row["graded_at"] is None or _moment(row["graded_at"]) < _moment(since)):
+                continue
+            if wanted == ["all"] or str(row["user_id"]) in wanted:
+                rows.append(row)
+        return self._page(request, rows)
+
+    def _submission(self, mark: Entry) -> Row:
+        points = mark.row["marksObtained"]
+        at = None if points is None else in_utc(mark.modified, "%Y-%m-%dT%H:%M:%SZ")
+        return {
+            "id": 50_000 + mark.number,
+            "assignment_id": 700 + self.campus.exams.get(mark.row["subjectId"], mark.row["examId"]).number,
+            "user_id": _user_id(self.campus.students.get(mark.row["studentId"])),
+            "score": points,
+            "grade": None if points is None else f"{points:g}",
+            "entered_score": points,
+            "submitted_at": None,
+            "graded_at": at,
+            "posted_at": at if mark.number % 50 else None,
+            "workflow_state": "unsubmitted" if points is None else "graded",
+            "late": False,
+            "missing": points is None,
+            "excused": None,
+            "attempt": 1 if points is not None else None,
+        }
+
+    async def _events(self, request: Request) -> Response:
+        """Of ten contexts at most, and of today unless dates are given."""
+        self._admit(request)
+        query = request.query_params
+        codes = query.getlist("context_codes[]")[:_MAX_CONTEXTS]
+        today = self.campus.today.isoformat()
+        first, last = query.get("start_date", today)[:10], query.get("end_date", query.get("start_date", today))[:10]
+        rows = []
+        for code in codes:
+            subject = self._known(code.removeprefix("course_"))
+            for lesson in self.campus.lessons_of(subject.row["subjectId"]):
+                if query.get("all_events") in ("1", "true") or first <= lesson.row["date"] <= last:
+                    rows.append(_event(lesson, code))
+        return self._page(request, rows)
+
+    def _page(self, request: Request, rows: list[Row]) -> Response:
+        query = request.query_params
+        size = min(int(query.get("per_page", "10") or 10), _MAX_PAGE)
+        try:
+            start = int(base64.urlsafe_b64decode(query["page"].removeprefix("bookmark:"))) if "page" in query else 0
+        except ValueError:
+            start = (int(query["page"]) - 1) * size
+        headers = {"X-Request-Cost": "0.42", "X-Rate-Limit-Remaining": "699.58"}
+        links = [f'<{request.url.include_query_params(per_page=size)}>; rel="current"']
+        if start + size < len(rows):
+            mark = "bookmark:" + base64.urlsafe_b64encode(str(start + size).encode()).decode()
+            url = request.url.remove_query_params("access_token").include_query_params(page=mark, per_page=size)
+            links.append(f'<{url}>; rel="next"')
+        return json(list(cut(rows, start, size)), headers={**headers, "Link": ",".join(links)})
+
+    def _admit(self, request: Request) -> None:
+        given = request.query_params.get("access_token") or request.headers.get("authorization", "")[len("Bearer ") :]
+        if not same(given, self.token):
+            headers = {"www-authenticate": 'Bearer realm="canvas-lms"'}
+            raise Refused(json({"errors": [{"message": "Invalid access token."}]}, 401, headers))
+
+    def _admit_account(self, request: Request) -> None:
+        self._admit(request)
+        if request.path_params["account"] not in (self.account_id, "self"):
+            raise Refused(self.not_found())
+
+    def _course(self, request: Request) -> Entry:
+        self._admit(request)
+        return self._known(request.path_params["course"])
+
+    def _known(self, course: str) -> Entry:
+        """A course by its id, or as ``sis_course_id:...``."""
+        for entry in self.campus.subjects:
+            if course in (str(_course_id(entry)), f"sis_course_id:{entry.row['subjectId']}"):
+                if entry.row["subjectId"] in self.closed:
+                    message = "user not authorized to perform that action"
+                    raise Refused(json({"status": "unauthorized", "errors": [{"message": message}]}, 403))
+                return entry
+        raise Refused(self.not_found())
+
+    def true_students(self) -> list[Row]:
+        names = ("studentId", "name", "firstName", "lastName", "email", "status")
+        return [only(row, *names) for row in self.campus.students.rows]
+
+    def true_faculty(self) -> list[Row]:
+        names = ("facultyId", "firstName", "lastName", "email")
+        return [
+            {**only(e.row, *names), "name": f"{e.row['firstName']} {e.row['lastName']}"}
+            for e in self.campus.faculty
+            if set(e.row["subjectIds"]) - self.closed
+        ]
+
+    def true_subjects(self) -> list[Row]:
+        start = {"startDate": self.campus.opened.date().isoformat(), "semester": "Semester 3"}
+        return [{**only(row, "subjectId", "name", "code", "status"), **start} for row in self.campus.subjects.rows]
+
+    def true_timetable(self) -> list[Row]:
+        names = ("subjectId", "date", "startTime", "endTime", "room", "status")
+        return [only(row, *names) for row in self.campus.lessons.rows if row["subjectId"] not in self.closed]
+
+    def true_marks(self) -> list[Row]:
+        """Scores that are not posted are there too: an administrator sees them."""
+        rows = []
+        for mark in self.campus.marks:
+            if mark.row["subjectId"] in self.closed:
+                continue
+            exam = self.campus.exams.get(mark.row["subjectId"], mark.row["examId"])
+            names = ("studentId", "subjectId", "examName", "marksObtained", "maxMarks", "percentage", "attempt")
+            row = {**only(mark.row, *names), "examId": str(700 + exam.number)}
+            row["examType"] = "assignment" if exam.row["examType"] == "internal" else "quiz"
+            if mark.row["marksObtained"] is None:
+                rows.append({**row, "result": "not_submitted"})
+            else:
+                rows.append({**row, "gradedAt": canonical(mark.modified.replace(microsecond=0))})
+        return rows
+
+
+def _event(lesson: Entry, code: str) -> Row:
+    times = {name: local(lesson.row["date"], lesson.row[f"{name}Time"]) for name in ("start", "end")}
+    return {
+        "id": 90_000 + lesson.number,
+        "title": lesson.row["subject"],
+        "context_code": code,
+        "start_at": in_utc(times["start"], "%Y-%m-%dT%H:%M:%SZ"),
+        "end_at": in_utc(times["end"], "%Y-%m-%dT%H:%M:%SZ"),
+        "location_name": lesson.row["room"],
+        "workflow_state": "active" if lesson.row["status"] == "scheduled" else "deleted",
+        "type": "event",
+    }
+
+
+def _course_id(subject: Entry) -> int:
+    return _SHARD + 100 + subject.number
+
+
+def _user_id(person: Entry) -> int:
+    return _SHARD + (5000 if "facultyId" in person.row else 1000) + person.number
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

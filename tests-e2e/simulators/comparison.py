@@ -1,0 +1,37 @@
+"""Compares what a hub holds with the truth of a simulator."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from hub_mapping.keys import KEY_PARTS, key_of
+from hub_model.records import DataType
+from hub_standalone.demo.world import Row
+
+_SHOWN = 10
+
+
+def differences(data_type: DataType, expected: Sequence[Row], stored: Sequence[Row]) -> list[str]:
+    """The first few differences; empty when both have the same records, and stored ones every field of the truth.
+
+    A stored record may have more fields: an API says more of a person than the truth repeats. Null is missing.
+    """
+    return list(islice(_differences(data_type, expected, stored), _SHOWN))
+
+
+def _differences(data_type: DataType, expected: Sequence[Row], stored: Sequence[Row]) -> Iterable[str]:
+    key = key_of(KEY_PARTS[data_type])
+    wanted = {key(row): row for row in expected}
+    assert len(wanted) == len(expected), "two records of the truth are one to the hub"
+    seen: set[str] = set()
+    for row in stored:
+        name = key(row)
+        if name in seen:
+            yield f"{data_type.value} {name} is there twice"
+        elif name not in wanted:
+            yield f"{data_type.value} {name} should not be there"
+        else:
+            for field, value in wanted[name].items():
+                if row.get(field) != value:
+                    yield f"{data_type.value} {name}: {field} is {row.get(field)!r}, should be {value!r}"
+        seen.add(name)
+    yield from (f"{data_type.value} {name} is missing" for name in wanted if name not in seen)
