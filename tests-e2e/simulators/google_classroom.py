@@ -121,7 +121,7 @@ class GoogleClassroom(Simulator):
             "workType": "ASSIGNMENT" if exam.row["examType"] == "internal" else "SHORT_ANSWER_QUESTION",
             "state": "PUBLISHED",
             "dueDate": {"year": year, "month": month, "day": day},
-            "dueTime": {"hours": 6, "minutes": 30} if exam.number % 2 else {"hours": 6},
+            "dueTime": {"hours": 6, "minutes": 30} if exam.row["examType"] == "midterm" else {"hours": 6},
             "updateTime": in_utc(exam.modified, _STAMP),
         }
 
