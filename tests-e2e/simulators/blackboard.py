@@ -225,12 +225,11 @@ class Blackboard(Simulator):
         return [{**only(row, "subjectId", "name"), "semester": "Semester 3"} for row in self.campus.subjects.rows]
 
     def true_attendance(self) -> list[Row]:
-        numbers = {(e.row["section"], e.row["date"], e.row["period"]): e.number for e in self.campus.lessons}
         rows = []
         for row in self.campus.attendance.rows:
             if row["subjectId"] in self.closed:
                 continue
-            number = numbers[row["section"], row["date"], row["period"]]
+            number = self.campus.lesson_of(row).number
             marked = {"sessionId": str(number), "attendance": _SEEN_AS.get(row["attendance"], row["attendance"])}
             end = {"endTime": row["endTime"]} if number % 7 else {}
             rows.append({**only(row, "studentId", "date", "subjectId", "startTime"), **end, **marked})

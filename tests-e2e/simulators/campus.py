@@ -4,9 +4,10 @@ Rows are canonical records (the fields of ``hub_mapping.schemas``). What a vendo
 a hub should store, is the business of each simulator. The same seed and day give the same college.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 
 from hub_model.records import DataType
 from hub_standalone.demo.truth import truth
@@ -17,6 +18,8 @@ from simulators.times import local, weekday
 
 SEED = 2026
 TODAY = date(2026, 3, 17)
+# What tells a lesson apart.
+_LESSON = ("section", "date", "period")
 _GRADED_AFTER = timedelta(days=2)
 
 
@@ -38,7 +41,7 @@ class Campus:
         self.faculty = self._table(["facultyId"], rows["faculty"], self._on_the_first_day)
         self.subjects = self._table(["subjectId"], rows["subjects"], self._on_the_first_day)
         self.timetable = self._table(["section", "dayOfWeek", "period"], rows["timetable"], self._on_the_first_day)
-        self.lessons = self._table(["section", "date", "period"], rows["lessons"], self._on_the_first_day)
+        self.lessons = self._table(_LESSON, rows["lessons"], self._on_the_first_day)
         self.attendance = self._table(["studentId", "date", "period"], rows["attendance"], _when_it_ended)
         self.exams = self._table(["subjectId", "examId"], rows["exams"], self._on_the_first_day)
         self.marks = self._table(["studentId", "subjectId", "examId"], rows["marks"], _told("gradedAt"))
@@ -65,10 +68,13 @@ class Campus:
 
     def attendance_of(self, lesson: Row) -> list[Entry]:
         """Who was marked in a lesson."""
-        day = self.attendance.by("date")[lesson["date"]]
-        return [e for e in day if (e.row["section"], e.row["period"]) == (lesson["section"], lesson["period"])]
+        return self.attendance.by(*_LESSON)[itemgetter(*_LESSON)(lesson)]
 
-    def _table(self, key: list[str], rows: list[Row], modified: Callable[[Row], datetime]) -> Table:
+    def lesson_of(self, attendance: Row) -> Entry:
+        """The lesson in which somebody was marked."""
+        return self.lessons.get(*itemgetter(*_LESSON)(attendance))
+
+    def _table(self, key: Sequence[str], rows: list[Row], modified: Callable[[Row], datetime]) -> Table:
         table = Table(key, self.clock)
         table.fill(rows, modified)
         return table

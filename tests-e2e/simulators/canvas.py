@@ -7,27 +7,25 @@ requests whose overflow is a 403 or a 429 with plain words, scores that are null
 import base64
 from datetime import datetime
 
-from hub_model.records import DataType
 from hub_standalone.demo.world import Row
 from simulators.campus import Campus
-from simulators.simulator import Refused, Simulator, cut, json, only, same
+from simulators.canvas_rows import CanvasRows, course_id, event_of
+from simulators.simulator import Refused, cut, json, same
 from simulators.tables import Entry
-from simulators.times import canonical, in_utc, local
+from simulators.times import in_utc, local
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_SHARD = 10_000_000_000_000_000  # every id lies beyond 2^53
 _MAX_PAGE = 100
 _MAX_CONTEXTS = 10
 _API = "/api/v1"
 
 
-class Canvas(Simulator):
+class Canvas(CanvasRows):
     """``throttle_status`` is 403 where Canvas is hosted by oneself. ``closed`` courses answer 403 as JSON."""
 
     name = "canvas"
-    expresses = frozenset({DataType.STUDENTS, DataType.FACULTY, DataType.SUBJECTS, DataType.TIMETABLE, DataType.MARKS})
     token = "10000~Zb4kQxV7nYc2Rr9LtWm3"
     account_id = "1"
 
@@ -72,7 +70,7 @@ class Canvas(Simulator):
         rows = []
         for entry in self.campus.subjects:
             course = {
-                "id": _course_id(entry),
+                "id": course_id(entry),
                 "name": entry.row["name"],
                 "course_code": entry.row["code"],
                 "sis_course_id": entry.row["subjectId"],
@@ -103,32 +101,6 @@ class Canvas(Simulator):
         department = subject.row["department"]
         return [entry for entry in self.campus.students.with_deleted if entry.row["department"] == department]
 
-    def _enrollment(self, subject: Entry, entry: Entry, kind: str) -> Row:
-        return {
-            "id": _course_id(subject) * 10 + _user_id(entry) % 10_000,
-            "course_id": _course_id(subject),
-            "user_id": _user_id(entry),
-            "type": kind,
-            "role": kind,
-            "enrollment_state": "deleted" if entry.deleted else "active",
-            "sis_user_id": entry.row.get("studentId") or entry.row["facultyId"],
-            "updated_at": in_utc(entry.modified, "%Y-%m-%dT%H:%M:%SZ"),
-            "user": self._user(entry),
-        }
-
-    def _user(self, entry: Entry) -> Row:
-        row = entry.row
-        known_as = row.get("studentId") or row["facultyId"]
-        return {
-            "id": _user_id(entry),
-            "name": f"{row['firstName']} {row['lastName']}",
-            "sortable_name": f"{row['lastName']}, {row['firstName']}",
-            "short_name": row["firstName"],
-            "sis_user_id": known_as,
-            "login_id": known_as.lower(),
-            "email": row["email"],
-        }
-
     async def _course_users(self, request: Request) -> Response:
         subject = self._course(request)
         kinds = request.query_params.getlist("enrollment_type[]") or ["student", "teacher"]
@@ -139,14 +111,14 @@ class Canvas(Simulator):
     async def _sections(self, request: Request) -> Response:
         subject = self._course(request)
         names = [section for entry, section in self.campus.classes() if entry.number == subject.number]
-        return self._page(request, [{"id": _course_id(subject) * 10 + i, "name": n} for i, n in enumerate(names)])
+        return self._page(request, [{"id": course_id(subject) * 10 + i, "name": n} for i, n in enumerate(names)])
 
     async def _assignments(self, request: Request) -> Response:
         subject = self._course(request)
         rows = [
             {
                 "id": 700 + exam.number,
-                "course_id": _course_id(subject),
+                "course_id": course_id(subject),
                 "name": exam.row["examName"],
                 "points_possible": float(exam.row["maxMarks"]),
                 "submission_types": ["on_paper" if exam.row["examType"] == "internal" else "online_quiz"],
@@ -174,26 +146,6 @@ class Canvas(Simulator):
                 rows.append(row)
         return self._page(request, rows)
 
-    def _submission(self, mark: Entry) -> Row:
-        points = mark.row["marksObtained"]
-        at = None if points is None else in_utc(mark.modified, "%Y-%m-%dT%H:%M:%SZ")
-        return {
-            "id": 50_000 + mark.number,
-            "assignment_id": 700 + self.campus.exams.get(mark.row["subjectId"], mark.row["examId"]).number,
-            "user_id": _user_id(self.campus.students.get(mark.row["studentId"])),
-            "score": points,
-            "grade": None if points is None else f"{points:g}",
-            "entered_score": points,
-            "submitted_at": None,
-            "graded_at": at,
-            "posted_at": at if mark.number % 50 else None,
-            "workflow_state": "unsubmitted" if points is None else "graded",
-            "late": False,
-            "missing": points is None,
-            "excused": None,
-            "attempt": 1 if points is not None else None,
-        }
-
     async def _events(self, request: Request) -> Response:
         """Of ten contexts at most, and of today unless dates are given."""
         self._admit(request)
@@ -206,7 +158,7 @@ class Canvas(Simulator):
             subject = self._known(code.removeprefix("course_"))
             for lesson in self.campus.lessons_of(subject.row["subjectId"]):
                 if query.get("all_events") in ("1", "true") or first <= lesson.row["date"] <= last:
-                    rows.append(_event(lesson, code))
+                    rows.append(event_of(lesson, code))
         return self._page(request, rows)
 
     def _page(self, request: Request, rows: list[Row]) -> Response:
@@ -242,70 +194,12 @@ class Canvas(Simulator):
     def _known(self, course: str) -> Entry:
         """A course by its id, or as ``sis_course_id:...``."""
         for entry in self.campus.subjects:
-            if course in (str(_course_id(entry)), f"sis_course_id:{entry.row['subjectId']}"):
+            if course in (str(course_id(entry)), f"sis_course_id:{entry.row['subjectId']}"):
                 if entry.row["subjectId"] in self.closed:
                     message = "user not authorized to perform that action"
                     raise Refused(json({"status": "unauthorized", "errors": [{"message": message}]}, 403))
                 return entry
         raise Refused(self.not_found())
-
-    def true_students(self) -> list[Row]:
-        names = ("studentId", "name", "firstName", "lastName", "email", "status")
-        return [only(row, *names) for row in self.campus.students.rows]
-
-    def true_faculty(self) -> list[Row]:
-        names = ("facultyId", "firstName", "lastName", "email")
-        return [
-            {**only(e.row, *names), "name": f"{e.row['firstName']} {e.row['lastName']}"}
-            for e in self.campus.faculty
-            if set(e.row["subjectIds"]) - self.closed
-        ]
-
-    def true_subjects(self) -> list[Row]:
-        start = {"startDate": self.campus.opened.date().isoformat(), "semester": "Semester 3"}
-        return [{**only(row, "subjectId", "name", "code", "status"), **start} for row in self.campus.subjects.rows]
-
-    def true_timetable(self) -> list[Row]:
-        names = ("subjectId", "date", "startTime", "endTime", "room", "status")
-        return [only(row, *names) for row in self.campus.lessons.rows if row["subjectId"] not in self.closed]
-
-    def true_marks(self) -> list[Row]:
-        """Scores that are not posted are there too: an administrator sees them."""
-        rows = []
-        for mark in self.campus.marks:
-            if mark.row["subjectId"] in self.closed:
-                continue
-            exam = self.campus.exams.get(mark.row["subjectId"], mark.row["examId"])
-            names = ("studentId", "subjectId", "examName", "marksObtained", "maxMarks", "percentage", "attempt")
-            row = {**only(mark.row, *names), "examId": str(700 + exam.number)}
-            row["examType"] = "assignment" if exam.row["examType"] == "internal" else "quiz"
-            if mark.row["marksObtained"] is None:
-                rows.append({**row, "result": "not_submitted"})
-            else:
-                rows.append({**row, "gradedAt": canonical(mark.modified.replace(microsecond=0))})
-        return rows
-
-
-def _event(lesson: Entry, code: str) -> Row:
-    times = {name: local(lesson.row["date"], lesson.row[f"{name}Time"]) for name in ("start", "end")}
-    return {
-        "id": 90_000 + lesson.number,
-        "title": lesson.row["subject"],
-        "context_code": code,
-        "start_at": in_utc(times["start"], "%Y-%m-%dT%H:%M:%SZ"),
-        "end_at": in_utc(times["end"], "%Y-%m-%dT%H:%M:%SZ"),
-        "location_name": lesson.row["room"],
-        "workflow_state": "active" if lesson.row["status"] == "scheduled" else "deleted",
-        "type": "event",
-    }
-
-
-def _course_id(subject: Entry) -> int:
-    return _SHARD + 100 + subject.number
-
-
-def _user_id(person: Entry) -> int:
-    return _SHARD + (5000 if "facultyId" in person.row else 1000) + person.number
 
 
 def _moment(text: str) -> datetime:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
+from operator import itemgetter
 from typing import Any
 
 from hub_standalone.demo.world import Row
@@ -55,7 +56,7 @@ class Table:
         self._clock = clock
         self._entries: list[Entry] = []
         self._numbers: dict[Key, int] = {}
-        self._groups: dict[str, dict[Any, list[Entry]]] = {}
+        self._groups: dict[tuple[str, ...], dict[Any, list[Entry]]] = {}
         self.log: list[Change] = []
 
     def fill(self, rows: Sequence[Row], modified: Callable[[Row], datetime]) -> None:
@@ -88,14 +89,15 @@ class Table:
         entry = self._entries[number - 1] if 0 < number <= len(self._entries) else None
         return None if entry is None or entry.deleted else entry
 
-    def by(self, field: str) -> Mapping[Any, list[Entry]]:
-        """The entries that are not deleted by what they have in that field."""
-        if field not in self._groups:
+    def by(self, *fields: str) -> Mapping[Any, list[Entry]]:
+        """The entries that are not deleted by what they have in that field, or in those fields as a tuple."""
+        if fields not in self._groups:
+            value_of = itemgetter(*fields)
             groups: dict[Any, list[Entry]] = defaultdict(list)
             for entry in self:
-                groups[entry.row[field]].append(entry)
-            self._groups[field] = groups
-        return self._groups[field]
+                groups[value_of(entry.row)].append(entry)
+            self._groups[fields] = groups
+        return self._groups[fields]
 
     def add(self, row: Row) -> Entry:
         assert self._key_of(row) not in self._numbers, f"{self._key_of(row)} is there already"
