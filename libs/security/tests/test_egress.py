@@ -415,8 +415,11 @@ async def test_proxies_and_netrc_of_the_environment_are_ignored(
         assert b"authorization" not in server.requests[0].lower()
 
 
-def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server context whose self-signed certificate names ``name``, and a client context that trusts it."""
+def certificate(folder: Path, name: str, *, days: int = 1) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server context whose self-signed certificate names ``name``, and a client context that trusts it.
+
+    It is valid until so many ``days`` from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -426,8 +429,8 @@ def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -452,6 +455,57 @@ async def test_tls_verifies_the_name_and_not_the_dialled_address(tmp_path: Path)
         async with open_client(allowed_networks=[LOOPBACK], resolve=resolver) as client:
             with pytest.raises(httpx2.ConnectError):
                 await client.get(f"https://erp.example:{server.port}/")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize("flaw", ["expired", "old protocol"])
+async def test_a_certificate_or_protocol_that_is_out_of_date_is_refused(tmp_path: Path, flaw: str) -> None:
+    server_tls, client_tls = certificate(tmp_path, "erp.example", days=-1 if flaw == "expired" else 1)
+    if flaw == "old protocol":
+        server_tls.set_ciphers("ALL:@SECLEVEL=0")
+        server_tls.minimum_version = ssl.TLSVersion.TLSv1
+        server_tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    resolver = FakeResolver(["127.0.0.1"])
+    async with (
+        serving(Server(), tls=server_tls) as server,
+        open_client(allowed_networks=[LOOPBACK], tls=client_tls, resolve=resolver) as client,
+    ):
+        with pytest.raises(httpx2.ConnectError):
+            await client.get(f"https://erp.example:{server.port}/")
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_refused"),
+    [
+        ([f"x-{number}: v" for number in range(150)], False),
+        ([f"x-{number}: v" for number in range(1000)], True),
+        (["x-large: " + "v" * 60_000], False),
+        (["x-large: " + "v" * 70_000], True),
+    ],
+    ids=["150", "1000", "60 kB", "70 kB"],
+)
+async def test_headers_are_bounded_in_number_and_bytes(headers: list[str], is_refused: bool) -> None:
+    async with (
+        serving(Server(reply_with(b"ok", *headers))) as server,
+        open_client(allowed_networks=[LOOPBACK]) as client,
+    ):
+        url = f"http://127.0.0.1:{server.port}/"
+        if not is_refused:
+            assert (await client.get(url)).text == "ok"
+            return
+        for _ in range(3):
+            with pytest.raises(SourceError) as caught:
+                await client.get(url)
+            assert caught.value.code == "headers_too_large"
+
+
+async def test_headers_of_300_kilobytes_are_not_even_read() -> None:
+    async with (
+        serving(Server(reply_with(b"ok", "x-large: " + "v" * 300_000))) as server,
+        open_client(allowed_networks=[LOOPBACK]) as client,
+    ):
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await client.get(f"http://127.0.0.1:{server.port}/")
 
 
 def reply_with(body: bytes, *headers: str) -> bytes:

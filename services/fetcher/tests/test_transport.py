@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from hub_fetcher.auth.credentials import Credential
+from hub_fetcher.auth.oauth import TokenRequest
 from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
@@ -99,6 +101,86 @@ async def test_the_deadline_covers_the_whole_exchange(
     async with asyncio.timeout(3):
         with pytest.raises(Unavailable):
             await source.read(SourceRequest(source.plan.url))
+
+
+@pytest.mark.parametrize("kind", ["1xx without end", "a header without end", "a byte at a time"])
+async def test_a_head_that_does_not_end_is_cut_off(
+    college: Any, sources: Sources, make_integration: Any, kind: str
+) -> None:
+    pieces = {
+        "1xx without end": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100, 0.0),
+        "a header without end": (b"HTTP/1.1 200 OK\r\nx-a: ", b"v" * 1000, 0.0),
+        "a byte at a time": (b"HTTP/1.1 200 OK\r\nx-a: ", b"v", 0.01),
+    }
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first, again, pause_s = pieces[kind]
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(first)
+            while True:
+                writer.write(again)
+                await writer.drain()
+                await asyncio.sleep(pause_s)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.transport.abort()
+            ended.set()
+
+    ended = asyncio.Event()
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    source = source_of(
+        sources,
+        make_integration,
+        Patience(tries=1, deadline_s=0.2),
+        baseUrl=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+    )
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable):
+            await source.read(SourceRequest(source.plan.url))
+        await ended.wait()
+    server.close()
+
+
+async def test_the_deadline_covers_the_lookup_and_the_connecting_too(make_integration: Any, pacing: Any) -> None:
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    async with open_client(resolve=never, resolve_timeout_s=60) as client:
+        transport = Transport(client, clock=pacing.clock)
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable) as caught:
+                await transport.reach("https://erp.example.edu", patience=Patience(deadline_s=0.1))
+    assert caught.value.code == "source_timeout"
+
+
+TOKEN_ANSWERS = {
+    "a redirect": {"status": 302, "headers": {"Location": "http://169.254.169.254/"}},
+    "a body that is too large": {"body": b'{"access_token": "x"', "headers": {"Content-Length": "300000"}},
+    "a compression bomb": {
+        "body": gzip.compress(b" " * 30_000_000),
+        "headers": {"Content-Encoding": "gzip"},
+    },
+    "a thousand headers": {"headers": {f"x-{number}": "v" for number in range(1000)}},
+}
+
+
+@pytest.mark.parametrize("kind", TOKEN_ANSWERS)
+async def test_a_token_endpoint_is_asked_over_the_same_guarded_way(
+    college: Any, sources: Sources, answer: Any, kind: str
+) -> None:
+    college.answer = lambda asked: answer(**TOKEN_ANSWERS[kind])
+    request = TokenRequest(f"{college.url}/token", "grant_type=client_credentials", Credential())
+    with pytest.raises(SourceError):
+        await sources.transport.fetch_token(request)
+    assert [asked.path for asked in college.asked] == ["/token"]
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/token", "http://169.254.169.254/token", "http://127.0.0.1:22/token"])
+async def test_a_token_endpoint_at_a_refused_address_is_not_asked(sources: Sources, url: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        await sources.transport.fetch_token(TokenRequest(url, "grant_type=client_credentials", Credential()))
+    assert caught.value.code == "address_refused"
 
 
 async def test_redirects_are_not_followed(college: Any, sources: Sources, make_integration: Any, answer: Any) -> None:

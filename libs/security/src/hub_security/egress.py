@@ -15,6 +15,7 @@ from ipaddress import ip_address
 
 import httpcore2
 import httpx2
+from hub_model.errors import ErrorClass, SourceError
 
 from hub_security.addresses import Address, AddressPolicy, parse_networks
 from hub_security.hosts import PortPolicy, check_url, parse_host, refused
@@ -22,6 +23,8 @@ from hub_security.hosts import PortPolicy, check_url, parse_host, refused
 # host, port -> every address of the host; raises OSError when the name cannot be resolved.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
+_MAX_HEADERS = 200
+_MAX_HEADER_BYTES = 64 * 1024
 _MAX_DIALS = 4
 _MAX_ANSWERS = 64
 _RESOLVER_THREADS = 8
@@ -42,9 +45,11 @@ def open_client(
 ) -> httpx2.AsyncClient:
     """A guarded client; close it with ``aclose`` or ``async with``.
 
-    A refused address raises SourceError (config, address_refused), also out of a request; everything else raises
-    httpx2's own errors. ``timeout_s`` bounds each read and write: bound the whole exchange with
-    ``asyncio.timeout`` and the body with ``bodies.read_bounded``. Check text with ``hosts.check_url`` before it
+    A refused address raises SourceError (config, address_refused), also out of a request, and so does an answer with
+    too many or too large headers (headers_too_large); everything else raises httpx2's own errors. ``timeout_s``
+    bounds each read and write: bound the whole exchange, from the lookup to the last byte, with ``asyncio.timeout``
+    (a sender that drips, or gives 1xx answers without end, is cut off by nothing else) and the body with
+    ``bodies.read_bounded``. Check text with ``hosts.check_url`` before it
     becomes a request, because parsers mend what it would refuse.
     """
     policy = AddressPolicy(allowed=parse_networks(allowed_networks), refused=parse_networks(refused_networks))
@@ -95,7 +100,17 @@ class GuardedTransport(httpx2.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         check_url(str(request.url), self._ports)
-        return await super().handle_async_request(request)
+        response = await super().handle_async_request(request)
+        raw = response.headers.raw
+        if len(raw) > _MAX_HEADERS or sum(len(name) + len(value) for name, value in raw) > _MAX_HEADER_BYTES:
+            await response.aclose()
+            raise SourceError(
+                f"the answer has more than {_MAX_HEADERS} headers, or {_MAX_HEADER_BYTES} bytes of them",
+                error_class=ErrorClass.CONFIG,
+                code="headers_too_large",
+                public="What answers at this address sends far more headers than an API does. Check the address.",
+            )
+        return response
 
     async def aclose(self) -> None:
         await super().aclose()
