@@ -27,6 +27,8 @@ OPERATIONS = [
     ("GET", f"/api/integrations/{ID}/runs/{ID}", "getRun"),
     ("GET", f"/api/integrations/{ID}/rejects", "listRejects"),
     ("GET", "/api/records/students", "listRecords"),
+    ("GET", "/api/connectors", "listConnectors"),
+    ("GET", "/api/connectors/generic-rest", "getConnector"),
     ("GET", "/api/audit", "listAudit"),
     ("GET", "/api/events", "streamEvents"),
 ]

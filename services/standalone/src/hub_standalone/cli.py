@@ -11,7 +11,7 @@ from hub_security.redaction import Redactor
 from rich.console import Console
 
 from hub_standalone.client import ApiError
-from hub_standalone.commands import dlq, integrations, serving, tokens
+from hub_standalone.commands import connectors, dlq, integrations, serving, tokens
 from hub_standalone.commands.doctor import doctor
 
 
@@ -41,6 +41,7 @@ def build_app() -> typer.Typer:
     app.command()(tokens.token)
     app.command()(doctor)
     app.add_typer(integrations.build_group(), name="integrations")
+    app.add_typer(connectors.build_group(), name="connectors")
     app.add_typer(dlq.build_group(), name="dlq")
     return app
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from hub_runtime.body_limit import BodyLimitMiddleware
 from hub_runtime.http import install_problem_handlers
 
-from hub_config_api.api import audit, events, integrations, records, runs
+from hub_config_api.api import audit, connectors, events, integrations, records, runs
 from hub_config_api.api.documentation import documentation_page
 from hub_config_api.api.problems import add_problem_schemas
 from hub_config_api.backend import Backend
@@ -55,6 +55,6 @@ def create_app(backend: Backend | None, *, max_body_bytes: int) -> FastAPI:
     async def show_documentation() -> HTMLResponse:
         return HTMLResponse(documentation_page(app.openapi(), openapi_path=OPENAPI_PATH))
 
-    for module in (integrations, runs, records, audit, events):
+    for module in (integrations, connectors, runs, records, audit, events):
         app.include_router(module.router)
     return app

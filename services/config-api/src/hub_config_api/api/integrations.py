@@ -1,15 +1,18 @@
 """Integrations: list, create, read, replace, delete, toggle."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Query, Request, Response
+from hub_connectors.drafting import complete
 from hub_model.base import Input
+from hub_model.endpoints import Endpoint
 from hub_model.errors import Conflict, StaleVersion
 from hub_model.ids import new_id
 from hub_model.integrations import Integration, IntegrationDraft
 from hub_model.messages import Trigger
-from pydantic import StrictBool
+from hub_model.records import DataType
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool
 
 from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
 from hub_config_api.api.examples import INTEGRATIONS
@@ -42,7 +45,29 @@ _MADE_BEFORE = (
 )
 _ETAG = {"ETag": {"description": "The revision, for If-Match.", "schema": {"type": "string"}}}
 Edit = Callable[[Integration], Integration]
-Draft = Annotated[IntegrationDraft, Body(openapi_examples=INTEGRATIONS)]
+
+
+class PresetDraft(BaseModel):
+    """An integration made from a connector: ``type`` names it and ``settings`` answer its questions.
+
+    Without ``endpoints`` all of the connector's data types are synced; ``{"students": true}`` picks some. Every other
+    field is as in a draft without a connector, and wins over the connector's.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    type: str
+    baseUrl: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    endpoints: dict[DataType, Literal[True] | str | Endpoint] | None = None
+
+
+Draft = Annotated[
+    IntegrationDraft,
+    BeforeValidator(complete, json_schema_input_type=IntegrationDraft | PresetDraft),
+    Body(openapi_examples=INTEGRATIONS),
+]
 
 
 class Toggle(Input):

@@ -3,17 +3,17 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from hub_model.errors import InvalidInput
 from rich.console import Console
-from rich.table import Table
 
 from hub_standalone.client import HubClient, Json
 from hub_standalone.commands.connection import DEFAULT_COLLEGE, CollegeOption, TokenOption, UrlOption, connect
+from hub_standalone.commands.tables import print_table
 from hub_standalone.progress import ProgressView
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ def list_integrations(
         (item["id"], item["name"], item["type"], item["status"], item["lastSync"] or "never")
         for item in _call(lambda client: client.integrations(), url, token, college)
     ]
-    _print_table(("id", "name", "type", "status", "last sync"), rows)
+    print_table(("id", "name", "type", "status", "last sync"), rows)
 
 
 def create(
@@ -134,16 +134,3 @@ def _read_draft(file: Path) -> Json:
     if not isinstance(draft, dict):
         raise InvalidInput(f"{file} must hold one JSON object, the integration")
     return draft
-
-
-def _print_table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table on a terminal, tab-separated lines anywhere else."""
-    console = Console()
-    if not console.is_terminal:
-        for row in rows:
-            typer.echo("\t".join(row))
-        return
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

@@ -1,0 +1,46 @@
+"""Drafts to start from, and completing the ones that name a preset."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub_connectors.expanding import expand
+from hub_connectors.loader import presets
+from hub_connectors.spec import Preset
+
+
+def draft_to_start_from(preset: Preset) -> dict[str, Any]:
+    """The body of a create request for this preset, with an example in each answer. Secrets have none: ``...``."""
+    settings = {
+        setting.name: "..." if setting.secret else setting.example if setting.default is None else setting.default
+        for setting in preset.settings
+        if setting.required or setting.secret or setting.default is not None
+    }
+    return {
+        "name": preset.title,
+        "type": preset.name,
+        "baseUrl": preset.base_url_example,
+        "settings": settings,
+        "syncInterval": preset.sync_interval,
+        "enabled": False,
+    }
+
+
+def complete(draft: Any) -> Any:
+    """A draft that names a preset and leaves its endpoints, or some of them, to it, as ``expand`` completes it.
+
+    Any other is returned as it is: one that says everything itself, also where it was made from a preset once. Raises
+    InvalidInput as ``expand`` does.
+    """
+    preset = _preset_of(draft)
+    return draft if preset is None else expand(preset, draft)
+
+
+def _preset_of(draft: Any) -> Preset | None:
+    if not isinstance(draft, Mapping) or not isinstance(draft.get("type"), str):
+        return None
+    endpoints = draft.get("endpoints")
+    is_open = not endpoints or (isinstance(endpoints, dict) and True in endpoints.values())
+    if not is_open and "settings" not in draft:
+        return None
+    word = draft["type"].strip().lower()
+    return next((preset for preset in presets().values() if word in (preset.name, *preset.aliases)), None)
