@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from hub_mapping import compile_mapping
-from hub_model.endpoints import Endpoint
+from hub_mapping.checking import endpoint_issues, stream_issues
+from hub_model.endpoints import Request
 from hub_model.errors import InvalidInput, Issue
 from hub_model.integrations import ApiKeyPlacement, IntegrationDraft, check_headers
-from hub_model.records import DataType
 from hub_runtime.pointers import pointer_to
 from hub_security.redaction import is_secret_name
 
@@ -28,8 +27,15 @@ def check_draft(draft: IntegrationDraft, destinations: Destinations) -> None:
         *_header_issues("/headers", draft.headers),
     ]
     for data_type, endpoint in draft.endpoints.items():
-        issues += _endpoint_issues(pointer_to(["endpoints", data_type]), endpoint)
-        issues += _mapping_issues(pointer_to(["endpoints", data_type, "mapping"]), endpoint, data_type, draft.time_zone)
+        pointer = pointer_to(["endpoints", data_type])
+        issues += _request_issues(pointer, endpoint)
+        if endpoint.deletes is not None:
+            issues += _request_issues(f"{pointer}/deletes", endpoint.deletes)
+        issues += _below(pointer, endpoint_issues(endpoint, data_type, time_zone=draft.time_zone))
+    for name, stream in draft.streams.items():
+        pointer = pointer_to(["streams", name])
+        issues += _request_issues(pointer, stream)
+        issues += _below(pointer, stream_issues(stream))
     if issues:
         fields = ", ".join(dict.fromkeys(issue.pointer for issue in issues))
         raise InvalidInput(f"Mend {fields} and send it again.", issues)
@@ -71,24 +77,20 @@ def _placement_issues(placement: ApiKeyPlacement) -> Iterator[Issue]:
         yield Issue("/apiKeyPlacement/name", "value_error", str(error))
 
 
-def _mapping_issues(pointer: str, endpoint: Endpoint, data_type: DataType, time_zone: str) -> Iterator[Issue]:
-    try:
-        compile_mapping(endpoint.mapping, data_type, time_zone=time_zone)
-    except InvalidInput as error:
-        for issue in error.issues or [Issue("", error.code, str(error))]:
-            yield Issue(pointer + issue.pointer, issue.code, issue.message)
+def _below(pointer: str, issues: list[Issue]) -> list[Issue]:
+    return [Issue(pointer + issue.pointer, issue.code, issue.message) for issue in issues]
 
 
-def _endpoint_issues(pointer: str, endpoint: Endpoint) -> Iterator[Issue]:
+def _request_issues(pointer: str, request: Request) -> Iterator[Issue]:
     try:
-        check_headers(endpoint.headers)
+        check_headers(request.headers)
     except ValueError as error:
         yield Issue(f"{pointer}/headers", "value_error", str(error))
-    yield from _header_issues(f"{pointer}/headers", endpoint.headers)
-    for name in endpoint.params:
+    yield from _header_issues(f"{pointer}/headers", request.headers)
+    for name in request.params:
         if _SECRET_PARAMS.fullmatch(name):
             yield _misplaced(pointer + pointer_to(["params", name]), name, placement="query")
-    for name, _ in parse_qsl(endpoint.path.partition("?")[2], keep_blank_values=True):
+    for name, _ in parse_qsl(request.path.partition("?")[2], keep_blank_values=True):
         if _SECRET_PARAMS.fullmatch(name):
             yield _misplaced(f"{pointer}/path", name, placement="query")
 
