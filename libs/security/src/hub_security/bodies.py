@@ -7,6 +7,9 @@ import httpx2
 from hub_model.errors import ErrorClass, SourceError, TooLarge, Unavailable
 
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+# A file that is gzip itself may be sent in a response that is gzip.
+_MOST_LAYERS = 2
 
 
 async def read_bounded(response: httpx2.Response, max_bytes: int, *, deadline_s: float = 120.0) -> bytes:
@@ -14,7 +17,8 @@ async def read_bounded(response: httpx2.Response, max_bytes: int, *, deadline_s:
 
     Neither the bytes received nor the bytes inflated from them exceed ``max_bytes``: beyond it raises TooLarge
     having held no more than that. ``deadline_s`` bounds the whole body, so a sender that drips is cut off
-    (Unavailable). One layer of gzip is understood; any other encoding raises SourceError.
+    (Unavailable). gzip is known by its first bytes, whatever the label says: servers label what they do not compress,
+    and compress what they do not label. Any other encoding raises SourceError.
     """
     try:
         async with asyncio.timeout(deadline_s):
@@ -33,9 +37,12 @@ async def _read(response: httpx2.Response, max_bytes: int) -> bytes:
             error_class=ErrorClass.CONFIG,
             code="unsupported_encoding",
         )
-    if encoding in ("identity", ""):
-        return await _collect(response, max_bytes)
-    return _inflate(await _collect(response, max_bytes), max_bytes)
+    body = await _collect(response, max_bytes)
+    for _ in range(_MOST_LAYERS):
+        if not body.startswith(_GZIP_MAGIC):
+            break
+        body = _inflate(body, max_bytes)
+    return body
 
 
 async def _collect(response: httpx2.Response, max_bytes: int) -> bytes:
@@ -51,22 +58,24 @@ async def _collect(response: httpx2.Response, max_bytes: int) -> bytes:
 
 
 def _inflate(compressed: bytes, max_bytes: int) -> bytes:
-    """The content of every gzip member, one after the other; an empty body stays empty."""
+    """The content of every gzip member, one after the other."""
     inflated = bytearray()
     while compressed:
         member = zlib.decompressobj(_GZIP_WINDOW)
         try:
             inflated += member.decompress(compressed, max_bytes - len(inflated) + 1)
         except zlib.error as error:
-            raise SourceError(
-                "the response says it is gzip and is not", error_class=ErrorClass.CONFIG, code="malformed_encoding"
-            ) from error
+            raise _malformed() from error
         if len(inflated) > max_bytes:
             raise _too_large(max_bytes)
         if not member.eof:
             raise Unavailable("the response ends in the middle of its gzip data", code="truncated_response")
         compressed = member.unused_data
     return bytes(inflated)
+
+
+def _malformed() -> SourceError:
+    return SourceError("the response is damaged gzip", error_class=ErrorClass.CONFIG, code="malformed_encoding")
 
 
 def _too_large(max_bytes: int) -> TooLarge:
