@@ -37,7 +37,9 @@ class BodyType(StrEnum):
 class ResponseFormat(StrEnum):
     """What the source answers with. ``AUTO``: JSON, or what the content type and the first bytes clearly say.
 
-    ``TEXT``: lines cut into columns by ``ResponseText``.
+    ``XML`` becomes an object whose one key is the root's name, as in ``students.student`` or
+    ``Envelope.Body.GetLogResponse.GetLogResult``: names lose their namespace, attributes are ``@name``, text beside
+    either is ``#text``, and every value stays text. ``TEXT``: lines cut into columns by ``TextFormat``, without quotes.
     """
 
     AUTO = "auto"
@@ -51,7 +53,11 @@ class ResponseFormat(StrEnum):
 class TextFormat(Input):
     """How CSV and text lines become records. Without ``columns`` the first line names them.
 
-    ``inside`` is a path to the text within a decoded XML or JSON answer, where the lines are wrapped in one.
+    ``inside`` is a path to the text within a decoded XML or JSON answer, where the lines are wrapped in one. A line
+    with another number of columns is rejected and counted; lines of text may leave out columns at their end.
+
+    Example, for a device that answers by SOAP: ``{"delimiter": "\\t", "columns": ["code", "at", "direction"],
+    "inside": "Envelope.Body.GetTransactionsLogResponse.strDataList"}``.
     """
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -187,7 +193,9 @@ class Request(Input):
     ``params`` and forms repeat their name and objects are sent as JSON; with ``nesting: brackets`` both are written
     as PHP reads them: ``criteria[0][key]=email``. ``records_path`` is the dotted path to the records; without it the
     usual places are tried. ``*`` in it goes through every entry: ``data.*.students``. A path that leads nowhere is an
-    error, a present and empty list is not; ``missing_records: empty`` is for sources that leave an empty list out.
+    error, a present and empty list is not; ``missing_records: empty`` is for sources that leave an empty list out. It
+    takes nothing for empty that holds an error, a message or another list in its place. ``xml_lists`` names elements
+    that are lists though there be one, besides ``records_path``: by name, or by the end of their path.
     ``records_from: values`` takes an object's values as the records, each key as ``key``; ``single`` takes the value
     itself as the one record. ``max_pages`` and ``max_duration`` bound one walk.
     """

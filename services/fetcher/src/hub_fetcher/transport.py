@@ -19,7 +19,7 @@ from hub_fetcher.limits.circuit import Circuits
 from hub_fetcher.requests.urls import merge_headers
 from hub_fetcher.responses.classify import error_of
 
-_ERROR_BODY_BYTES = 16_384
+_ERROR_BODY_BYTES = 65_536
 _TOKEN_BODY_BYTES = 262_144
 
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
-from hub_model.endpoints import BodyType, Request, placeholders
+from hub_model.endpoints import BodyType, Request, ResponseFormat, placeholders
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.integrations import IntegrationDraft, check_headers, origin_of
 from hub_model.pagination import PagePagination
@@ -20,6 +20,15 @@ _CONTENT_TYPES = {
     BodyType.JSON: "application/json",
     BodyType.FORM: "application/x-www-form-urlencoded",
     BodyType.TEXT: "text/plain; charset=utf-8",
+}
+# Errors often come as JSON from a source of something else.
+_ACCEPT = {
+    ResponseFormat.AUTO: "application/json",
+    ResponseFormat.JSON: "application/json",
+    ResponseFormat.NDJSON: "application/x-ndjson, application/json;q=0.5, */*;q=0.1",
+    ResponseFormat.CSV: "text/csv, */*;q=0.1",
+    ResponseFormat.XML: "application/xml, text/xml, */*;q=0.1",
+    ResponseFormat.TEXT: "text/plain, text/xml, */*;q=0.1",
 }
 # What may change between two stretches of a walk without changing what it reads.
 _NOT_READ = {"mapping", "deletes", "max_pages", "max_duration"}
@@ -91,7 +100,7 @@ def plan_requests(settings: IntegrationDraft, endpoint: Request) -> RequestPlan:
         count_path=counted.path.lstrip("/") if counted else "",
     )
     try:
-        headers = merge_headers({"Accept": "application/json"}, settings.headers, check_headers(endpoint.headers))
+        headers = merge_headers({"Accept": _ACCEPT[endpoint.format]}, settings.headers, check_headers(endpoint.headers))
     except ValueError as error:
         raise SourceError(str(error), error_class=ErrorClass.CONFIG, code="header_refused") from error
     content_type = _CONTENT_TYPES[endpoint.body_type]
