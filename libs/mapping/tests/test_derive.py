@@ -70,6 +70,8 @@ def test_a_run_of_punches_does_not_swallow_all_that_follow() -> None:
     """Each is compared with the last that counted."""
     (record,) = attendance(*(f"2026-07-20 08:30:{second:02}" for second in range(0, 60, 20)), "2026-07-20 08:31:00")
     assert record["punches"] == 2
+    (record,) = attendance("2026-07-20 08:30:00", "2026-07-20 09:00:00", "2026-07-20 09:00:30")
+    assert record["punches"] == 2
 
 
 def test_a_duplicate_across_the_start_of_a_day_makes_no_other_day() -> None:

@@ -15,9 +15,10 @@ from hub_mapping.deletion import is_deleted
 from hub_mapping.flaws import flaw
 from hub_mapping.keys import KEY_PARTS
 from hub_mapping.kinds import Read, reader
+from hub_mapping.origins import paths_of
 from hub_mapping.paths import compile_path
 from hub_mapping.problems import Problems
-from hub_mapping.rules import CompiledRule, compile_rule, paths_of
+from hub_mapping.rules import CompiledRule, compile_rule
 from hub_mapping.schemas import DELETED, OPEN_FIELDS, SCHEMAS, SOURCE_ID, SOURCE_UPDATED_AT, Field, Kind, custom_field
 from hub_mapping.transforms.times import find_zone
 from hub_mapping.validate import NAME_PARTS
