@@ -121,6 +121,8 @@ def test_a_night_shift_is_one_day_and_late_after_midnight_is_late() -> None:
     assert (record["date"], record["attendance"]) == ("2026-07-20", "late")
     (record,) = attendance("2026-07-21 01:00:00", dayStart="PT12H", lateAfter="00:30")
     assert (record["date"], record["attendance"]) == ("2026-07-20", "late")
+    (record,) = attendance("2026-07-20 23:00:00", dayStart="PT12H", lateAfter="00:30")
+    assert (record["date"], record["attendance"]) == ("2026-07-20", "present")
 
 
 def test_directions_count_on_days_that_have_both() -> None:
