@@ -75,6 +75,12 @@ FIELDS: dict[str, dict[str, Any]] = {
     "records.changed": {**RUN, "data_type": "students", "sequence": 3, "counts": {}, "changed_at": NOW},
     "integration.changed": {**IDS, "change": "updated", "revision": 2, "changed_at": NOW},
     "probe.requested": {**IDS, "probe_id": "p1", "requested_at": NOW},
+    "probe.progressed": {
+        **IDS,
+        "probe_id": "p1",
+        "sequence": 0,
+        "check": {"name": "name", "ok": True, "detail": "x"},
+    },
     "probe.finished": {
         **IDS,
         "probe_id": "p1",
@@ -127,6 +133,7 @@ def test_the_ids_of_different_messages_differ() -> None:
         ("sync.failed", {"data_type": DataType.MARKS}),
         ("sync.failed", {"code": "other"}),
         ("integration.changed", {"revision": 3}),
+        ("probe.progressed", {"sequence": 1}),
         ("probe.finished", {"probe_id": "p2"}),
     ],
 )

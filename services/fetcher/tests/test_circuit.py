@@ -188,7 +188,7 @@ async def test_a_host_that_says_it_is_in_trouble_is_left_alone(
     async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
         transport = Transport(client, clock=pacing.clock, circuits=Circuits(monotonic=time, jitter=lambda: 0))
         for _ in range(5):
-            assert await transport.reach(college.url, patience=Patience()) == status
+            assert (await transport.reach(college.url, patience=Patience())).status == status
             time.now += 1
         asked = len(college.asked)
         if is_left_alone:
@@ -197,7 +197,7 @@ async def test_a_host_that_says_it_is_in_trouble_is_left_alone(
             assert caught.value.retry_after_s == pytest.approx(14)
             assert "by itself" in caught.value.public
             assert len(college.asked) == asked
-        assert await transport.reach(college.url, patience=Patience(insists=True)) == status
+        assert (await transport.reach(college.url, patience=Patience(insists=True))).status == status
 
 
 async def test_a_host_that_cannot_be_reached_is_left_alone_and_a_refused_address_is_not_its_failure(

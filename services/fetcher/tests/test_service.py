@@ -25,6 +25,7 @@ from hub_model.messages import (
     Message,
     PageRequested,
     ProbeFinished,
+    ProbeProgressed,
     ProbeRequested,
     StreamFinished,
     SyncFailed,
@@ -82,7 +83,14 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
             hub.told.append(decode(delivery.envelope))
             await delivery.ack()
 
-        keys = ["batch.fetched", "stream.finished", "sync.failed", "sync.finished", "probe.finished"]
+        keys = [
+            "batch.fetched",
+            "stream.finished",
+            "sync.failed",
+            "sync.finished",
+            "probe.progressed",
+            "probe.finished",
+        ]
         await broker.consume(Subscription("test.outputs", keys), note)
         yield hub
         await broker.close()
@@ -188,7 +196,7 @@ async def test_a_run_nobody_wants_is_cancelled_and_lets_the_integration_go(
 async def test_a_probe_gets_its_answer(
     hub: Hub, service: Any, college: Any, make_integration: Callable[..., Integration]
 ) -> None:
-    college.serve_rows(ROWS)
+    college.serve_rows([{**row, "name": "Asha"} for row in ROWS[:150]])
     await hub.integrations.add(make_integration())
     for integration_id in ("integration-1", "unknown"):
         await Publisher(hub.broker).publish(
@@ -198,6 +206,9 @@ async def test_a_probe_gets_its_answer(
         )
     await wait_until(lambda: len(hub.of(ProbeFinished)) == 2, 10)
     assert {answer.probe_id: answer.ok for answer in hub.of(ProbeFinished)} == {"integration-1": True, "unknown": False}
+    for answer in hub.of(ProbeFinished):
+        steps = [step for step in hub.of(ProbeProgressed) if step.probe_id == answer.probe_id]
+        assert [(step.sequence, step.check) for step in steps] == list(enumerate(answer.checks))
 
 
 async def test_an_integration_of_another_college_is_out_of_reach(

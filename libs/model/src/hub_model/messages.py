@@ -267,12 +267,26 @@ class ProbeRequested(Message):
 
 
 class ProbeCheck(Value):
-    """One step of a connection test. ``fix`` says what to do when it failed."""
+    """One step of a connection test. ``fix`` says what to do when it failed; with ``ok`` it is a warning."""
 
     name: str
     ok: bool
     detail: str
     fix: str = ""
+
+
+class ProbeProgressed(Message):
+    """One step of a connection test is done; ``sequence`` is its place among the steps, from 0."""
+
+    name = "probe.progressed"
+    mandatory = False
+    probe_id: str
+    sequence: int
+    check: ProbeCheck
+
+    @property
+    def message_id(self) -> str:
+        return derived_id(self.probe_id, self.name, self.sequence)
 
 
 class ProbeFinished(Message):
@@ -305,6 +319,7 @@ REGISTRY: Mapping[str, type[Message]] = MappingProxyType(
             RecordsChanged,
             IntegrationChanged,
             ProbeRequested,
+            ProbeProgressed,
             ProbeFinished,
         )
     }

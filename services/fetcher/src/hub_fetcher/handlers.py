@@ -13,7 +13,9 @@ from hub_model.integrations import Integration
 from hub_model.messages import (
     Message,
     PageRequested,
+    ProbeCheck,
     ProbeFinished,
+    ProbeProgressed,
     ProbeRequested,
     RunMessage,
     SyncFinished,
@@ -110,22 +112,22 @@ async def fetch_pages(message: PageRequested, context: Context, *, hub: Fetching
     log.info("stretch.fetched", data_type=message.data_type, step=message.step, **walk.summary())
 
 
-async def run_probe(message: ProbeRequested, _: Context, *, hub: Fetching) -> Sequence[Message]:
-    """Test a connection; whatever is wrong with it, there is an answer."""
+async def run_probe(message: ProbeRequested, _: Context, *, hub: Fetching) -> AsyncIterator[Message]:
+    """Test a connection and tell each step; whatever is wrong with it, there is an answer."""
     integration = await hub.integrations.find(message.college_id, message.integration_id)
-    checks = await check_connection(integration, hub.sources, deadline_s=hub.probe_deadline_s)
-    is_ok = all(check.ok for check in checks)
-    log.info("probe.finished", ok=is_ok, failed=[check.name for check in checks if not check.ok])
-    return [
-        ProbeFinished(
-            college_id=message.college_id,
-            integration_id=message.integration_id,
-            probe_id=message.probe_id,
-            ok=is_ok,
-            checks=checks,
-            finished_at=hub.clock(),
-        )
-    ]
+    probe = {
+        "college_id": message.college_id,
+        "integration_id": message.integration_id,
+        "probe_id": message.probe_id,
+    }
+    done: list[ProbeCheck] = []
+    async with aclosing(check_connection(integration, hub.sources, deadline_s=hub.probe_deadline_s)) as checks:
+        async for check in checks:
+            yield ProbeProgressed(**probe, sequence=len(done), check=check)
+            done.append(check)
+    is_ok = all(check.ok for check in done)
+    log.info("probe.finished", ok=is_ok, failed=[check.name for check in done if not check.ok])
+    yield ProbeFinished(**probe, ok=is_ok, checks=tuple(done), finished_at=hub.clock())
 
 
 def _open_walk(message: PageRequested, integration: Integration, hub: Fetching) -> tuple[Walk, Source]:

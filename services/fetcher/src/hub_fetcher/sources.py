@@ -1,6 +1,6 @@
 """Opening an endpoint of an integration: its requests, its credential, its bounds."""
 
-from hub_model.endpoints import Endpoint
+from hub_model.endpoints import Request
 from hub_model.integrations import AuthType, Integration
 from hub_security.vault import SecretOpener
 
@@ -28,7 +28,7 @@ class Sources:
         self._budgets = RetryBudgets()
 
     def open(
-        self, integration: Integration, endpoint: Endpoint, patience: Patience | None = None, *, run_id: str = ""
+        self, integration: Integration, endpoint: Request, patience: Patience | None = None, *, run_id: str = ""
     ) -> Source:
         """The endpoint, ready to be read. Raises SourceError or SecretUnreadable if its credential is no use."""
         plan = plan_requests(integration.settings, endpoint)

@@ -37,6 +37,14 @@ class Patience:
     insists: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The beginning of an answer."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class _Turn:
     semaphore: asyncio.Semaphore
@@ -80,10 +88,10 @@ class Transport:
                 content = await _beginning(response)
             return response, content
 
-    async def reach(self, url: str, *, patience: Patience) -> int:
-        """Ask without any credential and do not read the answer; its status. Raises as ``exchange`` does."""
+    async def reach(self, url: str, *, patience: Patience) -> Reached:
+        """Ask without any credential and do not read the answer. Raises as ``exchange`` does."""
         async with self._sent(self._request("GET", url, {}, None), "the base URL", patience) as response:
-            return response.status_code
+            return Reached(response.status_code, response.headers)
 
     async def fetch_token(self, request: TokenRequest) -> Token:
         """One token exchange."""
