@@ -1,10 +1,15 @@
 """Starting runs and testing connections."""
 
 import asyncio
+import json
 from typing import Any
 
+import pytest
+from hub_config_api.probes import Probes
+from hub_messaging.handling import Context
 from hub_messaging.testing import wait_until
-from hub_model.messages import ProbeCheck, ProbeFinished, ProbeRequested, SyncRequested, Trigger
+from hub_model.errors import Unavailable
+from hub_model.messages import ProbeCheck, ProbeFinished, ProbeProgressed, ProbeRequested, SyncRequested, Trigger
 from hub_storage.repositories import Runs
 
 
@@ -101,6 +106,83 @@ async def test_a_connection_the_source_refuses_is_an_answer_with_the_fix(hub: An
             {"name": "credentials", "ok": False, "detail": "The key was refused", "fix": "Enter a new key."},
         ],
     }
+
+
+async def step(hub: Any, sequence: int, check: ProbeCheck, *, number: int = 0) -> None:
+    """Play the fetcher that is done with one step."""
+    await wait_until(lambda: len(hub.heard(ProbeRequested)) > number)
+    request = hub.heard(ProbeRequested)[number]
+    await hub.publisher.publish(
+        ProbeProgressed(
+            college_id=request.college_id,
+            integration_id=request.integration_id,
+            probe_id=request.probe_id,
+            sequence=sequence,
+            check=check,
+        )
+    )
+
+
+def passed(name: str) -> ProbeCheck:
+    return ProbeCheck(name=name, ok=True, detail="Fine.")
+
+
+def events(text: str) -> list[tuple[str, Any]]:
+    parts = [dict(line.split(": ", 1) for line in part.splitlines()) for part in text.strip().split("\n\n")]
+    return [(part["event"], json.loads(part["data"])) for part in parts]
+
+
+EVENTS = {"accept": "text/event-stream"}
+
+
+async def test_who_accepts_events_is_told_each_step_once_and_in_order_whatever_order_they_come_in(hub: Any) -> None:
+    made = await hub.create()
+    test = asyncio.create_task(hub.call("POST", f"/api/integrations/{made['id']}/test", headers=EVENTS))
+    checks = [passed(name) for name in ("name", "address", "tls", "reachable")]
+    for sequence in (1, 0, 1, 2):
+        await step(hub, sequence, checks[sequence])
+    await answer(hub, *checks, ok=True)  # the last step is told by the answer alone
+    response = await test
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *steps, (last, result) = events(response.text)
+    assert [(name, data["name"]) for name, data in steps] == [("check", check.name) for check in checks]
+    assert last == "result"
+    assert result == {
+        "success": True,
+        "message": "The connection works.",
+        "checks": [data for _, data in steps],
+    }
+
+
+async def test_a_step_is_told_while_the_test_goes_on(hub: Any) -> None:
+    made = await hub.create()
+    integration = await hub.integrations.get(hub.college_id, made["id"])
+    probes = Probes(hub.publisher, timeout_s=5)
+    following = probes.follow(integration, hub.clock())
+    first = asyncio.create_task(anext(following))
+    await wait_until(lambda: len(hub.heard(ProbeRequested)) == 1)
+    request = hub.heard(ProbeRequested)[0]
+    about = {key: getattr(request, key) for key in ("college_id", "integration_id", "probe_id")}
+    context = Context("m", "c", 1, hub.clock())
+    await probes.record_progress(ProbeProgressed(**about, sequence=0, check=passed("name")), context)
+    assert await first == passed("name")
+    late = probes.follow(integration, hub.clock())
+    assert await anext(late) == passed("name"), "who comes later hears it too"
+    probes.close()
+    for generator in (following, late):
+        with pytest.raises(Unavailable):
+            await anext(generator)
+    await probes.record_progress(ProbeProgressed(**about, sequence=1, check=passed("late")), context)
+
+
+async def test_events_of_a_test_that_nobody_answers_end_in_a_problem(hub: Any) -> None:
+    made = await hub.create()
+    response = await hub.call("POST", f"/api/integrations/{made['id']}/test", headers=EVENTS)
+    assert response.status_code == 200
+    [(name, problem)] = events(response.text)
+    assert (name, problem["status"], problem["code"]) == ("problem", 504, "probe_timeout")
+    missing = await hub.call("POST", "/api/integrations/unknown/test", headers=EVENTS)
+    assert missing.status_code == 404
 
 
 async def test_no_answer_in_time_is_a_gateway_timeout(hub: Any) -> None:

@@ -49,7 +49,9 @@ def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
             status, answer = hub.answer(self.command, self.path, body, self.headers.get("authorization"))
             content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
-            self.send_header("content-type", "application/json" if status < 400 else "application/problem+json")
+            is_stream = content.startswith(b"event: ")
+            media_type = "application/json" if status < 400 else "application/problem+json"
+            self.send_header("content-type", "text/event-stream" if is_stream else media_type)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -149,17 +151,43 @@ def test_a_refusal_names_the_field_and_the_fix(hub: Hub, fake_hub: FakeHub) -> N
     )
 
 
+def events(*named: tuple[str, Any]) -> bytes:
+    return b"".join(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode() for name, data in named)
+
+
 def test_a_failed_check_says_what_to_do_and_fails_the_command(hub: Hub, fake_hub: FakeHub) -> None:
     checks = [
         {"name": "address", "ok": True, "detail": "reached", "fix": ""},
+        {"name": "clock", "ok": True, "detail": "95 s behind", "fix": "Have it set."},
         {"name": "credentials", "ok": False, "detail": "refused with 401", "fix": "Give another apiKey."},
     ]
-    fake_hub.answers["POST /api/integrations/i1/test"] = (200, {"success": False, "message": "", "checks": checks})
+    result = {"success": False, "message": "", "checks": checks}
+    told = events(*(("check", check) for check in checks), ("result", result))
+    fake_hub.answers["POST /api/integrations/i1/test"] = (200, told)
     outcome = hub("integrations", "test", "i1")
     assert outcome.code == 1
-    assert "ok    address: reached" in outcome.out
-    assert "FAIL  credentials: refused with 401" in outcome.out
-    assert "Give another apiKey." in outcome.out
+    assert outcome.out.splitlines() == [
+        "  ok    address: reached",
+        "  warn  clock: 95 s behind",
+        "        Have it set.",
+        "  FAIL  credentials: refused with 401",
+        "        Give another apiKey.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (events(("problem", {"title": "Nobody answered in time", "status": 504, "detail": "Try again."})), "Try again"),
+        (events(("check", {"name": "address", "ok": True, "detail": "reached", "fix": ""})), "broke off"),
+        ({"success": True}, "not like a hub"),
+    ],
+)
+def test_a_test_without_a_result_is_an_error(hub: Hub, fake_hub: FakeHub, answer: Any, words: str) -> None:
+    fake_hub.answers["POST /api/integrations/i1/test"] = (200, answer)
+    outcome = hub("integrations", "test", "i1")
+    assert outcome.code == 1
+    assert words in outcome.err
 
 
 def test_a_sync_is_watched_to_its_end(hub: Hub, fake_hub: FakeHub) -> None:

@@ -13,7 +13,7 @@ from hub_messaging.router import Router
 from hub_messaging.topology import declared
 from hub_model.errors import Unavailable
 from hub_model.ids import new_id
-from hub_model.messages import ProbeFinished
+from hub_model.messages import ProbeFinished, ProbeProgressed
 from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.jwks import JwksCache, KeySource, SharedKey
@@ -124,8 +124,12 @@ def _router(backend: Backend, *, broker: Broker, clock: Callable[[], datetime]) 
         dict.fromkeys(LIVE_MESSAGES, backend.live.show_event),
     )
     router.add(
-        Subscription(queue=f"{NAME}.probes.{process_id}", routing_keys=[ProbeFinished.name], durable=False),
-        {ProbeFinished: backend.probes.record_answer},
+        Subscription(
+            queue=f"{NAME}.probes.{process_id}",
+            routing_keys=[ProbeProgressed.name, ProbeFinished.name],
+            durable=False,
+        ),
+        {ProbeProgressed: backend.probes.record_progress, ProbeFinished: backend.probes.record_answer},
     )
     return router
 

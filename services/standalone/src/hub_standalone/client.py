@@ -1,7 +1,7 @@
 """The hub's API as a client sees it: for the command line and the demo, which act as anyone else would."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -44,16 +44,8 @@ class HubClient:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         """The decoded answer; None for an empty one. Raises ApiError, or Unavailable when there is no hub."""
-        try:
+        with self._translated():
             response = await self._http.request(method, path, params=params, headers=headers, json=body)
-        except httpx2.ConnectError as error:
-            raise Unavailable(
-                f"No hub answers at {self._http.base_url}. Start one with `hub run`, or name another with --url."
-            ) from error
-        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-            raise _not_an_address(str(self._http.base_url)) from error
-        except httpx2.HTTPError as error:
-            raise Unavailable(f"The hub at {self._http.base_url} did not answer: {type(error).__name__}.") from error
         if response.is_success:
             return _decoded(response) if response.content else None
         raise _api_error(response)
@@ -67,6 +59,29 @@ class HubClient:
 
     async def test(self, integration_id: str) -> Json:
         return _object(await self.request("POST", f"/api/integrations/{integration_id}/test"))
+
+    async def follow_test(self, integration_id: str, on_check: Callable[[Json], None]) -> Json:
+        """The test's result, each of its steps told to ``on_check`` as it is done."""
+        path = f"/api/integrations/{integration_id}/test"
+        with self._translated():
+            async with self._http.stream("POST", path, headers={"accept": "text/event-stream"}) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise _api_error(response)
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise Unavailable("The address answered, but not like a hub: no events.")
+                event = ""
+                async for line in response.aiter_lines():
+                    field, _, value = line.partition(": ")
+                    if field == "event":
+                        event = value
+                    elif field == "data" and event == "check":
+                        on_check(_object(orjson.loads(value)))
+                    elif field == "data" and event == "result":
+                        return _object(orjson.loads(value))
+                    elif field == "data" and event == "problem":
+                        raise _problem(_object(orjson.loads(value)), status=response.status_code)
+        raise Unavailable(f"The hub at {self._http.base_url} broke off in the middle of the test.")
 
     async def sync(self, integration_id: str) -> Json:
         """The run that was begun, or the one that was going on already."""
@@ -90,6 +105,19 @@ class HubClient:
             if not page.get("nextCursor"):
                 return items
             query["cursor"] = page["nextCursor"]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.ConnectError as error:
+            raise Unavailable(
+                f"No hub answers at {self._http.base_url}. Start one with `hub run`, or name another with --url."
+            ) from error
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise _not_an_address(str(self._http.base_url)) from error
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"The hub at {self._http.base_url} did not answer: {type(error).__name__}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +189,14 @@ def _object_or_nothing(text: bytes) -> Json:
 
 def _api_error(response: httpx2.Response) -> ApiError:
     problem = _object(_decoded(response)) if "json" in response.headers.get("content-type", "") else {}
+    return _problem(problem, status=response.status_code)
+
+
+def _problem(problem: Json, *, status: int) -> ApiError:
     issues = [Issue(item["pointer"], item["code"], item["message"]) for item in problem.get("errors", ())]
-    title = problem.get("title") or f"The hub answered {response.status_code}"
+    title = problem.get("title") or f"The hub answered {status}"
     detail = problem.get("detail")
     message = title if detail in (None, title) else f"{title}{'' if title.endswith('?') else ':'} {detail}"
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         message += " Print one with `hub token`, where the hub's own keys and settings are."
-    return ApiError(
-        message,
-        status=response.status_code,
-        code=problem.get("code"),
-        issues=issues,
-    )
+    return ApiError(message, status=problem.get("status", status), code=problem.get("code"), issues=issues)

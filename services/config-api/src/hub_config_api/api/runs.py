@@ -1,13 +1,19 @@
 """What an integration does: test, sync, runs, log, rejected records."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from hub_model.errors import NotFound
+from fastapi.responses import StreamingResponse
+from hub_model.errors import HubError, NotFound
+from hub_model.integrations import Integration
 from hub_model.logs import LogLevel
-from hub_model.messages import Trigger
+from hub_model.messages import ProbeFinished, Trigger
 from hub_model.records import DataType
+from hub_runtime.http import problem_response
 from pydantic import Field
+from starlette.types import Scope
 
 from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
 from hub_config_api.api.idempotency import Reply, answer_once
@@ -43,14 +49,35 @@ class RejectQuery(PageQuery):
     data_type: DataType | None = Field(default=None, description="Only records of this type.")
 
 
-@router.post("/test", operation_id="testIntegration", responses=problems(404, 504))
+@router.post(
+    "/test",
+    operation_id="testIntegration",
+    response_model=ConnectionTest,
+    responses={
+        200: {
+            "description": "The whole test; or, for who accepts text/event-stream, an event `check` for each step as "
+            "it is done, and at the end `result` with the whole test, or `problem`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        **problems(404, 504),
+    },
+)
 async def test_integration(
-    integration_id: IntegrationId, backend: CurrentBackend, caller: CurrentCaller
-) -> ConnectionTest:
-    """Test the connection: address, credentials, each endpoint. ``success`` is false when the system refuses."""
+    integration_id: IntegrationId, request: Request, backend: CurrentBackend, caller: CurrentCaller
+) -> ConnectionTest | StreamingResponse:
+    """Test the connection, step by step: name, address, TLS, clock, credentials, each stream and endpoint, mapping.
+
+    ``success`` is false when a step fails. A step that is ``ok`` and has a ``fix`` is a warning.
+    """
     integration = await backend.integrations.get(caller.college_id, integration_id)
     await record_change(backend, caller, action="testIntegration", target=integration.id, changes={})
-    return check_result(await backend.probes.test(integration, backend.clock()))
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        return check_result(await backend.probes.test(integration, backend.clock()))
+    return StreamingResponse(
+        _steps(backend, integration, request.scope),
+        media_type="text/event-stream",
+        headers={"x-accel-buffering": "no"},  # proxies would hold events back otherwise
+    )
 
 
 @router.post(
@@ -137,6 +164,22 @@ async def list_rejects(
         cursor=query.cursor,
     )
     return RejectPage(items=[reject_view(record) for record in page.items], next_cursor=page.next_cursor)
+
+
+async def _steps(backend: Backend, integration: Integration, scope: Scope) -> AsyncIterator[bytes]:
+    try:
+        async with aclosing(backend.probes.follow(integration, backend.clock())) as steps:
+            async for step in steps:
+                if isinstance(step, ProbeFinished):
+                    yield _event("result", check_result(step).model_dump_json(by_alias=True).encode())
+                else:
+                    yield _event("check", step.model_dump_json(by_alias=True).encode())
+    except HubError as error:
+        yield _event("problem", bytes(problem_response(error, scope).body))
+
+
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
 async def _sync(backend: Backend, caller: Caller, integration_id: str, request_id: str) -> Reply:

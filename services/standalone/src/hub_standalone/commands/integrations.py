@@ -68,8 +68,13 @@ def check_connection(
     college: CollegeOption = DEFAULT_COLLEGE,
 ) -> None:
     """Test the connection, step by step; exit code 1 if a step fails."""
-    result = _call(lambda client: client.test(integration_id), url, token, college)
-    print_checks(Console(soft_wrap=True), result)
+    console = Console(soft_wrap=True)
+    result = _call(
+        lambda client: client.follow_test(integration_id, lambda check: print_check(console, check)),
+        url,
+        token,
+        college,
+    )
     if not result["success"]:
         raise typer.Exit(1)
 
@@ -108,11 +113,18 @@ def logs(
 
 
 def print_checks(console: Console, result: Json) -> None:
-    """A connection test as a checklist; what failed says what to do."""
+    """A connection test as a checklist."""
     for check in result["checks"]:
-        console.print(f"  {'ok  ' if check['ok'] else 'FAIL'}  {check['name']}: {check['detail']}", markup=False)
-        if not check["ok"] and check.get("fix"):
-            console.print(f"        {check['fix']}", markup=False)
+        print_check(console, check)
+
+
+def print_check(console: Console, check: Json) -> None:
+    """One step of a connection test; what failed, or may, says what to do."""
+    fix = check.get("fix")
+    mark = ("warn" if fix else "ok  ") if check["ok"] else "FAIL"
+    console.print(f"  {mark}  {check['name']}: {check['detail']}", markup=False)
+    if fix:
+        console.print(f"        {fix}", markup=False)
 
 
 def _call(action: Callable[[HubClient], Awaitable[T]], url: str | None, token: str | None, college: str) -> T:
