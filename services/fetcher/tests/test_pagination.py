@@ -268,7 +268,7 @@ def test_an_empty_page_in_the_middle_does_not_end_a_walk_whose_last_page_is_know
 
 def test_an_empty_page_in_the_middle_does_not_end_a_walk_whose_total_promises_more() -> None:
     pages = {1: some(0, 10, 99), 2: [], 3: some(10, 10, 99)}
-    walked = walk({"type": "page"}, lambda query: ({"data": pages[int(query["page"])], "total": 20}, None))
+    walked = walk({"type": "page"}, lambda query: ({"data": pages.get(int(query["page"]), []), "total": 20}, None))
     assert (walked.rows, walked.end) == (list(range(20)), End())
 
 
@@ -396,9 +396,11 @@ def test_what_is_foreseen_is_what_comes_where_pages_are_full(source: Rows, asked
             break
         foreseen.append([item.place for item in foresee(following, ahead)])
         position = following
+    # The empty page at the end, which a source has to send that clamps a size: its offset is not foreseen.
+    unseen = 1 if kind == "offset" and len(places) > 1 and source.cap < asked else 0
     for index, guesses in enumerate(foreseen):
         assert guesses == places[index + 2 : index + 2 + len(guesses)]
-        assert len(guesses) == min(ahead, len(places) - index - 2)
+        assert len(guesses) == max(0, min(ahead, len(places) - index - 2 - unseen))
 
 
 def test_nothing_is_foreseen_where_the_response_decides() -> None:

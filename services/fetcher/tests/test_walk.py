@@ -467,3 +467,125 @@ async def test_pages_whose_place_stands_in_the_body_are_asked_for_ahead(college:
         walked = await walk_all(endpoint, limits=Limits(ahead=4))
     assert walked.records == ROWS[:300]
     assert len(college.asked) == 10
+
+
+async def test_a_refused_page_size_is_asked_for_smaller_and_remembered_in_the_next_stretch(
+    college: Any, walk_all: Any
+) -> None:
+    """As Ed-Fi refuses what is over 500, and Canvas with other words."""
+
+    def reply(asked: Any) -> Any:
+        offset, limit = int(asked.query["offset"]), int(asked.query["limit"])
+        if limit > 500:
+            return college.json({"detail": "Limit must be omitted or set to a value between 0 and 500."}, 400)
+        return college.json(ROWS[offset : offset + limit])
+
+    college.answer = reply
+    walked = await walk_all({"pagination": {"type": "offset", "pageSize": 1000}}, limits=Limits(pages=1))
+    assert walked.records == ROWS
+    assert [asked.query["limit"] for asked in college.asked] == ["1000", "500", "500", "500", "500"]
+    assert walked.last.complete
+    assert [warning for warning in walked.last.warnings if "1000" in warning and "500" in warning] == [
+        *walked.last.warnings
+    ]
+    assert len(walked.last.warnings) == 1
+
+
+async def test_a_refusal_that_no_size_mends_keeps_its_own_words(college: Any, walk_all: Any) -> None:
+    college.answer = lambda asked: college.json({"error": "canary: invalid limit"}, 400)
+    walked = await walk_all({"pagination": {"type": "offset", "pageSize": 8}})
+    assert (walked.last.code, walked.last.error_class) == ("http_400", ErrorClass.CONFIG)
+    assert "canary" not in walked.last.model_dump_json()
+    assert [asked.query["limit"] for asked in college.asked] == ["8", "4", "2", "1"]
+
+
+async def test_pages_that_are_too_large_are_asked_for_in_halves_in_the_middle_of_numbered_pages(
+    college: Any, walk_all: Any
+) -> None:
+    rows = [{"id": number, "note": "n" * (60_000 if 200 <= number < 300 else 1)} for number in range(400)]
+
+    def reply(asked: Any) -> Any:
+        page, limit = int(asked.query["page"]), int(asked.query["limit"])
+        return college.json({"data": rows[(page - 1) * limit : page * limit], "total": len(rows)})
+
+    college.answer = reply
+    walked = await walk_all({"pagination": {"type": "page", "pageSize": 100}})
+    assert walked.records == rows
+    assert walked.last.complete
+    assert "pages of 50" in walked.last.warnings[0]
+
+
+async def test_a_source_that_counts_first_is_asked_for_its_pages_ahead(college: Any, walk_all: Any) -> None:
+    """As PowerSchool does it. The four first pages are answered only when all four are asked for."""
+    four = asyncio.Barrier(4)
+
+    async def reply(asked: Any) -> Any:
+        if asked.path == "/students/count":
+            return college.json({"count": len(ROWS)})
+        page = int(asked.query["page"])
+        if page <= 4:
+            await four.wait()
+        return college.json({"record": ROWS[(page - 1) * 100 : page * 100]})
+
+    college.answer = reply
+    endpoint = {"pagination": {"type": "page", "count": {"path": "/students/count?q=1", "totalPath": "count"}}}
+    async with asyncio.timeout(5):
+        walked = await walk_all({**endpoint, "recordsPath": "record"}, limits=Limits(ahead=4))
+    assert walked.records == ROWS
+    assert walked.last.complete
+    assert len(college.asked) == 12
+    assert {batch.expected_records for batch in walked.batches} == {1050}
+
+
+async def test_a_cursor_in_a_header_and_a_link_to_an_inner_host_are_followed(college: Any, walk_all: Any) -> None:
+    def by_header(asked: Any) -> Any:
+        start = int(asked.query.get("pageToken", 0))
+        more = {"Next_Page_Token": str(start + 100)} if start + 100 < len(ROWS) else {}
+        return college.json(ROWS[start : start + 100], **more)
+
+    def by_link(asked: Any) -> Any:
+        page = int(asked.query.get("page", 1))
+        following = f"http://10.1.2.3:8081/students?page={page + 1}" if page < 11 else None
+        return college.json({"code": 0, "next": following, "data": ROWS[(page - 1) * 100 : page * 100]})
+
+    header = {"type": "cursor", "cursorHeader": "Next-Page-Token", "cursorParam": "pageToken"}
+    link = {"type": "next_url", "nextUrlPath": "next", "rebuildHost": True}
+    for answer, pagination in ((by_header, header), (by_link, link)):
+        college.answer = answer
+        walked = await walk_all({"pagination": pagination}, limits=Limits(pages=2))
+        assert walked.records == ROWS
+        assert walked.last.complete
+
+
+async def test_a_source_that_goes_no_deeper_says_so_in_words_that_help(college: Any, walk_all: Any) -> None:
+    def reply(asked: Any) -> Any:
+        offset = int(asked.query["offset"])
+        if offset >= 1000:
+            return college.json({"error": "Result window is too large, limit is 1000"}, 400)
+        return college.json(ROWS[offset : offset + 100])
+
+    college.answer = reply
+    walked = await walk_all({"pagination": {"type": "offset"}})
+    assert (walked.last.code, walked.records) == ("paging_too_deep", ROWS[:1000])
+    assert "1000 records" in walked.last.public
+
+
+async def test_a_walk_that_takes_too_long_ends_with_an_error_also_while_it_is_parked(
+    college: Any, walk_all: Any, NOW: Any
+) -> None:
+    college.serve_rows(ROWS)
+    walked = await walk_all({"maxDuration": "PT1H"}, limits=Limits(pages=2), most_steps=1)
+    assert walked.last.position["beganAt"] == NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    position = {**walked.last.position, "beganAt": "2026-01-15T08:59:59.000000Z"}
+    with pytest.raises(SourceError) as caught:
+        await walk_all({"maxDuration": "PT1H"}, request=walked.last.model_copy(update={"position": position}))
+    assert caught.value.code == "too_long"
+    position = {**walked.last.position, "beganAt": "2026-01-15T09:00:00.000000Z"}
+    rest = await walk_all({"maxDuration": "PT1H"}, request=walked.last.model_copy(update={"position": position}))
+    assert walked.records + rest.records == ROWS
+
+
+async def test_an_endpoint_whose_row_is_not_there_is_an_error_and_no_request(college: Any, walk_all: Any) -> None:
+    with pytest.raises(SourceError) as caught:
+        await walk_all({"path": "/courses/{{ parent.id }}/users"})
+    assert (caught.value.code, college.asked) == ("parent_value_missing", [])

@@ -9,7 +9,7 @@ from hub_model.integrations import origin_of
 
 from hub_fetcher.paging.position import End, Position
 from hub_fetcher.paging.sizes import warnings_of
-from hub_fetcher.paging.totals import BEYOND
+from hub_fetcher.paging.totals import BEYOND, end
 
 MAX_REMEMBERED = 4096
 MAX_EMPTY_PAGES = 3
@@ -46,6 +46,8 @@ def note_page(position: Position, encoded_records: bytes) -> Position | End:
     """
     mark = fingerprint(encoded_records)
     if mark == position.fingerprint and position.is_numbered and position.pages > 1:
+        if position.total == position.records:
+            return end(position)
         words = f"After {position.records} records the source sent its last page again in place of an empty one."
         return End(
             complete=False,
@@ -59,7 +61,7 @@ def note_page(position: Position, encoded_records: bytes) -> Position | End:
         raise pagination_loop("the source sent the same page twice in a row")
     if mark == position.landmark:
         raise pagination_loop("the source sent a page that it had sent before")
-    is_power = (position.pages + 1) & position.pages == 0
+    is_power = (position.pages + 1) & position.pages == 0 or not position.landmark
     return position.model_copy(update={"fingerprint": mark, **({"landmark": mark} if is_power else {})})
 
 

@@ -108,18 +108,23 @@ def _next_page(spec: PagePagination, position: Position, facts: PageFacts, has_m
         return _past(position, facts, page + 1)
     if _is_over(position, facts, has_more):
         return end(position)
-    return _past(position, facts, page + 1, further=_further(position, facts))
+    # Where the total does not end the walk, an empty page does.
+    further = _further(position, facts) + (1 if position.may_overlap and position.total is not None else 0)
+    return _past(position, facts, page + 1, further=further)
 
 
 def _next_offset(position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
-    size = size_of(position)
     offset = int(position.place or 0)
-    if not facts.records and size and (has_more or _is_gap(position, facts, has_more)):
-        return _past(position, facts, offset + size.asked)
+    if not facts.records and position.stride and (has_more or _is_gap(position, facts, has_more)):
+        return _past(position, facts, offset + position.stride)
     if _is_over(position, facts, has_more):
         return end(position)
     if not facts.records:
         raise pagination_stalled()
+    size = size_of(position)
+    if size and facts.records < size.asked:
+        # Either the source clamps, or rows of the page are hidden, and then those behind them come once more.
+        position = position.model_copy(update={"may_overlap": True})
     return _past(position, facts, offset + facts.records, stride=facts.records, further=_further(position, facts))
 
 
@@ -142,10 +147,13 @@ def _is_gap(position: Position, facts: PageFacts, has_more: bool | None) -> bool
 
 
 def _is_over(position: Position, facts: PageFacts, has_more: bool | None) -> bool:
-    """Whether numbered pages end here. A flag outweighs the total, and a total that proved too low says nothing."""
+    """Whether numbered pages end here. A flag outweighs the total, and a total that proved too low says nothing.
+
+    Where records may have come twice, their number does not tell that all have come.
+    """
     if has_more is not None:
         return not has_more
-    return not facts.records or position.total == position.records
+    return not facts.records or (position.total == position.records and not position.may_overlap)
 
 
 def _next_cursor(spec: CursorPagination, position: Position, facts: PageFacts, has_more: bool | None) -> Position | End:
@@ -226,7 +234,7 @@ def _past(
 ) -> Position:
     """On to the next place. So many empty pages in a row are holes; one more is a source that does not get on."""
     if facts.records:
-        changes = {"place": place, "empty_pages": 0, "stride": stride, "further": max(0, further)}
+        changes: dict[str, object] = {"place": place, "empty_pages": 0, "stride": stride, "further": max(0, further)}
         return position.model_copy(update=changes)
     if position.empty_pages >= most_holes:
         raise pagination_stalled()

@@ -20,9 +20,9 @@ class Position(Value):
 
     ``size`` is the page size asked for, where that is not the pagination's own any more, ``refused_size`` the first one
     that the source would not give; ``is_filled``: a page was as long as asked; ``is_unproven``: no page of this size
-    has shown yet that the source heeds it. ``has_flag``: what ``has_more_path`` leads to was there. ``seen``,
-    ``fingerprint`` and ``landmark`` belong to the loop guards. ``remarks`` counts what the pages were short of
-    (``responses.remarks``).
+    has shown yet that the source heeds it; ``may_overlap``: pages may have shared records. ``has_flag``: what
+    ``has_more_path`` leads to was there. ``seen``, ``fingerprint`` and ``landmark`` belong to the loop guards.
+    ``remarks`` counts what the pages were short of (``responses.remarks``).
 
     For asking ahead, never for deciding: ``further`` more requests will probably follow the next one, ``stride`` apart,
     with pages of ``page_bytes`` at most; ``ahead`` at once suited the source so far (0: not known).
@@ -41,6 +41,7 @@ class Position(Value):
     refused_size: int = 0
     is_filled: bool = False
     is_unproven: bool = False
+    may_overlap: bool = False
     has_flag: bool = False
     seen: tuple[int, ...] = ()
     fingerprint: str = ""

@@ -67,7 +67,8 @@ def with_size(position: Position, facts: PageFacts) -> Position:
     """The position with what the page shows of the source's page size.
 
     Numbered pages shorter than asked may come from a source that clamps the rows and not the numbers, so that each page
-    begins where a full one would have ended. From there on exactly what it gave is asked for: then both kinds agree.
+    begins where a full one would have ended. From there on exactly what it gave is asked for: then both kinds agree,
+    and if it was rows hidden from us that made the page short, some come twice.
     SourceError where a smaller size, asked for in the middle, turns out not to be heeded.
     """
     size = size_of(position)
@@ -78,7 +79,7 @@ def with_size(position: Position, facts: PageFacts) -> Position:
     if position.is_unproven and facts.records != size.asked and position.total != position.records:
         raise _size_ignored()
     if position.pages == 1 and _is_clamped(position, facts, size):
-        return position.model_copy(update={"size": facts.records, "is_filled": True})
+        return position.model_copy(update={"size": facts.records, "is_filled": True, "may_overlap": True})
     if position.is_unproven or (not position.is_filled and facts.records == size.asked):
         return position.model_copy(update={"is_unproven": False, "is_filled": True})
     return position
