@@ -48,6 +48,7 @@ def test_an_endpoint_has_a_path_or_takes_the_rows_of_a_stream() -> None:
 def test_only_known_values_are_filled_in_wherever_text_stands() -> None:
     fields = {
         "path": "/courses/{{ parent.id }}/users",
+        "method": "POST",
         "params": {"since": "{{window.start}}", "options": [{"value": "{{ parent.code }}"}]},
         "body": {"until": "{{ window.end }}"},
     }
