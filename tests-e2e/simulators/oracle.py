@@ -1,0 +1,34 @@
+"""Has a hub read a simulated vendor, and compares every record it then holds with the truth."""
+
+import asyncio
+import time
+
+from hub_model.records import DataType
+from hub_standalone.client import HubClient, Json
+from simulators.comparison import differences
+from simulators.simulator import Simulator
+
+ENDED = ("succeeded", "partial", "failed", "cancelled")
+_DEADLINE_S = 300
+_POLL_S = 0.2
+
+
+async def synced(client: HubClient, integration_id: str) -> Json:
+    """One sync to its end, and the run as it ended."""
+    run_id = (await client.sync(integration_id))["runId"]
+    deadline = time.monotonic() + _DEADLINE_S
+    while (run := await client.run(integration_id, run_id))["status"] not in ENDED:
+        assert time.monotonic() < deadline, f"still {run['status']}: {run}"
+        await asyncio.sleep(_POLL_S)
+    return run
+
+
+async def shortfalls(client: HubClient, simulator: Simulator) -> list[str]:
+    """How what the hub holds differs from what the vendor has."""
+    found: list[str] = []
+    for data_type in DataType:
+        if data_type in simulator.expresses:
+            stored = await client.all_of(f"/api/records/{data_type.value}")
+            living = [item["data"] for item in stored if not item["deleted"]]
+            found += differences(data_type, simulator.truth(data_type), living)
+    return found
