@@ -225,13 +225,22 @@ class OneRoster12(OneRoster):
 
 
 def _holds(value: Any, operator: str, text: str) -> bool:
-    given = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
-    return {
-        "=": given == text,
-        "!=": given != text,
-        ">": given > text,
-        ">=": given >= text,
-        "<": given < text,
-        "<=": given <= text,
-        "~": text in given,
-    }[operator]
+    """Numbers compare as such, all else as text. What is not there equals nothing."""
+    if value is None:
+        return operator == "!="
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _compared(float(value), operator, float(text))
+    given = str(value).lower() if isinstance(value, bool) else str(value)
+    return text in given if operator == "~" else _compared(given, operator, text)
+
+
+def _compared(given: Any, operator: str, wanted: Any) -> bool:
+    outcomes: dict[str, bool] = {
+        "=": given == wanted,
+        "!=": given != wanted,
+        ">": given > wanted,
+        ">=": given >= wanted,
+        "<": given < wanted,
+        "<=": given <= wanted,
+    }
+    return outcomes[operator]

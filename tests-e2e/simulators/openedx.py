@@ -21,7 +21,10 @@ _MAX_PAGE = 100
 
 
 class OpenEdx(Simulator):
-    """User names are the students' ids; nothing else is known of a person. ``closed`` courses answer 403."""
+    """User names are the students' ids; nothing else is known of a person. Whoever missed an examination has no grade.
+
+    ``closed`` courses answer 403.
+    """
 
     name = "open-edx"
     expresses = frozenset({DataType.STUDENTS, DataType.SUBJECTS, DataType.MARKS})
@@ -101,7 +104,7 @@ class OpenEdx(Simulator):
             marks = [e.row for e in self.campus.marks.by("studentId")[student.row["studentId"]]]
             mine = [row for row in marks if row["subjectId"] == subject.row["subjectId"]]
             points = [row["marksObtained"] for row in mine if row["marksObtained"] is not None]
-            if not points:
+            if len(points) < len(mine):
                 continue
             percent = round(sum(points) * 100 / sum(row["maxMarks"] for row in mine))
             grade = {"percent": percent / 100, "letter_grade": next((w for at, w in _LETTERS if percent >= at), None)}

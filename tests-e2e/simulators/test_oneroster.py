@@ -142,14 +142,20 @@ async def test_changes_are_found_by_their_date_and_deletes_stay_as_tombstones() 
         simulator.campus.students.change("CS2502", phone="+915550999999")
         simulator.campus.students.remove("CS2503")
         changed = await every(client, path, **asked)
-        results = await every(
-            client, "/ims/oneroster/v1p1/results", filter="score>='20' AND scoreStatus='fully graded'"
-        )
+        narrow, wide = [
+            await every(client, path, filter=f"givenName='Om' {word} familyName='Yadav'") for word in ("AND", "OR")
+        ]
+        three = await client.get(path, params={"filter": "role='a' AND role='b' AND role='c'"})
+        low = await every(client, "/ims/oneroster/v1p1/results", filter="score<'6.5'")
     assert [(row["sourcedId"], row["status"]) for row in changed] == [("u-2", "active"), ("u-3", "tobedeleted")]
     assert "givenName" not in changed[1]
     assert misshapen(samples.ONEROSTER_TOMBSTONE, {"users": changed}) == []
     assert len(simulator.truth(DataType.STUDENTS)) == 239
-    assert results
+    assert [(row["givenName"], row["familyName"]) for row in narrow] == [("Om", "Yadav")]
+    assert {row["familyName"] for row in wide} > {"Yadav"}
+    assert {row["givenName"] for row in wide} > {"Om"}
+    assert "invalid_filter_field" in three.text
+    assert {row["score"] for row in low} == {half / 2 for half in range(5, 13)}
 
 
 async def test_each_version_refuses_in_its_own_way(campus: Campus) -> None:

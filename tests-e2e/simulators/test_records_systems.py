@@ -149,6 +149,7 @@ async def test_openedx_gives_a_grade_for_each_enrolment_that_has_one(campus: Cam
     assert differences(DataType.MARKS, simulator.truth(DataType.MARKS), rows) == []
     assert names == {row["studentId"] for row in simulator.truth(DataType.STUDENTS)}
     assert (len(courses), len(names)) == (24, 240)
+    assert len(marks) < 240 * 6
     assert all(0 <= row["percent"] <= 1 for row in marks)
     assert (refused.status_code, unencoded.status_code, closed.status_code) == (401, 404, 403)
 
@@ -164,8 +165,10 @@ async def test_linways_says_in_words_whether_there_is_more(campus: Campus) -> No
                 break
             page += 1
         large = await client.get("/api/v1/students?_pageSize=1000")
+        last = await client.get("/api/v1/students?_pageSize=60&_page=4")
         wrong = await client.get("/api/v1/students", headers={"authorization": f"Bearer {Linways.token}"})
     assert {row["admissionNumber"] for row in rows} == {row["studentId"] for row in campus.students.rows}
+    assert (last.json()["_meta"]["hasNextPage"], last.json()["_meta"]["recordsTo"]) == (False, "240")
     assert (page, len(rows), len(large.json()["data"]), wrong.status_code) == (5, 240, 240, 401)
 
 

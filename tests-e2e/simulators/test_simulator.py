@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -131,6 +132,19 @@ def test_differences_are_named_and_more_fields_are_none() -> None:
         """students ["3"] should not be there""",
         """students ["3"] is there twice""",
         """students ["1"] is missing""",
+    ]
+
+
+def test_nothing_is_not_0_in_a_field_that_the_truth_speaks_of() -> None:
+    truth: list[dict[str, Any]] = [
+        {"studentId": "1", "subjectId": "S", "examId": "E", "marksObtained": 5, "result": "pass"},
+        {"studentId": "2", "subjectId": "S", "examId": "E"},
+    ]
+    null = [truth[0], {**truth[1], "marksObtained": None, "result": "unknown"}]
+    zero = [truth[0], {**truth[1], "marksObtained": 0}]
+    assert differences(DataType.MARKS, truth, null) == []
+    assert differences(DataType.MARKS, truth, zero) == [
+        """marks ["2","S","E",""]: marksObtained is 0, should be None"""
     ]
 
 
