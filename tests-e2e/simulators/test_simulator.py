@@ -155,6 +155,7 @@ def test_shapes_are_told_apart() -> None:
     assert misshapen('{"a": [1]}', {"a": []}) == [".a is empty"]
 
 
+@pytest.mark.slow
 def test_one_can_be_run_by_hand() -> None:
     script = Path(__file__).with_name("run.py")
     process = subprocess.Popen([sys.executable, script, "edfi"], stdout=subprocess.PIPE, text=True)
