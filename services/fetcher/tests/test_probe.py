@@ -87,7 +87,8 @@ async def test_a_test_that_nobody_follows_to_its_end_leaves_nothing_running(
     before = asyncio.all_tasks()
     steps = check_connection(make_integration(), sources, deadline_s=5)
     await anext(steps)
-    await steps.aclose()
+    async with asyncio.timeout(3):
+        await steps.aclose()
     running = {task for task in asyncio.all_tasks() - before if "probe" in repr(task) or "samples" in repr(task)}
     assert not running
 
