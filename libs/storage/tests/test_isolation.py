@@ -25,9 +25,12 @@ from hub_storage.repositories import (
     Rejects,
     Runs,
     SourceLimits,
+    Tokens,
 )
+from hub_storage.repositories.tokens import Busy, TokenPlace
 from hub_storage.store import Store
 
+PLACE = TokenPlace("c1", "i1", "key", "identity")
 # They say so in their names, or take a value that names its own college; a receipt's id derives from its event.
 DELIBERATELY_WITHOUT = {
     Integrations: {"add", "locate", "due_anywhere", "active_anywhere", "scheduled_anywhere"},
@@ -39,6 +42,7 @@ DELIBERATELY_WITHOUT = {
     Receipts: {"begin", "begin_all", "begin_next", "send_back"},
     IdempotencyKeys: set(),
     SourceLimits: set(),
+    Tokens: {"take", "store", "give_up"},
 }
 
 
@@ -68,6 +72,7 @@ async def full(store: Store, an_integration: Callable[..., Integration], now: da
     await Receipts(store).begin(receipt)
     await IdempotencyKeys(store).begin("c1", "k", fingerprint="f", now=now, made_id="m")
     await SourceLimits(store).block("c1", "s", now + timedelta(hours=1))
+    await Tokens(store).take(PLACE, holder="w", now=now, lease=timedelta(minutes=1))
     return store
 
 
@@ -161,6 +166,13 @@ async def refuse_limit_calls(store: Store, now: datetime) -> set[str]:
     return {"blocked_until", "block", "claim", "settle"}
 
 
+async def refuse_token_calls(store: Store, now: datetime) -> set[str]:
+    await Tokens(store).forget("c2", "i1")
+    taken = await Tokens(store).take(PLACE, holder="other", now=now, lease=timedelta(minutes=1))
+    assert isinstance(taken, Busy), "ours is still there"
+    return {"forget"}
+
+
 REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     Integrations: refuse_integration_calls,
     Runs: refuse_run_calls,
@@ -171,6 +183,7 @@ REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     Receipts: refuse_receipt_calls,
     IdempotencyKeys: refuse_idempotency_calls,
     SourceLimits: refuse_limit_calls,
+    Tokens: refuse_token_calls,
 }
 
 

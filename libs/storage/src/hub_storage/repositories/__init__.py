@@ -13,6 +13,7 @@ from hub_storage.repositories import (
     receipts,
     rejects,
     runs,
+    tokens,
 )
 from hub_storage.repositories.audit import Audit
 from hub_storage.repositories.chains import Chains
@@ -24,6 +25,7 @@ from hub_storage.repositories.paging import MAX_PAGE_SIZE, Page
 from hub_storage.repositories.receipts import Receipts
 from hub_storage.repositories.rejects import Rejects
 from hub_storage.repositories.runs import Runs
+from hub_storage.repositories.tokens import Tokens
 
 SPECS = (
     integrations.SPEC,
@@ -35,6 +37,7 @@ SPECS = (
     receipts.SPEC,
     idempotency_keys.SPEC,
     limits.SPEC,
+    tokens.SPEC,
 )
 
 __all__ = [
@@ -53,4 +56,5 @@ __all__ = [
     "Runs",
     "SourceLimits",
     "StoredReply",
+    "Tokens",
 ]
