@@ -4,15 +4,9 @@ import copy
 from typing import Any
 
 import pytest
-from hub_model.integrations import (
-    AuthType,
-    IntegrationDraft,
-    SyncState,
-    check_headers,
-    check_url,
-    credential_origin,
-    origin_of,
-)
+from hub_model.addresses import check_headers, check_url, origin_of
+from hub_model.auth import AuthType, credential_origin
+from hub_model.integrations import IntegrationDraft, SyncState
 from hub_model.records import DataType
 from pydantic import ValidationError
 
@@ -93,6 +87,8 @@ def test_a_secret_is_not_shown_by_repr_or_json() -> None:
 
 def test_untouched_fields_of_a_form_are_no_endpoints() -> None:
     assert set(draft(endpoints={"students": "/s", "marks": "", "faculty": None}).endpoints) == {DataType.STUDENTS}
+    with pytest.raises(ValidationError, match="'students', 'faculty'"):
+        draft(endpoints={"students": "/s", "pupils": ""})
     where, _ = refusal(endpoints={"students": "", "marks": None})
     assert where == ("endpoints",)
 
@@ -127,7 +123,7 @@ def test_an_endpoint_may_be_an_object() -> None:
         ({"syncInterval": True}, ("syncInterval",), "valid integer"),
         ({"enabled": "yes"}, ("enabled",), "valid boolean"),
         ({"enabled": 1}, ("enabled",), "valid boolean"),
-        ({"authType": "none"}, ("authType",), "'api-key', 'bearer', 'basic' or 'oauth'"),
+        ({"authType": "none"}, ("authType",), "'api-key', 'bearer', 'basic', 'oauth', 'oauth1', 'digest' or 'login'"),
         ({"endpoints": {}}, ("endpoints",), "at least 1"),
         ({"endpoints": "/s"}, ("endpoints",), "valid dictionary"),
         ({"endpoints": {"pupils": "/p"}}, ("endpoints", "pupils", "[key]"), "'students', 'faculty'"),
@@ -168,7 +164,7 @@ def test_an_endpoint_may_be_an_object() -> None:
         ({"timeZone": "../../etc/passwd"}, ("timeZone",), "Asia/Kolkata"),
         ({"timeZone": ""}, ("timeZone",), "Asia/Kolkata"),
         ({"timeZone": "Asia"}, ("timeZone",), "Asia/Kolkata"),
-        ({"authType": "oauth"}, (), "tokenUrl and clientId"),
+        ({"authType": "oauth"}, ("oauth",), "tokenUrl and clientId"),
         ({"oauth": {"tokenUrl": "nowhere", "clientId": "c"}}, ("oauth", "tokenUrl"), "https://"),
         ({"apiKey": "********"}, ("apiKey",), "placeholder"),
         ({"apiKey": ""}, ("apiKey",), "placeholder"),

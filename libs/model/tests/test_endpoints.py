@@ -47,15 +47,15 @@ def test_an_endpoint_has_a_path_or_takes_the_rows_of_a_stream() -> None:
 
 def test_only_known_values_are_filled_in_wherever_text_stands() -> None:
     fields = {
-        "path": "/courses/{{ parent.id }}/users",
         "method": "POST",
+        "path": "/courses/{{ parent.id }}/users",
         "params": {"since": "{{window.start}}", "options": [{"value": "{{ parent.code }}"}]},
-        "body": {"until": "{{ window.end }}"},
+        "body": {"until": "{{ window.end }}", "key": "{{ credential.api-key }}"},
     }
     endpoint = Endpoint.model_validate(fields)
     values = [endpoint.path, endpoint.params, endpoint.body]
-    assert placeholders(values) == ["parent.id", "window.start", "parent.code", "window.end"]
-    for unknown in ("secret", "window.middle.x y", "parent", "parent.__class__!"):
+    assert placeholders(values) == ["parent.id", "window.start", "parent.code", "window.end", "credential.api-key"]
+    for unknown in ("secret", "window.middle.x y", "parent", "parent.__class__!", "credential.key"):
         assert "is not known; there are parent.<field>" in refusal(Endpoint, path=f"/a/{{{{ {unknown} }}}}")
 
 

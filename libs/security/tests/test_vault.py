@@ -204,3 +204,40 @@ def test_nothing_shows_a_secret(sealer: SecretSealer, opener: SecretOpener) -> N
         lambda: repr(opener.__dict__),
     ]
     assert not any(CANARY in show() for show in shown)
+
+
+def own(opener: SecretOpener, **changes: Any) -> SealedSecret:
+    options = {"key_id": next(iter(opener._keys.keys)), "origin": ORIGIN, "version": 3, "now": NOW, **changes}
+    return opener.seal(CANARY, replace(BINDING, field="issuedToken"), **options)
+
+
+def test_what_a_service_seals_for_itself_opens_in_its_place_alone(opener: SecretOpener) -> None:
+    place = replace(BINDING, field="issuedToken")
+    sealed = own(opener)
+    assert opener.open(sealed, place) == CANARY
+    assert sealed.hint == ""
+    assert CANARY not in sealed.model_dump_json()
+    refuses(opener, sealed)
+    refuses(opener, sealed, replace(place, integration_id="integration-2"))
+    refuses(opener, sealed.model_copy(update={"version": 4}), place)
+    refuses(opener, sealed.model_copy(update={"origin": "https://evil.example:443"}), place)
+
+
+def test_what_a_service_seals_for_itself_is_heard_before_it_is_stored(folder: Path) -> None:
+    heard: list[str] = []
+    own(SecretOpener(load_private_keys(folder / "fetcher.json"), on_open=heard.append))
+    assert heard == [CANARY]
+
+
+def test_what_is_too_long_to_be_sealed_is_refused(opener: SecretOpener) -> None:
+    with pytest.raises(InvalidInput):
+        opener.seal(
+            "x" * (MAX_SECRET_BYTES + 1), BINDING, key_id=next(iter(opener._keys.keys)), origin="", version=1, now=NOW
+        )
+
+
+@pytest.mark.parametrize(
+    "field", ["apiKey", "password", "clientSecret", "refreshToken", "consumerSecret", "token", "tokenSecret"]
+)
+def test_every_credential_is_for_the_fetcher(field: str) -> None:
+    assert recipient_of(field) == recipient_of("extraKeys:x-vendor") == "fetcher"

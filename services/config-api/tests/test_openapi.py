@@ -46,16 +46,24 @@ def test_every_error_of_an_operation_is_declared_as_a_problem(path: str, operati
 def test_the_examples_of_the_document_are_valid_bodies() -> None:
     content = json.loads(document())["paths"]["/api/integrations"]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]
-    assert len(examples) == 3
+    assert len(examples) == 5
     for example in examples.values():
         IntegrationDraft.model_validate(example["value"])
+
+
+SECRETS = {"apiKey", "password", "clientSecret", "refreshToken", "consumerSecret", "token", "tokenSecret"}
 
 
 def test_no_answer_can_hold_a_credential() -> None:
     schemas = json.loads(document())["components"]["schemas"]
     for name, schema in schemas.items():
         if name.endswith(("View", "Page")):
-            assert not {"apiKey", "password", "clientSecret"} & schema.get("properties", {}).keys(), name
+            assert not SECRETS & schema.get("properties", {}).keys(), name
+
+
+def test_an_extra_key_is_shown_without_its_value() -> None:
+    schemas = json.loads(document())["components"]["schemas"]
+    assert schemas["ExtraKeyView"]["properties"].keys() == {"placement", "name", "prefix", "suffix"}
 
 
 class ServedHub:

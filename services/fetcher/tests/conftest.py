@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,20 +12,24 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 import pytest
 from hub_fetcher.auth.credentials import secret_params
-from hub_fetcher.auth.oauth import TokenCache
+from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walking.stretch import fetch_stretch
 from hub_fetcher.walking.walk import Limits, Walk
+from hub_model.auth import credential_origin
 from hub_model.base import parse_datetime
-from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, credential_origin
+from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
 from hub_model.messages import BatchFetched, Message, PageRequested
 from hub_model.records import DataType
 from hub_security.egress import open_client
 from hub_security.keys import PublicKeys, generate_keys, load_private_keys, load_public_keys
 from hub_security.vault import SecretBinding, SecretOpener, SecretSealer
-from hub_storage.repositories import SourceLimits
+from hub_sqlite import SqliteDatabase
+from hub_storage.adapters.sqlite import SqliteStore
+from hub_storage.repositories import SPECS, SourceLimits, Tokens
+from hub_storage.store import Store
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 KEY = "canary-api-key-0123456789"
@@ -169,6 +173,7 @@ def opener(keys_folder: Path) -> SecretOpener:
     return SecretOpener(load_private_keys(keys_folder / "fetcher.json"))
 
 
+NewSources = Callable[[], Awaitable[Sources]]
 MakeIntegration = Callable[..., Integration]
 
 
@@ -247,12 +252,32 @@ def pacing(sleeps: list[float], shared_limits: MemoryLimits) -> Pacing:
 
 
 @pytest.fixture
-async def sources(opener: SecretOpener, pacing: Pacing) -> AsyncIterator[Sources]:
-    monotonic = asyncio.get_running_loop().time
-    async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
-        transport = Transport(client, clock=pacing.clock, sleep=pacing.sleep)
-        patience = Patience(deadline_s=5, max_body_bytes=4_000_000)
-        yield Sources(transport, opener, TokenCache(monotonic=monotonic), patience, Paces(pacing))
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with SqliteDatabase(tmp_path / "fetcher.db") as database:
+        store = SqliteStore(database)
+        await store.open(SPECS)
+        yield store
+
+
+@pytest.fixture
+async def new_sources(opener: SecretOpener, store: Store, pacing: Pacing) -> AsyncIterator[NewSources]:
+    """Makes the sources of a worker of its own, beside others on the same store."""
+    async with AsyncExitStack() as stack:
+
+        async def new() -> Sources:
+            client = await stack.enter_async_context(open_client(allowed_networks=["127.0.0.0/8"]))
+            transport = Transport(client, clock=pacing.clock, sleep=pacing.sleep)
+            monotonic = asyncio.get_running_loop().time
+            tokens = TokenCache(Tokens(store), opener, clock=pacing.clock, monotonic=monotonic)
+            patience = Patience(deadline_s=5, max_body_bytes=4_000_000)
+            return Sources(transport, opener, tokens, patience, Paces(pacing))
+
+        yield new
+
+
+@pytest.fixture
+async def sources(new_sources: NewSources) -> Sources:
+    return await new_sources()
 
 
 @dataclass

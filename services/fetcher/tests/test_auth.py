@@ -1,25 +1,22 @@
 """Credentials: how they are sent, and where they are not."""
 
-import asyncio
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hub_fetcher.auth.credentials import Credential, bearer
-from hub_fetcher.auth.oauth import Token, TokenCache
-from hub_fetcher.limits.pace import Paces, Pacing
-from hub_fetcher.sources import Sources
-from hub_fetcher.transport import Patience, Transport
+from hub_fetcher.auth.exchange import Bought, TokenRequest
+from hub_fetcher.auth.tokens import Token
 from hub_fetcher.walking.walk import Limits
-from hub_model.errors import ErrorClass, SourceError, Unavailable
+from hub_model.auth import OAuthSettings
+from hub_model.errors import ErrorClass, SourceError
 from hub_model.messages import SyncFailed
-from hub_security.egress import open_client
 
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 KEY = "canary-api-key-0123456789"
-STUDENTS = {"students": "/students"}
+OAUTH = {"tokenUrl": "https://login.example.edu/token", "clientId": "hub"}
 
 
 async def sent_by(walk_all: Any, college: Any, integration: Any) -> Any:
@@ -47,6 +44,36 @@ def basic(pair: str) -> str:
         ({"authType": "basic", "username": "asha"}, {"password": "p:w"}, "authorization", basic("asha:p:w")),
         ({"authType": "basic", "username": "asha"}, {"apiKey": KEY}, "authorization", basic(f"asha:{KEY}")),
         ({"authType": "basic"}, {"apiKey": "user:password"}, "authorization", basic("user:password")),
+        # Frappe, Linways, Fedena, BioTime, eTimeOffice
+        (
+            {"authType": "api-key", "apiKeyPlacement": {"name": "Authorization", "prefix": "token "}},
+            {"apiKey": "key:secret"},
+            "authorization",
+            "token key:secret",
+        ),
+        (
+            {"authType": "api-key", "apiKeyPlacement": {"name": "Authorization"}},
+            {"apiKey": KEY},
+            "authorization",
+            KEY,
+        ),
+        (
+            {
+                "authType": "api-key",
+                "apiKeyPlacement": {"name": "Authorization", "prefix": 'Token token="', "suffix": '"'},
+            },
+            {"apiKey": KEY},
+            "authorization",
+            f'Token token="{KEY}"',
+        ),
+        (
+            {"authType": "api-key", "apiKeyPlacement": {"name": "Authorization", "prefix": "JWT "}},
+            {"apiKey": KEY},
+            "authorization",
+            f"JWT {KEY}",
+        ),
+        ({"authType": "basic"}, {"apiKey": "Corp:User:Pass:true"}, "authorization", basic("Corp:User:Pass:true")),
+        ({"authType": "basic"}, {"apiKey": "Corp:User:Pass:true:"}, "authorization", basic("Corp:User:Pass:true:")),
         (
             {"authType": "basic", "username": "\u00e9va"},
             {"password": "\u00fc"},
@@ -80,6 +107,103 @@ async def test_a_key_may_go_into_the_query(walk_all: Any, college: Any, make_int
     assert asked.query == {"wsfunction": "core_user_get_users", "wstoken": "a b&c=d"}
 
 
+async def test_several_keys_go_with_one_request(walk_all: Any, college: Any, make_integration: Any) -> None:
+    """openSIS: both keys in the query, and a secret of one changes nothing of the other."""
+    integration = make_integration(
+        authType="api-key",
+        apiKeyPlacement={"placement": "query", "name": "api_key"},
+        extraKeys=[{"placement": "query", "name": "api_secret"}, {"name": "x-vendor-authorization"}],
+        secrets={"apiKey": "k&1", "extraKeys:api_secret": "s=2", "extraKeys:x-vendor-authorization": "key:secret"},
+        endpoints={"students": "/StudentEnrollmentInfo.php?format=json"},
+    )
+    asked = await sent_by(walk_all, college, integration)
+    assert asked.query == {"format": "json", "api_key": "k&1", "api_secret": "s=2"}
+    assert asked.headers["x-vendor-authorization"] == "key:secret"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "target", "body", "content_type"),
+    [
+        ({}, "/students?wstoken=a%20b%26", b"", None),
+        ({"method": "POST"}, "/students", b"wstoken=a%20b%26", "application/x-www-form-urlencoded"),
+        (
+            {"method": "POST", "bodyType": "form", "body": {"wsfunction": "x", "y": "\u00e9"}},
+            "/students",
+            b"wsfunction=x&y=%C3%A9&wstoken=a%20b%26",
+            "application/x-www-form-urlencoded",
+        ),
+        (
+            {"method": "POST", "body": {"first": 1}},
+            "/students",
+            b'{"first":1,"wstoken":"a b&"}',
+            "application/json",
+        ),
+        (
+            {"method": "POST", "body": {"login": {"token": "{{ credential.wstoken }}"}}},
+            "/students",
+            b'{"login":{"token":"a b&"}}',
+            "application/json",
+        ),
+        (
+            {"method": "POST", "bodyType": "form", "body": {"t": "x{{credential.wstoken}}"}},
+            "/students",
+            b"t=xa%20b%26",
+            "application/x-www-form-urlencoded",
+        ),
+        (
+            {
+                "method": "POST",
+                "bodyType": "text",
+                "body": "<Password>{{ credential.wstoken }}</Password>",
+                "headers": {"Content-Type": "text/xml"},
+            },
+            "/students",
+            b"<Password>a b&amp;</Password>",
+            "text/xml",
+        ),
+        (
+            {"method": "POST", "bodyType": "text", "body": "p={{ credential.wstoken }}"},
+            "/students",
+            b"p=a b&",
+            "text/plain; charset=utf-8",
+        ),
+    ],
+)
+async def test_a_key_may_go_into_the_body_whatever_that_is(
+    walk_all: Any,
+    college: Any,
+    make_integration: Any,
+    endpoint: dict[str, Any],
+    target: str,
+    body: bytes,
+    content_type: str | None,
+) -> None:
+    integration = make_integration(
+        authType="api-key",
+        apiKeyPlacement={"placement": "body", "name": "wstoken"},
+        secrets={"apiKey": "a b&"},
+        endpoints={"students": {"path": "/students", "pagination": {"type": "none"}, **endpoint}},
+    )
+    asked = await sent_by(walk_all, college, integration)
+    assert (asked.target, asked.body, asked.headers.get("content-type")) == (target, body, content_type)
+
+
+@pytest.mark.parametrize("body", [["a"], "text"])
+async def test_a_key_that_has_no_place_in_the_body_is_an_error_and_nothing_is_asked(
+    walk_all: Any, college: Any, make_integration: Any, body: Any
+) -> None:
+    kind = "text" if isinstance(body, str) else "json"
+    integration = make_integration(
+        authType="api-key",
+        apiKeyPlacement={"placement": "body", "name": "wstoken"},
+        endpoints={"students": {"path": "/s", "method": "POST", "bodyType": kind, "body": body}},
+    )
+    walked = await walk_all(integration=integration)
+    assert (walked.last.code, walked.last.error_class) == ("credential_unplaced", ErrorClass.CONFIG)
+    assert "{{ credential.NAME }}" in walked.last.public
+    assert college.asked == []
+
+
 async def test_custom_headers_are_sent_and_do_not_replace_the_credential(
     walk_all: Any, college: Any, make_integration: Any
 ) -> None:
@@ -97,6 +221,13 @@ async def test_custom_headers_are_sent_and_do_not_replace_the_credential(
         ({"authType": "bearer"}, {}, "credential_missing"),
         ({"authType": "api-key"}, {"password": "x"}, "credential_missing"),
         ({"authType": "basic"}, {"apiKey": "no-colon"}, "credential_missing"),
+        ({"authType": "bearer", "extraKeys": [{"name": "second"}]}, {"apiKey": "x"}, "credential_missing"),
+        ({"authType": "oauth", "oauth": OAUTH}, {}, "credential_missing"),
+        ({"authType": "oauth", "oauth": {**OAUTH, "grant": "refresh_token"}}, {"apiKey": "x"}, "credential_missing"),
+        ({"authType": "oauth", "oauth": {**OAUTH, "grant": "password"}}, {"clientSecret": "x"}, "credential_missing"),
+        ({"authType": "oauth1", "oauth1": {"consumerKey": "c"}}, {"password": "x"}, "credential_missing"),
+        ({"authType": "digest"}, {"apiKey": "no-colon"}, "credential_missing"),
+        ({"authType": "login", "login": {"loginRequester": {"path": "/l"}}}, {}, "credential_missing"),
         ({"authType": "bearer"}, {"apiKey": "a\r\nX-Evil: 1"}, "credential_malformed"),
         ({"authType": "bearer"}, {"apiKey": "schl\u00fcssel"}, "credential_malformed"),
         ({"authType": "bearer"}, {"apiKey": " "}, "credential_malformed"),
@@ -142,66 +273,16 @@ async def test_a_key_in_the_query_stays_out_of_positions_and_errors(
 
 
 def test_a_credential_does_not_show_itself() -> None:
-    assert KEY not in repr(bearer(KEY)) + repr(Credential(params=(("k", KEY),))) + repr(Token(bearer(KEY), 1))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def test_a_token_is_used_until_ninety_percent_of_its_life() -> None:
-    clock = Clock()
-    cache = TokenCache(monotonic=clock)
-    fetched: list[Token] = []
-
-    async def fetch() -> Token:
-        fetched.append(Token(bearer(f"token-{len(fetched)}"), 100))
-        return fetched[-1]
-
-    first = await cache.get("a", fetch)
-    clock.now = 89.9
-    assert await cache.get("a", fetch) is first
-    clock.now = 90.0
-    assert await cache.get("a", fetch) is not first
-    assert await cache.get("b", fetch) is fetched[2]
-
-
-async def test_requests_that_need_a_token_at_the_same_time_cause_one_exchange() -> None:
-    cache = TokenCache(monotonic=Clock())
-    exchanges = 0
-
-    async def fetch() -> Token:
-        nonlocal exchanges
-        exchanges += 1
-        await asyncio.sleep(0.01)
-        return Token(bearer("t"), 100)
-
-    tokens = await asyncio.gather(*(cache.get("a", fetch) for _ in range(10)))
-    assert exchanges == 1
-    refused = tokens[0].credential
-    await asyncio.gather(*(cache.get("a", fetch, refused=refused) for _ in range(10)))
-    assert exchanges == 2
-
-
-async def test_a_failed_exchange_is_not_remembered() -> None:
-    cache = TokenCache(monotonic=Clock())
-
-    async def fail() -> Token:
-        raise Unavailable("down")
-
-    async def fetch() -> Token:
-        return Token(bearer("t"), 100)
-
-    with pytest.raises(Unavailable):
-        await cache.get("a", fail)
-    first = await cache.get("a", fetch)
-    with pytest.raises(Unavailable):
-        await cache.get("a", fail, refused=first.credential)
-    assert await cache.get("a", fetch) is not first
+    place = OAuthSettings(tokenUrl="https://a.edu/t", clientId="c", clientSecret=KEY, refreshToken=KEY)
+    shown = [
+        bearer(KEY),
+        Credential(params=(("k", KEY),), fields=(("k", KEY),)),
+        Bought(KEY, timedelta(1), KEY),
+        Token(KEY, 1, NOW, NOW, 1.0),
+        TokenRequest(f"https://a.edu/?password={KEY}", "the login", headers={"A": KEY}, body=KEY),
+        place,
+    ]
+    assert KEY not in "".join(repr(thing) for thing in shown)
 
 
 @pytest.fixture
@@ -249,18 +330,6 @@ async def test_client_credentials_buy_a_token_once(
     assert asked.method == "POST"
     assert asked.body == b"grant_type=client_credentials&scope=read+list"
     assert asked.headers["authorization"] == basic("hub%3A1:canary-secret%2F%2B+1")
-
-
-async def test_tokens_are_made_known_to_the_redactor(
-    college: Any, oauth: Callable[..., Any], opener: Any, pacing: Pacing
-) -> None:
-    TokenServer(college)
-    heard: list[str] = []
-    async with open_client(allowed_networks=["127.0.0.0/8"]) as client:
-        transport = Transport(client, clock=lambda: NOW, on_secret=heard.append)
-        sources = Sources(transport, opener, TokenCache(monotonic=Clock()), Patience(), Paces(pacing))
-        await sources.authenticator(oauth()).credential()
-    assert heard == ["token-1"]
 
 
 async def test_the_client_may_name_itself_in_the_body(walk_all: Any, college: Any, oauth: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_fetcher.auth.oauth import TokenCache
+from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.limits.headers import Quota
 from hub_fetcher.limits.pace import Held, Pace, Paces, Pacing, source_of
 from hub_fetcher.requests.request import SourceRequest
@@ -22,7 +22,7 @@ from hub_model.records import DataType
 from hub_security.egress import open_client
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, SourceLimits
+from hub_storage.repositories import SPECS, SourceLimits, Tokens
 
 
 @dataclass
@@ -326,7 +326,8 @@ async def two_workers(
                 client = await stack.enter_async_context(open_client(allowed_networks=["127.0.0.0/8"]))
                 transport = Transport(client, clock=time.clock, sleep=time.sleep)
                 paces = Paces(pacing_of(limits, time, worker))
-                sources = Sources(transport, opener, TokenCache(monotonic=lambda: 0), Patience(), paces)
+                tokens = TokenCache(Tokens(store), opener, clock=time.clock, monotonic=lambda: 0)
+                sources = Sources(transport, opener, tokens, Patience(), paces)
                 source = sources.open(integration, integration.settings.endpoints[DataType.STUDENTS])
                 workers.append(Worker(source, time.now))
             return workers

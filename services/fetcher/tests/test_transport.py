@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from hub_fetcher.auth.credentials import Credential
-from hub_fetcher.auth.oauth import TokenRequest
+from hub_fetcher.auth.exchange import TokenRequest, exchange
+from hub_fetcher.auth.oauth import read_token
 from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.source import Source
 from hub_fetcher.sources import Sources
@@ -170,16 +170,16 @@ async def test_a_token_endpoint_is_asked_over_the_same_guarded_way(
     college: Any, sources: Sources, answer: Any, kind: str
 ) -> None:
     college.answer = lambda asked: answer(**TOKEN_ANSWERS[kind])
-    request = TokenRequest(f"{college.url}/token", "grant_type=client_credentials", Credential())
+    request = TokenRequest(f"{college.url}/token", "the token endpoint", body="grant_type=client_credentials")
     with pytest.raises(SourceError):
-        await sources.transport.fetch_token(request)
+        await exchange(sources.transport, request, read_token)
     assert [asked.path for asked in college.asked] == ["/token"]
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1/token", "http://169.254.169.254/token", "http://127.0.0.1:22/token"])
 async def test_a_token_endpoint_at_a_refused_address_is_not_asked(sources: Sources, url: str) -> None:
     with pytest.raises(SourceError) as caught:
-        await sources.transport.fetch_token(TokenRequest(url, "grant_type=client_credentials", Credential()))
+        await exchange(sources.transport, TokenRequest(url, "the token endpoint"), read_token)
     assert caught.value.code == "address_refused"
 
 

@@ -23,6 +23,9 @@ StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9_]{0,63}
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 _PLACE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+# A place in the body where a credential with this name goes (``hub_model.auth.Placement``).
+CREDENTIAL_PLACE = "credential."
+_CREDENTIAL_NAME = re.compile(r"^credential\.[A-Za-z0-9_-]{1,64}$")
 _PLACE_NAME = re.compile(r"^(parent|window)\.[A-Za-z_][A-Za-z0-9_.]*$")
 
 
@@ -146,13 +149,7 @@ Derive = Annotated[Punches | GroupBy, Field(discriminator="type")]
 
 
 class ResponseAction(StrEnum):
-    """What a matching answer means.
-
-    ``SUCCESS``: it is read whatever its status is, and whatever error its body seems to report. ``FAIL``: the stream
-    ends, as ``failure_type`` says. ``RETRY`` and ``RATE_LIMITED``: it is asked for again, later. ``IGNORE``: no records
-    and no error, on the first page of a walk only; what was not read is told, and the stream is incomplete.
-    ``REFRESH_TOKEN_THEN_RETRY``: once more with a new token.
-    """
+    """What a matching answer means. ``IGNORE``: no records, and no error; on the first page of a walk only."""
 
     SUCCESS = "SUCCESS"
     FAIL = "FAIL"
@@ -239,7 +236,8 @@ class Request(Input):
     @model_validator(mode="after")
     def _known_places(self) -> "Request":
         count = self.pagination.count if isinstance(self.pagination, PagePagination) else None
-        for name in placeholders([self.path, self.params, self.body, count.path if count else ""]):
+        in_body = [name for name in placeholders(self.body) if not _CREDENTIAL_NAME.match(name)]
+        for name in [*placeholders([self.path, self.params, count.path if count else ""]), *in_body]:
             if not _PLACE_NAME.match(name):
                 raise ValueError(
                     f"{{{{ {name[:64]} }}}} is not known; there are parent.<field>, window.start, window.end"
@@ -310,6 +308,7 @@ def placeholders(value: Any) -> list[str]:
 
 
 __all__ = [
+    "CREDENTIAL_PLACE",
     "BodyType",
     "Deletes",
     "Derive",

@@ -5,6 +5,7 @@ What can be told from the text is refused at once; what a name leads to, the fet
 
 from collections.abc import Iterator, Sequence
 
+from hub_model.auth import login_url
 from hub_model.errors import Issue, SourceError
 from hub_model.integrations import IntegrationDraft
 from hub_security.addresses import AddressPolicy, parse_networks
@@ -25,6 +26,8 @@ class Destinations:
         addresses = {"/baseUrl": draft.base_url}
         if draft.oauth is not None:
             addresses["/oauth/tokenUrl"] = draft.oauth.token_url
+        if draft.login is not None:
+            addresses["/login/loginRequester/path"] = login_url(draft.login, draft.base_url)
         for pointer, url in addresses.items():
             try:
                 self._check(url)

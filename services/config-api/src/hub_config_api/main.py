@@ -22,7 +22,7 @@ from hub_security.redaction import Redactor
 from hub_security.tokens import TokenVerifier
 from hub_security.vault import SecretSealer
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs
+from hub_storage.repositories import SPECS, Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs, Tokens
 from hub_storage.store import Store
 
 from hub_config_api.api.app import create_app
@@ -87,6 +87,7 @@ def _backend(settings: ConfigApiSettings, *, broker: Broker, store: Store, clock
         rejects=Rejects(store),
         audit=Audit(store),
         idempotency_keys=IdempotencyKeys(store),
+        tokens=Tokens(store),
         records=store.records,
         publisher=publisher,
         sealer=SecretSealer(load_public_keys(settings.public_keys_file)),

@@ -3,33 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from hub_model.auth import credential_origin, given_secrets, is_extra_key, needed_secrets
 from hub_model.errors import InvalidInput, Issue
-from hub_model.integrations import (
-    AuthType,
-    Integration,
-    IntegrationDraft,
-    SealedSecret,
-    WebhookSettings,
-    credential_origin,
-)
+from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, WebhookSettings
 from hub_security.signatures import check_secret, new_secret
 from hub_security.vault import SecretBinding, SecretSealer, recipient_of
-from pydantic import SecretStr
 
 WEBHOOK_SECRET = "webhookSecret"  # noqa: S105 - a field's name
 PREVIOUS_WEBHOOK_SECRET = "webhookSecretPrevious"  # noqa: S105 - a field's name
-_POINTERS = {
-    "apiKey": "/apiKey",
-    "password": "/password",
-    "clientSecret": "/oauth/clientSecret",
-    WEBHOOK_SECRET: "/webhook/secret",
-}
-_CREDENTIALS_FOR = {
-    AuthType.API_KEY: ("apiKey",),
-    AuthType.BEARER: ("apiKey",),
-    AuthType.BASIC: ("password", "apiKey"),
-    AuthType.OAUTH: ("clientSecret", "apiKey"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +29,8 @@ class SealedDraft:
     @property
     def lacks_credential(self) -> bool:
         """Whether the way of authentication needs a secret that is not there."""
-        return not any(name in self.secrets for name in _CREDENTIALS_FOR[self.settings.auth_type])
+        needed = needed_secrets(self.settings)
+        return not all(any(name in self.secrets for name in names) for names in needed)
 
     @property
     def warnings(self) -> list[str]:
@@ -73,7 +55,10 @@ def seal_draft(
 ) -> SealedDraft:
     """Seal what the draft brings and keep the stored secrets it leaves out, as far as their origin is the same."""
     webhook = draft.webhook or (stored.settings.webhook if stored else None) or WebhookSettings()
-    given = _given_secrets(draft)
+    pointers = {name: pointer for name, (pointer, _) in given_secrets(draft).items()}
+    given = {name: secret.get_secret_value() for name, (_, secret) in given_secrets(draft).items()}
+    if draft.webhook is not None and draft.webhook.secret is not None:
+        given[WEBHOOK_SECRET] = draft.webhook.secret.get_secret_value()
     shown_once = None
     if WEBHOOK_SECRET not in given and _needs_webhook_secret(webhook, stored):
         given[WEBHOOK_SECRET] = shown_once = new_secret(webhook.scheme)
@@ -92,20 +77,11 @@ def seal_draft(
             origin=_origin_for(field, draft),
             version=old.version + 1 if old else 1,
             now=now,
+            pointer=pointers.get(field, "/webhook/secret"),
         )
     return SealedDraft(
         settings=_without_secrets(draft, webhook), secrets=secrets, voided=tuple(voided), shown_once=shown_once
     )
-
-
-def _given_secrets(draft: IntegrationDraft) -> dict[str, str]:
-    fields: dict[str, SecretStr | None] = {
-        "apiKey": draft.api_key,
-        "password": draft.password,
-        "clientSecret": draft.oauth.client_secret if draft.oauth else None,
-        WEBHOOK_SECRET: draft.webhook.secret if draft.webhook else None,
-    }
-    return {field: secret.get_secret_value() for field, secret in fields.items() if secret is not None}
 
 
 def _kept_secrets(
@@ -113,8 +89,9 @@ def _kept_secrets(
 ) -> tuple[dict[str, SealedSecret], list[str]]:
     kept: dict[str, SealedSecret] = {}
     voided: list[str] = []
+    wanted = {key.secret_name for key in draft.extra_keys}
     for field, sealed in (stored.secrets if stored else {}).items():
-        if field in given:
+        if field in given or (is_extra_key(field) and field not in wanted):
             continue
         if field == PREVIOUS_WEBHOOK_SECRET:
             if WEBHOOK_SECRET not in given:
@@ -150,14 +127,21 @@ def _check_webhook_secret(webhook: WebhookSettings, secret: str | None) -> None:
 
 
 def _seal(
-    sealer: SecretSealer, value: str, binding: SecretBinding, *, origin: str, version: int, now: datetime
+    sealer: SecretSealer,
+    value: str,
+    binding: SecretBinding,
+    *,
+    origin: str,
+    version: int,
+    now: datetime,
+    pointer: str,
 ) -> SealedSecret:
     try:
         return sealer.seal(
             value, binding, recipient=recipient_of(binding.field), origin=origin, version=version, now=now
         )
     except InvalidInput as error:
-        raise _refused(_POINTERS[binding.field], str(error)) from error
+        raise _refused(pointer, str(error)) from error
 
 
 def _refused(pointer: str, reason: str) -> InvalidInput:
@@ -165,11 +149,4 @@ def _refused(pointer: str, reason: str) -> InvalidInput:
 
 
 def _without_secrets(draft: IntegrationDraft, webhook: WebhookSettings) -> IntegrationDraft:
-    return draft.model_copy(
-        update={
-            "api_key": None,
-            "password": None,
-            "oauth": draft.oauth.model_copy(update={"client_secret": None}) if draft.oauth else None,
-            "webhook": webhook.model_copy(update={"secret": None}),
-        }
-    )
+    return draft.model_copy(update={**draft.without_secrets(), "webhook": webhook.model_copy(update={"secret": None})})

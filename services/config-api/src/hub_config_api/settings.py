@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from hub_model.integrations import check_url
+from hub_model.addresses import check_url
 from hub_runtime.settings import OrFile, RuntimeSettings
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode

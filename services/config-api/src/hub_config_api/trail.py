@@ -13,6 +13,15 @@ from hub_model.logs import AuditEntry
 from hub_config_api.backend import Backend
 from hub_config_api.caller import Caller
 
+_SECRETS: Any = {
+    "api_key": True,
+    "password": True,
+    "extra_keys": {"__all__": {"value"}},
+    "oauth": {"client_secret", "refresh_token"},
+    "oauth1": {"consumer_secret", "token", "token_secret"},
+    "webhook": {"secret"},
+}
+
 
 async def record_change(backend: Backend, caller: Caller, *, action: str, target: str, changes: dict[str, Any]) -> None:
     """Write what is about to be done."""
@@ -41,7 +50,7 @@ def _public(integration: Integration | None) -> dict[str, Any]:
     settings = integration.settings.model_dump(
         mode="json",
         by_alias=True,
-        exclude={"api_key": True, "password": True, "oauth": {"client_secret"}, "webhook": {"secret"}},
+        exclude=_SECRETS,
     )
     return {**settings, "secrets": {name: sealed.version for name, sealed in sorted(integration.secrets.items())}}
 

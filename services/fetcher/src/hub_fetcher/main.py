@@ -20,10 +20,10 @@ from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits, Tokens
 from hub_storage.store import Store
 
-from hub_fetcher.auth.oauth import TokenCache
+from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
 from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.settings import FetcherSettings
@@ -73,15 +73,15 @@ def build_service(
         clock=clock,
         ports=PortPolicy(frozenset(settings.allowed_ports)),
         per_origin=settings.requests_per_origin,
-        on_secret=on_secret,
     )
+    tokens = TokenCache(Tokens(store), opener, clock=clock, monotonic=time.monotonic)
     patience = Patience(deadline_s=settings.request_deadline_s, max_body_bytes=settings.max_response_bytes)
     pacing = Pacing(limits=SourceLimits(store), worker_id=new_id(), clock=clock, request_s=settings.request_deadline_s)
     hub = Fetching(
         integrations=Integrations(store),
         runs=Runs(store),
         chains=Chains(store),
-        sources=Sources(transport, opener, TokenCache(monotonic=time.monotonic), patience, Paces(pacing)),
+        sources=Sources(transport, opener, tokens, patience, Paces(pacing)),
         limits=Limits(pages=settings.stretch_pages, seconds=settings.stretch_s, ahead=settings.pages_ahead),
         clock=clock,
         monotonic=time.monotonic,
@@ -91,6 +91,7 @@ def build_service(
 
     async def stop(grace_s: float) -> bool:
         drained = await router.stop(grace_s)
+        await tokens.finish()
         await client.aclose()
         return drained
 

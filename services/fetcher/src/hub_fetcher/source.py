@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from hub_model.addresses import origin_of
 from hub_model.errors import HubError, RateLimited, SourceError, TransientError
-from hub_model.integrations import RateLimits, origin_of
+from hub_model.integrations import RateLimits
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
-from hub_fetcher.auth.credentials import Authenticator, Credential
+from hub_fetcher.auth.attaching import attach
+from hub_fetcher.auth.credentials import Authenticator, Credential, Outgoing
 from hub_fetcher.limits.budget import RetryBudget
 from hub_fetcher.limits.headers import quota
 from hub_fetcher.limits.pace import Held, Pace
@@ -19,7 +21,7 @@ from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.signs import as_count
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest
-from hub_fetcher.requests.urls import merge_headers, with_params
+from hub_fetcher.requests.urls import merge_headers
 from hub_fetcher.responses.answers import Answer, Answers
 from hub_fetcher.responses.decode import UnreadableBody
 from hub_fetcher.responses.verdicts import Verdict
@@ -113,16 +115,20 @@ class Source:
 
     async def _read_once(self, request: SourceRequest) -> Page:
         credential = await self._authenticator.credential()
+        sent = self._with_credential(request, credential)
+        response, body = await self._send(sent)
         try:
-            return await self._ask(request, credential)
+            return await self._page(response, body)
         except SourceError as error:
             # Whether a status says so or a body under status 200: a token may simply have expired.
-            if error.code != Verdict.CREDENTIALS or not await self._authenticator.renew(credential):
+            if error.code != Verdict.CREDENTIALS:
                 raise
-        return await self._ask(request, await self._authenticator.credential())
+            if not await self._authenticator.renew(credential, sent, response.headers):
+                raise
+        again = self._with_credential(request, await self._authenticator.credential())
+        return await self._page(*await self._send(again))
 
-    async def _ask(self, request: SourceRequest, credential: Credential) -> Page:
-        response, body = await self._send(request, credential)
+    async def _page(self, response: httpx2.Response, body: bytes) -> Page:
         headers = response.headers
         now = self._transport.clock()
         left = quota(headers, now)
@@ -144,15 +150,19 @@ class Source:
             remarks=meaning.remarks,
         )
 
-    async def _send(self, request: SourceRequest, credential: Credential) -> tuple[httpx2.Response, bytes]:
-        if origin_of(request.url) != self.plan.origin:
+    def _with_credential(self, request: SourceRequest, credential: Credential) -> Outgoing:
+        headers = merge_headers(dict(request.headers), self.plan.headers)
+        return attach(credential, Outgoing(request.method, request.url, headers, request.body))
+
+    async def _send(self, outgoing: Outgoing) -> tuple[httpx2.Response, bytes]:
+        if origin_of(outgoing.url) != self.plan.origin:
             raise AssertionError("a request to another origin must not get this far")
         async with self._bounds.pace.turn(self._bounds.allowed):
             return await self._transport.exchange(
-                request.method,
-                with_params(request.url, credential.params),
-                headers=merge_headers(dict(request.headers), self.plan.headers, credential.headers),
-                body=request.body,
+                outgoing.method,
+                outgoing.url,
+                headers=outgoing.headers,
+                body=outgoing.body,
                 label=self.plan.label,
                 patience=self._patience,
             )

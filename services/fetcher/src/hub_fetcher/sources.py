@@ -1,11 +1,12 @@
 """Opening an endpoint of an integration: its requests, its credential, its bounds."""
 
 from hub_model.endpoints import Request
-from hub_model.integrations import AuthType, Integration
+from hub_model.integrations import Integration
 from hub_security.vault import SecretOpener
 
-from hub_fetcher.auth.credentials import Authenticator, FixedCredential, fixed_credential
-from hub_fetcher.auth.oauth import OAuthCredential, TokenCache
+from hub_fetcher.auth.credentials import Authenticator
+from hub_fetcher.auth.kinds import Authenticators
+from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.limits.budget import RetryBudget, RetryBudgets
 from hub_fetcher.limits.pace import Paces
 from hub_fetcher.requests.plan import plan_requests
@@ -21,8 +22,7 @@ class Sources:
         self, transport: Transport, opener: SecretOpener, tokens: TokenCache, patience: Patience, paces: Paces
     ) -> None:
         self.transport = transport
-        self._opener = opener
-        self._tokens = tokens
+        self._authenticators = Authenticators(transport, opener, tokens)
         self._patience = patience
         self._paces = paces
         self._budgets = RetryBudgets()
@@ -43,6 +43,4 @@ class Sources:
 
     def authenticator(self, integration: Integration) -> Authenticator:
         """What gives the credential of an integration."""
-        if integration.settings.auth_type is AuthType.OAUTH:
-            return OAuthCredential(integration, self._opener, self._tokens, self.transport.fetch_token)
-        return FixedCredential(fixed_credential(integration, self._opener))
+        return self._authenticators.of(integration)

@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import httpx2
-from hub_model.errors import ErrorClass, HubError, SourceError, TooLarge, TransientError, Unavailable
-from hub_model.integrations import origin_of
+from hub_model.addresses import origin_of
+from hub_model.errors import ErrorClass, HubError, SourceError, TooLarge, Unavailable
 from hub_security.bodies import read_bounded
 from hub_security.hosts import PortPolicy, check_url
 
-from hub_fetcher.auth.oauth import Token, TokenRequest, read_token
 from hub_fetcher.limits.circuit import Circuits
 from hub_fetcher.requests.urls import merge_headers
-from hub_fetcher.responses.classify import error_of
 
 _ERROR_BODY_BYTES = 65_536
-_TOKEN_BODY_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,6 @@ class Transport:
         per_origin: int = 16,
         user_agent: str = "student-hub-fetcher",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        on_secret: Callable[[str], None] | None = None,
         circuits: Circuits | None = None,
     ) -> None:
         self.clock = clock
@@ -72,7 +68,6 @@ class Transport:
         self._ports = ports
         self._per_origin = per_origin
         self._user_agent = user_agent
-        self._on_secret = on_secret
         self._circuits = circuits or Circuits(monotonic=time.monotonic)
         self._turns: dict[str, _Turn] = {}
 
@@ -92,28 +87,6 @@ class Transport:
         """Ask without any credential and do not read the answer. Raises as ``exchange`` does."""
         async with self._sent(self._request("GET", url, {}, None), "the base URL", patience) as response:
             return Reached(response.status_code, response.headers)
-
-    async def fetch_token(self, request: TokenRequest) -> Token:
-        """One token exchange."""
-        response, body = await self.exchange(
-            "POST",
-            request.url,
-            headers={
-                "Accept": "application/json",
-                "Content-Type": "application/x-www-form-urlencoded",
-                **request.credential.headers,
-            },
-            body=request.form,
-            label="the token endpoint",
-            patience=Patience(max_body_bytes=_TOKEN_BODY_BYTES, deadline_s=30),
-        )
-        error = error_of(response.status_code, response.headers, body, label="the token endpoint", now=self.clock())
-        if isinstance(error, TransientError):
-            raise error
-        token = read_token(response.status_code, body)
-        if self._on_secret is not None:
-            self._on_secret(token.credential.headers["Authorization"].removeprefix("Bearer "))
-        return token
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> httpx2.Request:
         check_url(url, self._ports)

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 
+from hub_model.auth import given_secrets
 from hub_model.base import format_datetime
 from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from hub_model.integrations import Integration
@@ -170,9 +171,8 @@ def _place(integration: Integration, moment: datetime | None) -> tuple[str | Non
 
 def _dump(integration: Integration) -> Document:
     settings = integration.settings
-    oauth_secret = settings.oauth.client_secret if settings.oauth else None
     webhook_secret = settings.webhook.secret if settings.webhook else None
-    if any((settings.api_key, settings.password, oauth_secret, webhook_secret)):
+    if webhook_secret or given_secrets(settings):
         raise InvalidInput("an integration is stored without its secrets: seal them first", code="secret_not_sealed")
     return {**integration.model_dump(mode="json", by_alias=True), "nameKey": _name_key(settings.name)}
 

@@ -42,8 +42,40 @@ LMS: dict[str, Any] = {
     "syncInterval": 60,
     "enabled": True,
 }
+ONEROSTER: dict[str, Any] = {
+    "name": "OneRoster",
+    "type": "sis",
+    "baseUrl": "https://sis.college.edu/ims/oneroster/rostering/v1p2",
+    "authType": "oauth",
+    "oauth": {
+        "tokenUrl": "https://sis.college.edu/oauth/token",
+        "clientId": "hub",
+        "clientSecret": "your-client-secret",
+        "scopes": ["https://purl.imsglobal.org/spec/or/v1p2/scope/roster.readonly"],
+    },
+    "endpoints": {"students": {"path": "/students", "recordsPath": "users"}},
+}
+BIOTIME: dict[str, Any] = {
+    "name": "BioTime",
+    "type": "attendance",
+    "baseUrl": "https://biotime.college.edu",
+    "authType": "login",
+    "username": "hub",
+    "password": "your-password",
+    "login": {
+        "loginRequester": {
+            "path": "/jwt-api-token-auth/",
+            "body": {"username": "{{ username }}", "password": "{{ password }}"},
+        },
+        "sessionTokenPath": "token",
+        "requestAuthentication": {"prefix": "JWT "},
+    },
+    "endpoints": {"students": "/personnel/api/employees/"},
+}
 INTEGRATIONS: dict[str, Any] = {
     "erp": {"summary": "A college's ERP", "value": ERP},
     "attendance": {"summary": "A biometric attendance system", "value": ATTENDANCE},
     "lms": {"summary": "Moodle", "value": LMS},
+    "oauth": {"summary": "OAuth 2.0 client credentials", "value": ONEROSTER},
+    "login": {"summary": "A login that gives a token", "value": BIOTIME},
 }

@@ -2,16 +2,23 @@
 
 from typing import Any
 
+from hub_model.auth import (
+    ApiKeyPlacement,
+    AuthType,
+    ExtraKey,
+    LoginSettings,
+    OAuth1Settings,
+    OAuthSettings,
+    Placement,
+    TokenPlacement,
+)
 from hub_model.base import Instant, Value
 from hub_model.endpoints import Endpoint, Stream
 from hub_model.integrations import (
-    ApiKeyPlacement,
-    AuthType,
     Connector,
     Health,
     Integration,
     LastError,
-    OAuthSettings,
     RateLimits,
     WebhookScheme,
     WebhookSettings,
@@ -27,6 +34,7 @@ _SHOWN_SETTINGS = (
     "auth_type",
     "username",
     "api_key_placement",
+    "login",
     "headers",
     "endpoints",
     "streams",
@@ -47,11 +55,24 @@ class SecretView(Value):
     set_at: Instant
 
 
+class ExtraKeyView(Placement):
+    """Where a further key goes. Its value is among ``secrets``, as ``extraKeys:`` and its name."""
+
+
 class OAuthView(Value):
+    grant: str
     token_url: str
     client_id: str
     scopes: list[str]
     client_authentication: str
+    extra_params: dict[str, str]
+    token_placement: TokenPlacement
+
+
+class OAuth1View(Value):
+    consumer_key: str
+    signature_method: str
+    realm: str | None
 
 
 class WebhookView(Value):
@@ -72,7 +93,10 @@ class IntegrationView(Value):
     auth_type: AuthType
     username: str | None
     api_key_placement: ApiKeyPlacement
+    extra_keys: list[ExtraKeyView]
     oauth: OAuthView | None
+    oauth1: OAuth1View | None
+    login: LoginSettings | None
     headers: dict[str, str]
     endpoints: dict[DataType, Endpoint]
     streams: dict[str, Stream]
@@ -126,7 +150,9 @@ def integration_fields(integration: Integration, *, public_url: str) -> dict[str
     return {
         **{name: getattr(settings, name) for name in _SHOWN_SETTINGS},
         "id": integration.id,
+        "extra_keys": [_extra_key_view(key) for key in settings.extra_keys],
         "oauth": _oauth_view(settings.oauth),
+        "oauth1": _oauth1_view(settings.oauth1),
         "status": integration.health,
         "paused": sync.paused,
         "last_sync": sync.last_sync_at,
@@ -161,8 +187,21 @@ def _oauth_view(oauth: OAuthSettings | None) -> OAuthView | None:
     if oauth is None:
         return None
     return OAuthView(
+        grant=oauth.grant,
         token_url=oauth.token_url,
         client_id=oauth.client_id,
         scopes=oauth.scopes,
         client_authentication=oauth.client_authentication,
+        extra_params=oauth.extra_params,
+        token_placement=oauth.token_placement,
     )
+
+
+def _oauth1_view(oauth1: OAuth1Settings | None) -> OAuth1View | None:
+    if oauth1 is None:
+        return None
+    return OAuth1View(consumer_key=oauth1.consumer_key, signature_method=oauth1.signature_method, realm=oauth1.realm)
+
+
+def _extra_key_view(key: ExtraKey) -> ExtraKeyView:
+    return ExtraKeyView(placement=key.placement, name=key.name, prefix=key.prefix, suffix=key.suffix)

@@ -1,24 +1,49 @@
-"""Attaching an integration's credential to its requests.
+"""What is added to a request, and who gives it. Knows nothing of how it is come by.
 
 Invariant: a credential is sent to no origin but the one it was entered for.
 """
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
+from hub_model.auth import AuthType, Placement
 from hub_model.errors import ErrorClass, SourceError
-from hub_model.integrations import AuthType, Integration, credential_origin
-from hub_security.vault import SecretBinding, SecretOpener
+from hub_model.integrations import Integration
+
+
+class Outgoing(NamedTuple):
+    """A request as it will be sent, or was."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What is added to a request. Never shown: it is left out of ``repr``."""
+    """What is added to a request. Never shown: it is left out of ``repr``.
+
+    ``fields`` go into the body, or into the query of a request without one. ``sign`` gives further headers for the
+    request as all the rest has made it. ``generation`` numbers the tokens that were bought one after another.
+    """
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    sign: Callable[[Outgoing], Mapping[str, str]] | None = field(default=None, repr=False)
+    generation: int = 0
+
+    def beside(self, other: "Credential") -> "Credential":
+        """Both at once; what is signed or numbered is this one."""
+        return replace(
+            self,
+            headers={**other.headers, **self.headers},
+            params=(*self.params, *other.params),
+            fields=(*self.fields, *other.fields),
+        )
 
 
 class Authenticator(Protocol):
@@ -27,8 +52,8 @@ class Authenticator(Protocol):
     async def credential(self) -> Credential:
         """The credential to send now."""
 
-    async def renew(self, refused: Credential) -> bool:
-        """The source answered 401: whether there is a newer credential to try, once."""
+    async def renew(self, refused: Credential, asked: Outgoing, answer: Mapping[str, str]) -> bool:
+        """The source refused it, with these headers: whether there is a newer credential to try, once."""
 
 
 class FixedCredential:
@@ -40,70 +65,40 @@ class FixedCredential:
     async def credential(self) -> Credential:
         return self._credential
 
-    async def renew(self, refused: Credential) -> bool:
+    async def renew(self, refused: Credential, asked: Outgoing, answer: Mapping[str, str]) -> bool:
         return False
 
 
-def open_secret(opener: SecretOpener, integration: Integration, *fields: str) -> str:
-    """The first of these secrets that is stored; SourceError if none is, or if it was entered for another origin."""
-    origin = credential_origin(integration.settings)
-    for name in fields:
-        sealed = integration.secrets.get(name)
-        if sealed is None:
-            continue
-        if sealed.origin != origin:
-            raise _unusable(
-                f"the secret {name} was entered for {sealed.origin} and is not sent to {origin}",
-                code="credential_origin",
-                public=f"The stored credential was entered for {sealed.origin}, and this address is {origin}. "
-                "Enter the credential again.",
-            )
-        value = opener.open(sealed, SecretBinding(integration.college_id, integration.id, name)).strip()
-        if not value or not value.isprintable():
-            raise _unusable(
-                f"the secret {name} holds characters that no request can carry",
-                code="credential_malformed",
-                public="The stored credential holds line breaks or control characters. Enter it again.",
-            )
-        return value
-    raise _unusable(
-        f"no secret {' or '.join(fields)} is stored",
-        code="credential_missing",
-        public="No credential is stored for this integration. Enter the API key, token or password.",
-    )
+class WithKeys:
+    """A credential of any kind, with keys that go beside it."""
+
+    def __init__(self, inner: Authenticator, keys: Credential) -> None:
+        self._inner = inner
+        self._keys = keys
+
+    async def credential(self) -> Credential:
+        return (await self._inner.credential()).beside(self._keys)
+
+    async def renew(self, refused: Credential, asked: Outgoing, answer: Mapping[str, str]) -> bool:
+        return await self._inner.renew(refused, asked, answer)
 
 
-def fixed_credential(integration: Integration, opener: SecretOpener) -> Credential:
-    """The credential of an integration whose authentication needs no exchange."""
-    settings = integration.settings
-    match settings.auth_type:
-        case AuthType.API_KEY:
-            place = settings.api_key_placement
-            value = place.prefix + open_secret(opener, integration, "apiKey")
-            if place.placement == "query":
-                return Credential(params=((place.name, value),))
-            return Credential(headers={place.name: _ascii(value)})
-        case AuthType.BEARER:
-            return bearer(open_secret(opener, integration, "apiKey"))
-        case AuthType.BASIC:
-            secret = open_secret(opener, integration, "password", "apiKey")
-            pair = secret if settings.username is None else f"{settings.username}:{secret}"
-            if ":" not in pair:
-                raise _unusable(
-                    "basic authentication without a user name",
-                    code="credential_missing",
-                    public="Basic authentication needs a user name: set 'username', or write the API key as "
-                    "user:password.",
-                )
-            return basic(pair)
-        case AuthType.OAUTH:
-            raise AssertionError("OAuth credentials are exchanged for a token first")
+def placed(place: Placement, value: str, *, generation: int = 0) -> Credential:
+    """The value where the settings want it."""
+    text = f"{place.prefix}{value}{place.suffix}"
+    match place.placement:
+        case "query":
+            return Credential(params=((place.name, text),), generation=generation)
+        case "body":
+            return Credential(fields=((place.name, text),), generation=generation)
+        case "header":
+            return Credential(headers={place.name: sendable(text)}, generation=generation)
 
 
 def bearer(token: str) -> Credential:
     """A token pasted together with its scheme is fine."""
     bare = token[7:].strip() if token[:7].lower() == "bearer " else token
-    return Credential(headers={"Authorization": f"Bearer {_ascii(bare)}"})
+    return Credential(headers={"Authorization": f"Bearer {sendable(bare)}"})
 
 
 def basic(pair: str) -> Credential:
@@ -113,14 +108,21 @@ def basic(pair: str) -> Credential:
 
 def secret_params(integration: Integration) -> frozenset[str]:
     """Names of query parameters that hold a credential, and must not stay in a stored URL."""
-    place = integration.settings.api_key_placement
-    is_query = integration.settings.auth_type is AuthType.API_KEY and place.placement == "query"
-    return frozenset([place.name, "access_token"] if is_query else ["access_token"])
+    settings = integration.settings
+    places: list[Placement] = list(settings.extra_keys)
+    if settings.auth_type is AuthType.API_KEY:
+        places.append(settings.api_key_placement)
+    if settings.oauth is not None:
+        places.append(settings.oauth.token_placement)
+    if settings.login is not None:
+        places.append(settings.login.request_authentication)
+    return frozenset(["access_token", *(place.name for place in places if place.placement != "header")])
 
 
-def _ascii(value: str) -> str:
+def sendable(value: str) -> str:
+    """The value, if a header can carry it; else SourceError."""
     if not value.isascii():
-        raise _unusable(
+        raise unusable(
             "the credential holds characters beyond ASCII, which no header can carry",
             code="credential_malformed",
             public="The stored credential holds characters that cannot be sent. Enter it again.",
@@ -128,5 +130,6 @@ def _ascii(value: str) -> str:
     return value
 
 
-def _unusable(message: str, *, code: str, public: str) -> SourceError:
+def unusable(message: str, *, code: str, public: str) -> SourceError:
+    """The error of a credential that is no use."""
     return SourceError(message, error_class=ErrorClass.AUTH, code=code, public=public)

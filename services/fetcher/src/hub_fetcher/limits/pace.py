@@ -14,8 +14,9 @@ from weakref import WeakValueDictionary
 
 import orjson
 import structlog
+from hub_model.auth import credential_origin
 from hub_model.errors import HubError, RateLimited
-from hub_model.integrations import Integration, RateLimits, credential_origin
+from hub_model.integrations import Integration, RateLimits
 from hub_storage.repositories import SourceLimits
 
 from hub_fetcher.limits.headers import MIN_WAIT_S, Quota, clamped

@@ -4,8 +4,8 @@ import re
 from hashlib import blake2b, sha1
 from urllib.parse import quote, urldefrag, urljoin, urlsplit, urlunsplit
 
+from hub_model.addresses import origin_of
 from hub_model.errors import ErrorClass, SourceError
-from hub_model.integrations import origin_of
 
 from hub_fetcher.paging.position import End, Position
 from hub_fetcher.paging.sizes import warnings_of

@@ -17,7 +17,8 @@ from pydantic import JsonValue
 
 from hub_fetcher.paths import MISSING, dig
 
-_PLACE = re.compile(r"\{\{\s*([A-Za-z0-9_.]+)\s*\}\}")
+# A credential's place is filled when the credential is put in, right before the request is sent.
+_PLACE = re.compile(r"\{\{\s*((?!credential\.)[A-Za-z0-9_.]+)\s*\}\}")
 
 # The values by the first part of a place's name: "parent" and "window".
 Places = Mapping[str, Mapping[str, Any]]

@@ -6,9 +6,10 @@ from hashlib import blake2b
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
-from hub_model.endpoints import BodyType, Request, ResponseFormat, placeholders
+from hub_model.addresses import check_headers, origin_of
+from hub_model.endpoints import CREDENTIAL_PLACE, BodyType, Request, ResponseFormat, placeholders
 from hub_model.errors import ErrorClass, SourceError
-from hub_model.integrations import IntegrationDraft, check_headers, origin_of
+from hub_model.integrations import IntegrationDraft
 from hub_model.pagination import PagePagination
 from pydantic import JsonValue
 
@@ -106,7 +107,8 @@ def plan_requests(settings: IntegrationDraft, endpoint: Request) -> RequestPlan:
     content_type = _CONTENT_TYPES[endpoint.body_type]
     own_type = any(name.lower() == "content-type" for name in headers)
     url = template.base + template.path
-    has_places = bool(placeholders([endpoint.path, endpoint.params, endpoint.body, template.count_path]))
+    places = placeholders([endpoint.path, endpoint.params, endpoint.body, template.count_path])
+    has_places = any(not name.startswith(CREDENTIAL_PLACE) for name in places)
     return RequestPlan(
         method=endpoint.method,
         url=url,
