@@ -50,6 +50,8 @@ class Simulator:
     base_path: ClassVar[str] = ""
     # The data types that this vendor's API can give, and so those that ``truth`` is not empty for.
     expresses: ClassVar[frozenset[DataType]]
+    # Those of which it says that a record was withdrawn.
+    shows_deletes: ClassVar[frozenset[DataType]] = frozenset()
 
     def __init__(self, campus: Campus | None = None, *, seed: int = 0) -> None:
         self.campus = campus or Campus()
