@@ -116,6 +116,7 @@ def problem(kind: str) -> dict[str, Any]:
         # Canvas
         (401, CHALLENGE, {"errors": [{"message": "Invalid access token."}]}, AUTH, "credentials_refused"),
         (401, {}, CANVAS_403, AUTH, "permission_missing"),
+        (401, CHALLENGE, CANVAS_403, AUTH, "credentials_refused"),
         (403, {}, CANVAS_403, AUTH, "permission_missing"),
         (403, {}, b"403 Forbidden (Rate Limit Exceeded)", RATE, "rate_limited"),
         (429, {}, b"429 Too Many Requests (Rate Limit Exceeded)", RATE, "rate_limited"),
@@ -223,6 +224,14 @@ def test_the_wait_that_a_refusal_asks_for_is_kept() -> None:
 )
 def test_a_body_that_reports_an_error_under_status_200_is_never_zero_records(body: Any, expected: ErrorClass) -> None:
     assert error(200, body).error_class is expected
+
+
+def test_the_object_that_holds_the_records_may_report_an_error_too() -> None:
+    body = {"college": {"status": "failed", "rows": ROWS}, "term": 1}
+    assert error(200, body, recordsPath="college.rows").code == "error_in_body"
+    assert (
+        records(200, {**body, "other": body["college"], "college": {"rows": ROWS}}, recordsPath="college.rows") == ROWS
+    )
 
 
 @pytest.mark.parametrize(

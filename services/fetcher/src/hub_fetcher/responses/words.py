@@ -25,7 +25,7 @@ _BY_VERDICT: dict[Verdict, str] = {
         UNAUTHENTICATED authError
         invalid_token expired_token token_expired invalid_client invalid_grant unauthorized unauthenticated
         invalid_api_key INVALID_SESSION_ID token_not_valid authentication_failed not_authenticated
-        security:authentication authentication
+        authentication
         badAuthorization""",
     Verdict.PERMISSION: """
         accessexception nopermissions required_capability_exception requiredcapability webservice_access_exception
@@ -34,7 +34,7 @@ _BY_VERDICT: dict[Verdict, str] = {
         forbidden
         PERMISSION_DENIED insufficientPermissions
         insufficient_scope access_denied permission_denied unauthorized_client
-        security:authorization authorization
+        authorization
         lowPrivilege""",
     Verdict.RATE: """
         TooManyRequestsError RateLimitExceededError
@@ -194,7 +194,6 @@ def _candidates(text: str) -> Iterator[str]:
     yield lowered
     parts = lowered.split(":")
     yield parts[0].rpartition(".")[2]
-    yield ":".join(parts[-2:])
     yield parts[-1]
 
 
