@@ -44,10 +44,29 @@ PRESET = Preset.model_validate(
                 "fills": "apiKey",
             },
             {"name": "client", "label": "Client", "help": "Client id.", "example": "c", "fills": "oauth.clientId"},
+            {
+                "name": "second",
+                "label": "Second key",
+                "help": "The other key.",
+                "secret": True,
+                "example": "k-2",
+                "fills": "extraKeys.api_secret",
+                "fillsAs": "{}:true",
+            },
+            {
+                "name": "tokenUrl",
+                "label": "Token URL",
+                "help": "Where tokens are.",
+                "example": "https://lms.example/token",
+                "default": "{{ baseUrl }}/token",
+                "fills": "oauth.tokenUrl",
+            },
+            {"name": "since", "label": "Since", "help": "A date.", "example": "2026-06-01"},
         ],
         "draft": {
             "authType": "api-key",
             "headers": {"X-A": "1"},
+            "extraKeys": [{"name": "other"}, {"name": "api_secret"}],
             "endpoints": {
                 "students": {
                     "path": "/schools/{{ settings.school }}/users",
@@ -55,6 +74,8 @@ PRESET = Preset.model_validate(
                 },
                 "marks": {
                     "path": "/m/{{ parent.id }}",
+                    "incremental": {"type": "datetime", "startDatetime": "{{ settings.since }}T00:00:00Z"},
+                    "body": " <q from='{{ settings.since }}' to='{{ window.end }}'/>",
                     "when": [
                         {"$if": "settings.posted", "path": "posted", "exists": True},
                         {"path": "x", "exists": True},
@@ -94,8 +115,30 @@ def test_a_conditional_part_is_there_only_where_its_setting_says_so() -> None:
 
 def test_credentials_fill_the_drafts_own_fields_and_are_not_kept_among_the_settings() -> None:
     draft = expanded({"key": "k-9", "client": "c-9"})
-    assert (draft["apiKey"], draft["oauth"]) == ("k-9", {"clientId": "c-9"})
-    assert draft["connector"]["settings"] == {"roles": ["student"], "school": "7", "posted": False, "client": "c-9"}
+    assert (draft["apiKey"], draft["oauth"]["clientId"]) == ("k-9", "c-9")
+    kept = draft["connector"]["settings"]
+    assert (kept["client"], "key" in kept, "second" in kept) == ("c-9", False, False)
+
+
+def test_an_answer_goes_into_the_entry_of_a_list_that_has_its_name_and_in_the_form_that_is_wanted_there() -> None:
+    assert expanded({"second": "s"})["extraKeys"] == [{"name": "other"}, {"name": "api_secret", "value": "s:true"}]
+    assert expanded()["extraKeys"] == [{"name": "other"}, {"name": "api_secret"}]
+
+
+def test_a_default_may_begin_with_the_base_url() -> None:
+    assert expanded(baseUrl="https://l.example/")["oauth"]["tokenUrl"] == "https://l.example/token"
+    assert expanded({"tokenUrl": "https://id.example/t"})["oauth"]["tokenUrl"] == "https://id.example/t"
+
+
+def test_a_text_is_left_out_where_an_answer_within_it_is_missing() -> None:
+    assert expanded()["endpoints"]["marks"]["incremental"] == {"type": "datetime"}
+    marks = expanded({"since": "2026-06-01"})["endpoints"]["marks"]
+    assert marks["incremental"]["startDatetime"] == "2026-06-01T00:00:00Z"
+
+
+def test_an_answer_within_xml_stays_within_its_place() -> None:
+    marks = expanded({"since": "'/><x a='&"})["endpoints"]["marks"]
+    assert marks["body"] == " <q from='&apos;/&gt;&lt;x a=&apos;&amp;' to='{{ window.end }}'/>"
 
 
 def test_what_the_draft_says_itself_wins() -> None:

@@ -1,19 +1,21 @@
 """From a preset and a college's answers to an integration draft.
 
 ``{{ settings.x }}`` is replaced by the answer: by the answer itself where it is the whole text, so that a list stays a
-list, and by its text within a longer one. An object with ``$if: settings.x`` is left out where that answer is empty or
-false, and so is a field or an entry whose value it is. What the college's own draft says always wins.
+list, and by its text within a longer one. A longer text one of whose answers is missing is left out, and so is an
+object with ``$if: settings.x`` where that answer is empty or false. What the college's own draft says always wins.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from xml.sax.saxutils import escape
 
 from hub_model.errors import InvalidInput, Issue
 
 from hub_connectors.spec import Preset, Setting, SettingKind
 
 _PLACE = re.compile(r"\{\{\s*settings\.([A-Za-z0-9]+)\s*\}\}")
+_BASE_URL = re.compile(r"\{\{\s*baseUrl\s*\}\}")
 _KINDS: Mapping[SettingKind, tuple[type, ...]] = {
     SettingKind.TEXT: (str,),
     SettingKind.NUMBER: (int, float),
@@ -32,19 +34,19 @@ def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
     pointer for each answer that is missing or wrong.
     """
     own = dict(draft)
-    answers = _answers(preset, own.pop("settings", None))
+    answers = _answers(preset, own.pop("settings", None), str(own.get("baseUrl", "")).rstrip("/"))
     template = _filled(preset.draft, answers)
     template["endpoints"] = _endpoints(preset, template["endpoints"], own.pop("endpoints", None))
     expanded = _over({"type": preset.name, "syncInterval": preset.sync_interval, **template}, own)
     for setting in preset.settings:
         if setting.fills is not None and answers.get(setting.name) is not None:
-            _put(expanded, setting.fills.split("."), answers[setting.name])
+            _put(expanded, setting.fills.split("."), _written(setting, answers[setting.name]))
     kept = {setting.name: answers[setting.name] for setting in preset.settings if not setting.secret}
     expanded["connector"] = {"name": preset.name, "version": preset.version, "settings": kept}
     return expanded
 
 
-def _answers(preset: Preset, given: Any) -> dict[str, Any]:
+def _answers(preset: Preset, given: Any, base_url: str) -> dict[str, Any]:
     given = {} if given is None else given
     if not isinstance(given, dict):
         raise InvalidInput("'settings' is an object.", [Issue("/settings", "not_an_object", "Write an object.")])
@@ -57,7 +59,8 @@ def _answers(preset: Preset, given: Any) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for setting in preset.settings:
         value = given.get(setting.name, _NOTHING)
-        answers[setting.name] = setting.default if value is _NOTHING or value in ("", None) else value
+        answer = setting.default if value is _NOTHING or value in ("", None) else value
+        answers[setting.name] = _BASE_URL.sub(lambda _: base_url, answer) if isinstance(answer, str) else answer
         issues += _issues(setting, answers[setting.name])
     if issues:
         raise InvalidInput(f"The settings of {preset.title} need attention.", issues)
@@ -101,7 +104,8 @@ def _filled(value: Any, answers: Mapping[str, Any]) -> Any:
     """The value with answers in the places of settings."""
     if isinstance(value, str):
         whole = _PLACE.fullmatch(value)
-        return answers[whole[1]] if whole else _PLACE.sub(lambda place: _text(answers[place[1]]), value)
+        write = _escaped if value.lstrip().startswith("<") else str
+        return answers[whole[1]] if whole else _PLACE.sub(lambda place: write(answers[place[1]]), value)
     if isinstance(value, list):
         return [_filled(item, answers) for item in value if _is_kept(item, answers)]
     if isinstance(value, dict):
@@ -114,12 +118,19 @@ def _filled(value: Any, answers: Mapping[str, Any]) -> Any:
 
 
 def _is_kept(value: Any, answers: Mapping[str, Any]) -> bool:
+    if isinstance(value, str) and not _PLACE.fullmatch(value):
+        return all(answers[name] is not None for name in _PLACE.findall(value))
     condition = value.get("$if") if isinstance(value, dict) else None
     return condition is None or bool(answers[condition.removeprefix("settings.")])
 
 
-def _text(answer: Any) -> str:
-    return "" if answer is None else str(answer)
+def _escaped(answer: Any) -> str:
+    """In XML an answer must not end the text that it stands in."""
+    return escape(str(answer), {'"': "&quot;", "'": "&apos;"})
+
+
+def _written(setting: Setting, answer: Any) -> Any:
+    return answer if setting.fills_as == "{}" else setting.fills_as.replace("{}", str(answer))
 
 
 def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,8 +39,10 @@ class SettingKind(StrEnum):
 class Setting(Input):
     """A question that a preset asks. ``example`` is shown in the form and is a value that works.
 
-    ``fills`` names the draft's own field that the answer goes into, such as ``apiKey``: credentials never become
-    part of the stored endpoints. Without it the answer replaces ``{{ settings.<name> }}``.
+    ``fills`` names the draft's own field that the answer goes into, such as ``apiKey``, or ``extraKeys.api_secret``
+    for the entry of that name in a list: credentials never become part of the stored endpoints. ``fills_as`` is how it
+    is written there, with ``{}`` for the answer. Without it the answer replaces ``{{ settings.<name> }}``. A default
+    may hold ``{{ baseUrl }}``.
     """
 
     name: SettingName
@@ -53,7 +55,8 @@ class Setting(Input):
     secret: bool = False
     choices: list[JsonValue] = Field(default_factory=list, max_length=50)
     pattern: str | None = None
-    fills: str | None = Field(default=None, pattern=r"^[a-z][A-Za-z]*(\.[a-z][A-Za-z]*)?$")
+    fills: str | None = Field(default=None, pattern=r"^[a-z][A-Za-z0-9]*(\.[A-Za-z][A-Za-z0-9_-]*)?$")
+    fills_as: str = Field(default="{}", pattern=r"\{\}")
 
     @model_validator(mode="after")
     def _keeps_secrets(self) -> "Setting":
