@@ -198,6 +198,25 @@ def test_what_vendors_say_has_its_class(
     assert status < 400 or str(status) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "content_type", "detail"),
+    [
+        (403, FRAPPE_403, "application/json; charset=utf-8", "(application/json, {} bytes, PermissionError)"),
+        (200, {"exception": "e", "errorcode": "INVALIDTOKEN"}, "application/json", "({} bytes, invalidtoken)"),
+        (200, {"error": "canary"}, "canary/canary", "(another content type, {} bytes)"),
+        (500, b"", "", "(no content type, {} bytes)"),
+        (200, b"gibberish", "text/plain", "(text/plain, {} bytes)"),
+    ],
+)
+def test_an_operator_is_told_the_type_the_size_and_the_code_words(
+    status: int, body: Any, content_type: str, detail: str
+) -> None:
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    told = str(error(status, content, {"Content-Type": content_type} if content_type else {}))
+    assert detail.format(len(content)).lstrip("(") in told
+    assert "canary" not in told
+
+
 def test_the_wait_that_a_refusal_asks_for_is_kept() -> None:
     caught = error(429, b"Too Many Requests", {"Retry-After": "7"})
     assert isinstance(caught, RateLimited)

@@ -44,6 +44,7 @@ def refusal(body: bytes, content_type: str = "", **request: Any) -> HubError:
         (b"\xff\xfea", "bad_charset"),
         (gzip.compress(b"{}"), "not_json"),
         (b'{"a": NaN}', "not_json"),
+        (b"[" * 100_000 + b"]" * 100_000, "not_json"),
         (b'{"a": 1}{"a": 2}', "not_json"),
         (b'{"a": "\xc9"}', "not_json"),
     ],

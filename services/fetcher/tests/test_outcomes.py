@@ -141,6 +141,14 @@ async def test_a_compression_bomb_fails_the_stream(
     assert walked.last.code == "response_too_large"
 
 
+@pytest.mark.parametrize("depth", [260, 900, 1500])
+async def test_deep_json_fails_the_stream(college: Any, walk_all: Any, answer: Any, depth: int) -> None:
+    college.answer = lambda asked: answer(b'{"data": [' + b"[" * depth + b"]" * depth + b"]}")
+    walked = await walk_all({"pagination": {"type": "none"}})
+    assert isinstance(walked.last, SyncFailed)
+    assert walked.last.error_class is ErrorClass.DATA
+
+
 @pytest.fixture
 def oauth(make_integration: Any, college: Any) -> Callable[..., Any]:
     def make(**endpoint: Any) -> Any:

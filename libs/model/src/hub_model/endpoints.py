@@ -149,7 +149,13 @@ Derive = Annotated[Punches | GroupBy, Field(discriminator="type")]
 
 
 class ResponseAction(StrEnum):
-    """What a matching answer means. ``IGNORE``: no records, and no error; on the first page of a walk only."""
+    """What a matching answer means.
+
+    ``SUCCESS``: it is read whatever its status is, and whatever error its body seems to report. ``FAIL``: the stream
+    ends, as ``failure_type`` says. ``RETRY`` and ``RATE_LIMITED``: it is asked for again, later. ``IGNORE``: no records
+    and no error, on the first page of a walk only; what was not read is told, and the stream is incomplete.
+    ``REFRESH_TOKEN_THEN_RETRY``: once more with a new token.
+    """
 
     SUCCESS = "SUCCESS"
     FAIL = "FAIL"

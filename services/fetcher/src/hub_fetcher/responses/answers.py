@@ -15,7 +15,7 @@ from hub_model.errors import ErrorClass, HubError, InvalidInput, SourceError
 from hub_fetcher.limits.headers import wait_s
 from hub_fetcher.paging.sizes import told_by
 from hub_fetcher.paths import MISSING, dig
-from hub_fetcher.responses.classify import error_of
+from hub_fetcher.responses.classify import described, error_of
 from hub_fetcher.responses.decode import Decoded, Reading, decode, unwrap
 from hub_fetcher.responses.filters import Rule, compile_rules, error_by
 from hub_fetcher.responses.records import missing_text
@@ -129,7 +129,12 @@ class Answers:
         if decoded is None:
             return undecodable
         try:
-            check_reported(decoded.value, self._path, label=self._label)
+            check_reported(
+                decoded.value,
+                self._path,
+                label=self._label,
+                describe=lambda words: described(answer.content_type, answer.body, words),
+            )
         except HubError as reported:
             return reported
         if decoded.format not in self._reading.expected:

@@ -3,7 +3,7 @@
 The texts name the path and the status and never a query string or the source's own words, which may repeat a key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from hub_model.errors import ErrorClass, HubError, SourceError
 
 from hub_fetcher.limits.headers import is_spent, wait_s
 from hub_fetcher.responses import web_pages
+from hub_fetcher.responses.text import named_type
 from hub_fetcher.responses.verdicts import Verdict, error_for
 from hub_fetcher.responses.words import decisive, known_words_of, text_speaks_of
 
@@ -18,27 +19,6 @@ from hub_fetcher.responses.words import decisive, known_words_of, text_speaks_of
 _TRANSIENT = frozenset([408, 409, 423, 425])
 _LOGIN_WORDS = ("login", "signin", "sign-in", "sso", "oauth", "auth")
 _NOT_ALLOWED = b"not authorized to perform"
-# Other types are not named: a header may hold anything.
-_CONTENT_TYPES = frozenset(
-    [
-        "application/json",
-        "application/problem+json",
-        "application/xml",
-        "application/x-ndjson",
-        "application/csv",
-        "application/octet-stream",
-        "application/gzip",
-        "application/pdf",
-        "application/zip",
-        "application/soap+xml",
-        "text/html",
-        "text/plain",
-        "text/xml",
-        "text/csv",
-        "text/tab-separated-values",
-        "text/json",
-    ]
-)
 # In a 4xx these say more than the status does.
 _OUTWEIGHS_4XX = frozenset(
     [
@@ -66,18 +46,16 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, *, label: str
     return error_for(
         verdict,
         what,
-        detail=described(headers, body, words),
+        detail=described(headers.get("content-type", ""), body, words),
         code=f"http_{status}" if verdict in (Verdict.REFUSED, Verdict.NOT_THERE) else None,
         public=public and public.format(what=what),
         retry_after_s=wait_s(headers, now),
     )
 
 
-def described(headers: Mapping[str, str], body: bytes, words: Mapping[str, Verdict]) -> str:
+def described(content_type: str, body: bytes, words: Iterable[str]) -> str:
     """What an operator may know of an answer: its type, its size, and the code words that we know ourselves."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    named = kind if kind in _CONTENT_TYPES else "another content type" if kind else "no content type"
-    return ", ".join([named, f"{len(body)} bytes", *words])
+    return ", ".join([named_type(content_type), f"{len(body)} bytes", *words])
 
 
 def _verdict(status: int, headers: Mapping[str, str], body: bytes, told: Verdict | None, now: datetime) -> Verdict:

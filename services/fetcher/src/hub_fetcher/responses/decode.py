@@ -15,7 +15,7 @@ from hub_model.errors import ErrorClass, HubError, SourceError
 
 from hub_fetcher.responses import web_pages
 from hub_fetcher.responses.tabular import NotTabular, Rows, read_rows
-from hub_fetcher.responses.text import as_utf8
+from hub_fetcher.responses.text import as_utf8, named_type
 from hub_fetcher.responses.verdicts import Verdict, error_for
 from hub_fetcher.responses.words import text_speaks_of
 from hub_fetcher.responses.xml_tree import Lists, UnsafeXml, parse_xml
@@ -120,11 +120,11 @@ def parse_json(text: bytes) -> Any:
     return value
 
 
-def unreadable(label: str, wanted: ResponseFormat, size: int) -> UnreadableBody:
+def unreadable(label: str, wanted: ResponseFormat, content_type: str, size: int) -> UnreadableBody:
     """The error of a body that is nothing that could be read."""
     name = "JSON" if wanted is AUTO else wanted.value.upper()
     return UnreadableBody(
-        f"{label} answered with a body that is not {name} ({size} bytes)",
+        f"{label} answered with a body that is not {name} ({named_type(content_type)}, {size} bytes)",
         code=f"not_{name.lower()}",
         public=f"The source's answer is not {name}, or is damaged. Check the endpoint's path and its 'format', or ask "
         "the source's operator.",
@@ -155,7 +155,7 @@ def _markup(text: bytes, document: bytes | str, kind: str, reading: Reading, lab
             "way to attack the reader. Ask the source's operator for plain XML.",
         ) from None
     except (ValueError, RecursionError):
-        raise _torn_or(unreadable(label, XML, len(text)), label, is_torn=not text.endswith(b">")) from None
+        raise _torn_or(unreadable(label, XML, kind, len(text)), label, is_torn=not text.endswith(b">")) from None
 
 
 def _says_xml(text: bytes, kind: str, reading: Reading) -> bool:
@@ -209,7 +209,7 @@ def _json(content: bytes, text: bytes, kind: str, reading: Reading, label: str) 
                 pass
     if reading.format in (CSV, TEXT) and not reading.is_wrapped:
         return _table(content, reading.text, label, quoted=reading.format is CSV)
-    raise _no_json(text, reading, label)
+    raise _no_json(text, kind, reading, label)
 
 
 def _looks_like_lines(text: bytes) -> bool:
@@ -217,13 +217,13 @@ def _looks_like_lines(text: bytes) -> bool:
     return first.startswith(b"{") and first.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{")
 
 
-def _no_json(text: bytes, reading: Reading, label: str) -> HubError:
+def _no_json(text: bytes, kind: str, reading: Reading, label: str) -> HubError:
     # Without a cause: the parser's message quotes the text.
     is_message = text[:1] not in b"{["
     if is_message and (told := _told(text.decode("utf-8", "replace"), label)) is not None:
         return told
     is_torn = (text[:1] == b"{" and not text.endswith(b"}")) or (text[:1] == b"[" and not text.endswith(b"]"))
-    return _torn_or(unreadable(label, reading.format, len(text)), label, is_torn=is_torn)
+    return _torn_or(unreadable(label, reading.format, kind, len(text)), label, is_torn=is_torn)
 
 
 def _torn_or(error: UnreadableBody, label: str, *, is_torn: bool) -> HubError:
@@ -240,7 +240,7 @@ def _table(content: bytes, spec: TextFormat, label: str, *, quoted: bool) -> Dec
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise unreadable(label, CSV if quoted else TEXT, len(content)) from None
+        raise unreadable(label, CSV if quoted else TEXT, "text/csv" if quoted else "text/plain", len(content)) from None
     rows = _rows(text, spec, label, quoted=quoted)
     return Decoded(rows.records, CSV if quoted else TEXT, rows.ragged)
 

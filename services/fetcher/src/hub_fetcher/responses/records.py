@@ -6,6 +6,7 @@ Invariant: a missing records path is an error; a present and empty array is not.
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 from hub_model.endpoints import Request
 from hub_model.errors import ErrorClass, SourceError
 
@@ -125,6 +126,19 @@ def _listed(paths: list[str]) -> str:
     """Paths for a person; keys may be anything, such as the names of people in an object by name."""
     named = [path for path in paths if len(path) <= 64 and path.replace(".", "_").replace("@", "_").isidentifier()]
     return ", ".join(named[:8]) or "none with an ordinary name"
+
+
+def encode_records(records: list[Any]) -> bytes:
+    """Their JSON. Raises SourceError for what can be read and not be written: nesting beyond 254 levels."""
+    try:
+        return orjson.dumps(records)
+    except TypeError:
+        raise SourceError(
+            "a record is nested too deeply",
+            error_class=ErrorClass.DATA,
+            code="nested_too_deeply",
+            public="A record of the source's answer is nested deeper than anything real. Ask the source's operator.",
+        ) from None
 
 
 def missing_text(path: str) -> SourceError:

@@ -6,7 +6,10 @@ The words are ``ragged``, ``ignored:<status>``, ``loss:<code word>`` and ``warni
 from collections.abc import Mapping
 
 _RAGGED = "{count} lines of the source's answers do not have the columns of the header; they are among the rejected."
-_IGNORED = "The source answered {word}, which the endpoint's 'responseFilters' ignore: what it refused was not read."
+_IGNORED = (
+    "The source answered {word} to {count} requests, which the endpoint's 'responseFilters' ignore: what it refused "
+    "was not read."
+)
 _LOSS = "The source says {count} times, beside its records, that it left something out{of}."
 _WARNING = "The source told {count} warnings beside its records{of}."
 

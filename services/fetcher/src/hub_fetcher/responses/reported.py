@@ -4,7 +4,7 @@ Invariant: a body that reports an error under status 200 is never zero records.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hub_model.errors import ErrorClass, HubError, SourceError
@@ -13,6 +13,8 @@ from hub_fetcher.paging.signs import as_count, as_flag, normal_name
 from hub_fetcher.paths import MISSING, dig, dig_every
 from hub_fetcher.responses.verdicts import Verdict, error_for
 from hub_fetcher.responses.words import decisive, known_words, speaks_of, text_speaks_of
+
+Describe = Callable[[Iterable[str]], str]
 
 RECORD_KEYS = frozenset(
     ["data", "records", "results", "result", "items", "rows", "value", "values", "list", "content", "entries"]
@@ -56,23 +58,29 @@ _FAILED_MAJORS = frozenset(["failure", "unsupported"])
 _UNKNOWN_KEY = "invalidfieldparameter"
 
 
-def check_reported(body: Any, path: str | None, *, label: str) -> None:
-    """Raise if the body itself says that the request failed. ``path`` leads to the records, where that is known."""
+def check_reported(body: Any, path: str | None, *, label: str, describe: Describe) -> None:
+    """Raise if the body itself says that the request failed. ``path`` leads to the records, where that is known.
+
+    ``describe`` makes an operator's detail of code words.
+    """
+    if (error := _reported(body, path, label, describe)) is not None:
+        raise error
+
+
+def _reported(body: Any, path: str | None, label: str, describe: Describe) -> HubError | None:
     if isinstance(body, list):
         # An error in a list of its own, or in a line of its own; among records it would be one of them.
-        if len(body) == 1 and isinstance(body[0], dict) and _is_only_error(body[0]):
-            raise _failure(body[0], label)
-        return
+        is_error = len(body) == 1 and isinstance(body[0], dict) and _is_only_error(body[0])
+        return _failure(body[0], label, describe) if is_error else None
     if not isinstance(body, dict):
-        return
+        return None
     if (fault := _fault(body)) is not None:
-        raise _soap_failure(fault, label)
+        return _soap_failure(fault, label, describe)
     if (refused := _refused_by_text(body)) is not None:
-        raise error_for(refused, f"{label} answered with an error of its own")
+        return error_for(refused, f"{label} answered with an error of its own", detail=describe(()))
     has_records = _has_records(body, path)
-    for level in _levels(body, path):
-        if _says_failed(level, has_records=has_records):
-            raise _failure(level, label)
+    levels = (level for level in _levels(body, path) if _says_failed(level, has_records=has_records))
+    return next((_failure(level, label, describe) for level in levels), None)
 
 
 def partial_warnings(body: Any) -> Counter[str]:
@@ -200,11 +208,11 @@ def _fault(body: dict[str, Any]) -> dict[str, Any] | None:
     return fault if isinstance(fault, dict) else None
 
 
-def _soap_failure(fault: dict[str, Any], label: str) -> HubError:
+def _soap_failure(fault: dict[str, Any], label: str, describe: Describe) -> HubError:
     """SOAP's own words: the request is at fault (Client, Sender), or the server is."""
     words = known_words(fault)
     verdict = speaks_of(fault) or decisive(words) or Verdict.DATA
-    return error_for(verdict, f"{label} answered with a SOAP fault", detail=", ".join(words))
+    return error_for(verdict, f"{label} answered with a SOAP fault", detail=describe(words))
 
 
 def _refused_by_text(body: dict[str, Any]) -> Verdict | None:
@@ -217,12 +225,12 @@ def _refused_by_text(body: dict[str, Any]) -> Verdict | None:
     return None
 
 
-def _failure(body: dict[str, Any], label: str) -> HubError:
+def _failure(body: dict[str, Any], label: str, describe: Describe) -> HubError:
     """The source's words decide what it means and are not repeated: they may hold a key or a name."""
     words = known_words(body)
     verdict = decisive(words) or speaks_of(body) or Verdict.DATA
     what = f"{label} answered with an error of its own under a status of success"
-    return error_for(verdict, what, detail=", ".join(words))
+    return error_for(verdict, what, detail=describe(words))
 
 
 def _search_widened() -> SourceError:

@@ -29,6 +29,34 @@ _CHARSETS = (
     "hp",
 )
 
+# Other types are not named: a header may hold anything.
+_CONTENT_TYPES = frozenset(
+    [
+        "application/json",
+        "application/problem+json",
+        "application/xml",
+        "application/x-ndjson",
+        "application/csv",
+        "application/octet-stream",
+        "application/gzip",
+        "application/pdf",
+        "application/zip",
+        "application/soap+xml",
+        "text/html",
+        "text/plain",
+        "text/xml",
+        "text/csv",
+        "text/tab-separated-values",
+        "text/json",
+    ]
+)
+
+
+def named_type(content_type: str) -> str:
+    """The type that a body is said to have, for an operator."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind if kind in _CONTENT_TYPES else "another content type" if kind else "no content type"
+
 
 def as_utf8(body: bytes, content_type: str) -> bytes:
     """The body in UTF-8 without a mark. Bytes that are said to be something else and are none of it: ValueError."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
 from hub_model.messages import BatchFetched, Message, PageRequested, StreamFinished, SyncFailed
@@ -20,7 +19,7 @@ from hub_fetcher.paging.totals import counted
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_fetcher.requests.urls import without_params
-from hub_fetcher.responses.records import find_records
+from hub_fetcher.responses.records import encode_records, find_records
 from hub_fetcher.responses.remarks import is_incomplete, sentences
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
@@ -126,7 +125,7 @@ class Walk:
             self._position = counted(self._position, page.body)
             return Leaf([])
         path, records = self._records_of(page)
-        encoded = orjson.dumps(records)
+        encoded = encode_records(records)
         if records:
             noted = note_page(self._position, encoded)
             if isinstance(noted, End):
