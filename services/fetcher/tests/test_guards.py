@@ -152,6 +152,7 @@ def test_pages_that_come_again_in_a_cycle_of_any_length_end_the_walk_with_an_err
         ("http://inner/students?page=2#x", "https://erp.example.edu:8443/api/students?page=2"),
         ("//inner:99/other?page=2", "https://erp.example.edu:8443/other?page=2"),
         ("?page=2", "https://erp.example.edu:8443/api/students?page=2"),
+        ("//inner?page=2", "https://erp.example.edu:8443/?page=2"),
         ("https://user:pw@evil.example/api/students?page=2", "https://erp.example.edu:8443/api/students?page=2"),
     ],
 )

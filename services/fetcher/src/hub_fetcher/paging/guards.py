@@ -98,7 +98,7 @@ def rehosted(requested: str, link: str) -> str:
         return link  # not an address; that is told where it is used
     own = urlsplit(requested)
     is_inner = own.path.endswith(parts.path) and parts.path not in ("", "/")
-    return urlunsplit((own.scheme, own.netloc, own.path if is_inner else parts.path, parts.query, ""))
+    return urlunsplit((own.scheme, own.netloc, own.path if is_inner else parts.path or "/", parts.query, ""))
 
 
 def too_deep(position: Position, error: SourceError) -> SourceError:

@@ -8,6 +8,9 @@ from hub_model.base import Instant, Value
 from hub_model.pagination import AutoPagination, NoPagination, OffsetPagination, PagePagination, Pagination
 from pydantic import Field
 
+# A tuple, since a union would be made anew for every request.
+_SIZELESS = (AutoPagination, NoPagination)
+
 
 class Position(Value):
     """The next request and what must be remembered to judge its response.
@@ -58,7 +61,7 @@ class Position(Value):
     @property
     def is_numbered(self) -> bool:
         """Whether places are page numbers or offsets, which are known before the page that they lead to."""
-        return isinstance(self.pagination, PagePagination | OffsetPagination)
+        return isinstance(self.pagination, (PagePagination, OffsetPagination))
 
     def to_message(self) -> dict[str, Any]:
         """The form that ``Position.model_validate`` reads back."""
@@ -78,14 +81,14 @@ class PageSize:
 def size_of(position: Position) -> PageSize | None:
     """The size that the position's request asks for; None where it asks for none."""
     spec = position.pagination
-    if spec is None or isinstance(spec, AutoPagination | NoPagination) or not spec.size_param:
+    if spec is None or isinstance(spec, _SIZELESS) or not spec.size_param:
         return None
     return PageSize(spec.size_param, position.size or spec.page_size)
 
 
 def is_in_body(pagination: Pagination | None) -> bool:
     """Whether paging values go into the request's body."""
-    return not isinstance(pagination, AutoPagination | NoPagination | None) and pagination.inject_into == "body"
+    return not (pagination is None or isinstance(pagination, _SIZELESS)) and pagination.inject_into == "body"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ def request_at(plan: RequestPlan, position: Position) -> SourceRequest:
     spec = position.pagination
     if position.counting:
         return SourceRequest(plan.count_url)
-    if isinstance(spec, NextUrlPagination | LinkHeaderPagination) and isinstance(position.place, str):
+    if isinstance(position.place, str) and isinstance(spec, NextUrlPagination | LinkHeaderPagination):
         return _asking(plan, position.place, plan.body)
     paging = _paging(position)
     if is_in_body(spec):
         return _asking(plan, with_params(plan.url, plan.params), plan.body, paging)
-    params = replaced(plan.params, {name: str(value) for name, value in paging.items()}) if paging else plan.params
+    params = replaced(plan.params, {name: str(value) for name, value in paging.items()})
     return _asking(plan, with_params(plan.url, params), plan.body)
 
 
