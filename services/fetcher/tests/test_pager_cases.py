@@ -83,6 +83,9 @@ MORE: dict[str, Any] = {"hasMorePath": "has_more"}
             {**PAGE, "totalPagesPath": "n"}, [(2, {"n": 3}), (2, {"n": 3}), (2, {"n": 3})], [2, 3, END], id="pages"
         ),
         pytest.param({**PAGE, "totalPagesPath": "n"}, [(2, {"n": "3"})], [2], id="pages as text"),
+        pytest.param(
+            {"type": "page", "pageSize": 10}, [(5, {"total": 9, "totalPages": 1})], [2], id="pages of a size not given"
+        ),
         pytest.param({**PAGE, "totalPagesPath": "n"}, [(2, {"n": "invalid"})], [2], id="invalid pages are none"),
         # dlt's flags
         pytest.param({**OFFSET, **MORE}, [(10, {"has_more": False})], [END], id="a flag that says no"),
@@ -206,6 +209,8 @@ def test_the_number_of_records_may_be_the_answer_or_in_it(answer: Any) -> None:
     assert position.counting
     after = counted(position, answer)
     assert (after.total, after.counting, after.further) == (201, False, 100)
+    facts = PageFacts(url=BASE, body={"total": 5}, records=2)
+    assert arrive(after, facts).total == 201
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"count": -1}, {"count": "many"}, []])

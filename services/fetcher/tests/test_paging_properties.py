@@ -84,10 +84,14 @@ def walk(pagination: dict[str, Any], api: Callable[[Asked], Reply], *, limit: in
         request = request_at(plan, position)
         walked.asked.append(Asked.of(request))
         reply = api(walked.asked[-1])
-        try:
-            following = _turn(position, request, reply, walked)
-        except SourceError as error:
-            following = asking_less(position, error) or error
+        following: Position | End | SourceError
+        if refusal := _refusal(reply):
+            following = asking_less(position, refusal) or refusal
+        else:
+            try:
+                following = _turn(position, request, reply, walked)
+            except SourceError as error:
+                following = error
         if not isinstance(following, Position):
             walked.end = following
             return walked
@@ -97,12 +101,18 @@ def walk(pagination: dict[str, Any], api: Callable[[Asked], Reply], *, limit: in
     raise AssertionError(f"no end after {limit} requests")
 
 
-def _turn(position: Position, request: SourceRequest, reply: Reply, walked: Walked) -> Position | End:
-    if reply.refused is not None:
-        error = SourceError("refused", error_class=ErrorClass.CONFIG, code="http_400")
-        raise told_by(error, 400, reply.refused.encode())
+def _refusal(reply: Reply) -> SourceError | None:
+    """What comes in place of a page."""
     if reply.too_large:
-        raise SourceError("too large", error_class=ErrorClass.DATA, code="response_too_large")
+        return SourceError("too large", error_class=ErrorClass.DATA, code="response_too_large")
+    if reply.refused is None:
+        return None
+    error = told_by(SourceError("no", error_class=ErrorClass.CONFIG, code="http_400"), 400, reply.refused.encode())
+    assert isinstance(error, SourceError)
+    return error
+
+
+def _turn(position: Position, request: SourceRequest, reply: Reply, walked: Walked) -> Position | End:
     if position.counting:
         return counted(position, reply.envelope)
     if reply.rows:
@@ -422,3 +432,19 @@ def test_a_refusal_in_the_middle_of_a_walk_is_not_about_the_size() -> None:
     walked = walk(source.spec(100), api)
     assert isinstance(walked.end, SourceError)
     assert len(walked.rows) == 2000
+
+
+@pytest.mark.parametrize(("total", "own"), [(20, 10), (23, 10), (100, 7)])
+def test_a_source_that_does_not_heed_a_size_is_not_asked_for_a_place_counted_in_smaller_pages(
+    total: int, own: int
+) -> None:
+    """Its page 2 is too large. Of the page that half the size makes of that it sends no row, or too few, or another."""
+
+    def api(asked: Asked) -> Reply:
+        page = asked.number("page", 1)
+        return Reply(list(range((page - 1) * own, min(page * own, total)))) if page != 2 else Reply(too_large=True)
+
+    walked = walk({"type": "page", "pageSize": 10 if own == 10 else 100}, api)
+    assert isinstance(walked.end, SourceError)
+    assert walked.end.code == "response_too_large"
+    assert len(walked.asked) == (3 if own == 10 else 2)
