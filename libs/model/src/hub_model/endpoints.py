@@ -294,6 +294,8 @@ class Endpoint(Stream):
     def _one_source(self) -> "Endpoint":
         if bool(self.path) == (self.source is not None):
             raise ValueError("give exactly one of 'path' and 'source'")
+        if self.source is not None and (self.parent or self.deletes):
+            raise ValueError("'parent' and 'deletes' are about requests, and with 'source' there are none")
         if self.derive is not None and self.source is None:
             raise ValueError("'derive' works on the rows of a stream; name it in 'source'")
         return self

@@ -80,11 +80,15 @@ class PageRequested(RunMessage):
 
     ``position`` is the pager's serialised state, opaque to everyone but the fetcher; ``sequence`` numbers the next
     batch. Both travel with the chain, so that any worker can go on where the last one stopped.
+    Without ``data_type`` it is the chain that prepares the tables which others need, one after another: ``table`` is
+    the one it reads now, ``data_types`` are those that wait for it, and ``sequence`` numbers the table's pieces.
     """
 
     name = "page.requested"
     hands_over = True
-    data_type: DataType
+    data_type: DataType | None = None
+    table: str | None = None
+    data_types: tuple[DataType, ...] = ()
     step: int = 0
     sequence: int = 0
     pages: int = 0
@@ -95,7 +99,15 @@ class PageRequested(RunMessage):
 
     @property
     def message_id(self) -> str:
-        return derived_id(self.run_id, self.name, self.data_type, self.step, self.parked)
+        return derived_id(self.run_id, self.name, self.data_type or "", self.step, self.parked)
+
+
+class Fault(Value):
+    """Why the record at ``index`` of a fetched batch is of no use as it is."""
+
+    index: int
+    code: str
+    message: str
 
 
 class BatchFetched(RunMessage):
@@ -103,7 +115,8 @@ class BatchFetched(RunMessage):
 
     ``observed_at`` is when the walk began (poll) or the event was received (webhook), and a microsecond later with
     each batch: the version of a record whose source gives no modification time. ``expected_records`` is the source's
-    own total, where it says one.
+    own total, where it says one. ``deletes``: every record says that one is gone (``Endpoint.deletes``). ``faults`` are
+    records that were found wanting already, so that they are rejected.
     For a webhook, ``run_id`` is derived from the event, so that one event is one small run of its own.
     """
 
@@ -114,6 +127,8 @@ class BatchFetched(RunMessage):
     observed_at: Instant
     records: list[Any]
     expected_records: int | None = None
+    deletes: bool = False
+    faults: tuple[Fault, ...] = ()
 
     @property
     def message_id(self) -> str:
@@ -190,7 +205,7 @@ class StreamFinished(RunMessage):
 
 
 class SyncFailed(RunMessage):
-    """A stream, or the whole run when ``data_type`` is None, cannot go on.
+    """A stream cannot go on; without ``data_type`` those of ``data_types``, or the whole run if none is named.
 
     ``batches`` is how many batches the fetcher had sent before it stopped; None when a batch itself was lost to
     an error further down. ``detail`` is for operators, ``public`` for principals; neither holds secrets or data.
@@ -198,6 +213,7 @@ class SyncFailed(RunMessage):
 
     name = "sync.failed"
     data_type: DataType | None = None
+    data_types: tuple[DataType, ...] = ()
     stage: str
     error_class: ErrorClass
     code: str
@@ -208,7 +224,7 @@ class SyncFailed(RunMessage):
 
     @property
     def message_id(self) -> str:
-        return derived_id(self.run_id, self.name, self.data_type or "", self.stage, self.code)
+        return derived_id(self.run_id, self.name, self.data_type or "", self.stage, self.code, *self.data_types)
 
 
 class SyncFinished(RunMessage):
@@ -352,6 +368,7 @@ def failure_of(message: RunMessage, *, stage: str, error: Exception, now: dateti
         integration_id=message.integration_id,
         run_id=message.run_id,
         data_type=getattr(message, "data_type", None),
+        data_types=message.data_types if isinstance(message, PageRequested) else (),
         stage=stage,
         error_class=known.error_class if known else ErrorClass.BUG,
         code=known.code if known else "internal_error",

@@ -7,9 +7,10 @@ Events may arrive in any order, twice, or after the end; the result is the same 
 but for its moments, and for which of several failures of a stream is told: the one that was heard of first.
 A stream ends when it is told how many batches were sent and all of them are written, or when it failed. Counts go
 on after the end, so a late batch is never missing from the total. A running stream may be waiting for its source.
+A run succeeded only if every stream saw all that the source has: ``partial`` is one that may have missed something.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -74,6 +75,14 @@ class Stream(Value):
     warnings: tuple[str, ...] = ()
 
 
+class Preparing(Value):
+    """A table is being read that streams of the run wait for: which one, and how far it is."""
+
+    table: str
+    pages: int = 0
+    rows: int = 0
+
+
 class Run(Value):
     """One synchronisation. ``slot`` is the due time it was scheduled for, None when a person asked."""
 
@@ -88,6 +97,7 @@ class Run(Value):
     finished_at: Instant | None = None
     progressed_at: Instant
     slot: Instant | None = None
+    preparing: Preparing | None = None
 
     @property
     def counts(self) -> Counts:
@@ -173,7 +183,7 @@ def finish_stream(run: Run, event: StreamFinished) -> Run:
 
 
 def fail(run: Run, event: SyncFailed) -> Run:
-    """Fail one stream, or every unfinished one; the first failure of a stream is kept."""
+    """Fail one stream, some, or every unfinished one; the first failure of a stream is kept."""
     failure = Failure(
         error_class=event.error_class,
         code=event.code,
@@ -181,7 +191,7 @@ def fail(run: Run, event: SyncFailed) -> Run:
         public=event.public,
         detail=event.detail,
     )
-    for data_type in [event.data_type] if event.data_type else list(run.streams):
+    for data_type in [event.data_type] if event.data_type else list(event.data_types or run.streams):
         stream = run.streams.get(data_type)
         if stream is None or stream.status is StreamStatus.SUCCEEDED:
             continue
@@ -205,6 +215,23 @@ def wait(run: Run, data_type: DataType, waiting: Waiting) -> Run:
     return run.model_copy(update={"streams": {**run.streams, data_type: _waiting_as(stream, waiting)}})
 
 
+def prepare(run: Run, waiting: Collection[DataType], preparing: Preparing | None, now: datetime) -> Run:
+    """Note how far a table is that streams wait for, or with None that none is read any more.
+
+    The tables are read, so these streams no longer wait for the source.
+    """
+    if run.status.is_final:
+        return run
+    streams = {name: _waiting_as(stream, None) if name in waiting else stream for name, stream in run.streams.items()}
+    progressed_at = max(run.progressed_at, now)
+    return run.model_copy(update={"streams": streams, "preparing": preparing, "progressed_at": progressed_at})
+
+
+def move(run: Run, now: datetime) -> Run:
+    """Note that a stream was read on, though no batch says so: where many answers in a row hold no records."""
+    return run if run.status.is_final else run.model_copy(update={"progressed_at": max(run.progressed_at, now)})
+
+
 def cancel(run: Run, now: datetime) -> Run:
     """End a run whose integration was deleted or disabled; a finished run stays as it ended."""
     if run.status.is_final:
@@ -213,6 +240,7 @@ def cancel(run: Run, now: datetime) -> Run:
         update={
             "status": RunStatus.CANCELLED,
             "streams": {data_type: _waiting_as(stream, None) for data_type, stream in run.streams.items()},
+            "preparing": None,
             "finished_at": now,
             "progressed_at": now,
         }
@@ -251,7 +279,7 @@ def _with_stream(run: Run, stream: Stream, now: datetime) -> Run:
         update["status"] = status = _run_status(streams)
         update["started_at"] = run.started_at or now
         if status.is_final and run.finished_at is None:
-            update["finished_at"] = max(run.progressed_at, now)
+            update |= {"finished_at": max(run.progressed_at, now), "preparing": None}
     return run.model_copy(update=update)
 
 
@@ -280,6 +308,7 @@ def _run_status(streams: Mapping[DataType, Stream]) -> RunStatus:
     if StreamStatus.RUNNING in statuses:
         return RunStatus.RUNNING
     if StreamStatus.FAILED not in statuses:
-        return RunStatus.SUCCEEDED
+        is_complete = all(stream.complete for stream in streams.values())
+        return RunStatus.SUCCEEDED if is_complete else RunStatus.PARTIAL
     written = any(stream.counts.fetched > stream.counts.rejected for stream in streams.values())
     return RunStatus.PARTIAL if StreamStatus.SUCCEEDED in statuses or written else RunStatus.FAILED
