@@ -106,6 +106,11 @@ class CrashingCollection(Collection):
         self._plan.reached(self._step)
         return deleted
 
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        deleted = await self._collection.delete_all(filter)
+        self._plan.reached(self._step)
+        return deleted
+
     async def find(self, query: Query) -> Sequence[Stored]:
         return await self._collection.find(query)
 

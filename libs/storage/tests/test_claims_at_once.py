@@ -18,7 +18,7 @@ from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus, cancel, start
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Chains, IdempotencyKeys, Integrations, Receipts, Runs, StoredReply
+from hub_storage.repositories import SPECS, Chains, IdempotencyKeys, Integrations, Receipts, Runs, StoredReply, Tables
 from hub_storage.repositories.handover import begin_run, end_run
 from hub_storage.store import Store
 from hypothesis import HealthCheck, given, settings
@@ -166,7 +166,7 @@ async def test_an_integration_has_one_run_at_a_time_and_no_run_begins_twice(
         runs = Runs(stores[number % len(stores)])
         await runs.change("c1", run.id, lambda run: None if run.status.is_final else start(run, now))
         ended = await runs.change("c1", run.id, lambda run: None if run.status.is_final else cancel(run, now))
-        await end_run(integrations[number % len(stores)], ended, now)
+        await end_run(integrations[number % len(stores)], Tables(stores[0]), ended, now)
 
     async def begin(number: int, name: str, deaths: list[str]) -> None:
         runs = MortalRuns(stores[number % len(stores)], list(deaths))

@@ -11,7 +11,7 @@ from hub_model.integrations import Integration
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus, cancel, fail, start
-from hub_storage.repositories import Integrations, Runs
+from hub_storage.repositories import Integrations, Runs, Tables
 from hub_storage.repositories.handover import begin_run, end_run
 from hub_storage.store import Store
 
@@ -31,6 +31,11 @@ def runs(store: Store) -> Runs:
 
 
 @pytest.fixture
+def tables(store: Store) -> Tables:
+    return Tables(store)
+
+
+@pytest.fixture
 def begin(integrations: Integrations, runs: Runs, now: datetime) -> Begin:
     def begin(run_id: str = "r1", **changes: Any) -> Any:
         given = {
@@ -46,11 +51,11 @@ def begin(integrations: Integrations, runs: Runs, now: datetime) -> Begin:
     return begin
 
 
-async def finish(integrations: Integrations, runs: Runs, run: Run, now: datetime) -> None:
+async def finish(integrations: Integrations, tables: Tables, runs: Runs, run: Run, now: datetime) -> None:
     """Run to the end, as the writer does."""
     await runs.change("c1", run.id, lambda run: start(run, now))
     ended = await runs.change("c1", run.id, lambda run: cancel(run, now))
-    await end_run(integrations, ended, now)
+    await end_run(integrations, tables, ended, now)
 
 
 async def test_a_run_begins_by_claiming_its_integration(
@@ -132,10 +137,10 @@ async def test_a_claim_whose_run_was_never_stored_is_completed(
 
 
 async def test_a_run_that_is_over_does_not_begin_again(
-    begin: Begin, integrations: Integrations, runs: Runs, now: datetime
+    begin: Begin, integrations: Integrations, tables: Tables, runs: Runs, now: datetime
 ) -> None:
     run, _ = await begin("r1")
-    await finish(integrations, runs, run, now)
+    await finish(integrations, tables, runs, run, now)
     before = await integrations.get("c1", "i1")
     again, is_unannounced = await begin("r1", next_due_at=now + timedelta(days=9))
     assert (again.status, is_unannounced) == (RunStatus.CANCELLED, False)
@@ -145,7 +150,7 @@ async def test_a_run_that_is_over_does_not_begin_again(
 
 
 async def test_a_run_that_ends_while_it_is_begun_a_second_time_does_not_keep_the_claim(
-    begin: Begin, integrations: Integrations, store: Store, now: datetime
+    begin: Begin, integrations: Integrations, tables: Tables, store: Store, now: datetime
 ) -> None:
     run, _ = await begin("r1")
 
@@ -155,7 +160,7 @@ async def test_a_run_that_ends_while_it_is_begun_a_second_time_does_not_keep_the
         async def find(self, college_id: str, run_id: str) -> Run | None:
             found = await super().find(college_id, run_id)
             if found is not None and not found.status.is_final:
-                await finish(integrations, runs, found, now)
+                await finish(integrations, tables, runs, found, now)
                 return None
             return found
 
@@ -186,34 +191,34 @@ async def test_a_run_of_a_missing_integration_is_not_found(begin: Begin, runs: R
 
 
 async def test_the_end_of_a_run_lets_its_integration_go_and_says_how_it_ended(
-    begin: Begin, integrations: Integrations, runs: Runs, now: datetime
+    begin: Begin, integrations: Integrations, tables: Tables, runs: Runs, now: datetime
 ) -> None:
     await begin("r1")
     failed = await runs.change("c1", "r1", lambda run: fail(run, credentials_refused(now)))
-    settled = await end_run(integrations, failed, now)
+    settled = await end_run(integrations, tables, failed, now)
     assert settled == await integrations.get("c1", "i1")
     assert settled is not None
     assert (settled.sync.active_run_id, settled.sync.last_run_status, settled.sync.paused) == (None, "failed", True)
-    assert await end_run(integrations, failed, now + timedelta(days=1)) == settled
+    assert await end_run(integrations, tables, failed, now + timedelta(days=1)) == settled
 
 
 async def test_a_late_end_does_not_touch_a_newer_run(
-    begin: Begin, integrations: Integrations, runs: Runs, now: datetime
+    begin: Begin, integrations: Integrations, tables: Tables, runs: Runs, now: datetime
 ) -> None:
     run, _ = await begin("r1")
-    await finish(integrations, runs, run, now)
+    await finish(integrations, tables, runs, run, now)
     await begin("r2")
     before = await integrations.get("c1", "i1")
-    await end_run(integrations, await runs.get("c1", "r1"), now)
+    await end_run(integrations, tables, await runs.get("c1", "r1"), now)
     assert await integrations.get("c1", "i1") == before
 
 
 async def test_the_end_of_a_run_whose_integration_is_gone_is_none(
-    begin: Begin, integrations: Integrations, runs: Runs, now: datetime
+    begin: Begin, integrations: Integrations, tables: Tables, runs: Runs, now: datetime
 ) -> None:
     run, _ = await begin("r1")
     await integrations.remove("c1", "i1")
-    assert await end_run(integrations, cancel(run, now), now) is None
+    assert await end_run(integrations, tables, cancel(run, now), now) is None
 
 
 def credentials_refused(now: datetime) -> SyncFailed:

@@ -25,8 +25,10 @@ from hub_storage.repositories import (
     Rejects,
     Runs,
     SourceLimits,
+    Tables,
     Tokens,
 )
+from hub_storage.repositories.tables import Piece, TableEnd
 from hub_storage.repositories.tokens import Busy, TokenPlace
 from hub_storage.store import Store
 
@@ -43,6 +45,7 @@ DELIBERATELY_WITHOUT = {
     IdempotencyKeys: set(),
     SourceLimits: set(),
     Tokens: {"take", "store", "give_up"},
+    Tables: {"next_run_anywhere"},
 }
 
 
@@ -73,6 +76,8 @@ async def full(store: Store, an_integration: Callable[..., Integration], now: da
     await IdempotencyKeys(store).begin("c1", "k", fingerprint="f", now=now, made_id="m")
     await SourceLimits(store).block("c1", "s", now + timedelta(hours=1))
     await Tokens(store).take(PLACE, holder="w", now=now, lease=timedelta(minutes=1))
+    await Tables(store).write("c1", "r1", "courses", [Piece(0, [{"id": "ours"}])])
+    await Tables(store).close("c1", "r1", "courses", TableEnd(1, 1, complete=True))
     return store
 
 
@@ -173,6 +178,18 @@ async def refuse_token_calls(store: Store, now: datetime) -> set[str]:
     return {"forget"}
 
 
+async def refuse_table_calls(store: Store, now: datetime) -> set[str]:
+    tables, end = Tables(store), TableEnd(1, 1, complete=True)
+    await tables.write("c2", "r1", "courses", [Piece(0, [{"id": "theirs"}])])
+    await tables.close("c2", "r1", "courses", end)
+    assert [piece.rows async for piece in tables.pieces("c2", "r1", "courses", end)] == [[{"id": "theirs"}]]
+    await tables.drop("c2", "r1")
+    assert await tables.find("c2", "r1", "courses") is None
+    assert await tables.find("c1", "r1", "courses") == end
+    assert [piece.rows async for piece in tables.pieces("c1", "r1", "courses", end)] == [[{"id": "ours"}]]
+    return {"write", "close", "find", "pieces", "drop"}
+
+
 REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     Integrations: refuse_integration_calls,
     Runs: refuse_run_calls,
@@ -184,6 +201,7 @@ REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     IdempotencyKeys: refuse_idempotency_calls,
     SourceLimits: refuse_limit_calls,
     Tokens: refuse_token_calls,
+    Tables: refuse_table_calls,
 }
 
 

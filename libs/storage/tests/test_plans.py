@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hub_model.errors import Unavailable
 from hub_model.integrations import Integration, SyncState
 from hub_model.logs import LogLevel
 from hub_model.records import DataType
@@ -14,7 +15,8 @@ from hub_storage.adapters.sqlite.record_selection import record_selections
 from hub_storage.adapters.sqlite.selection import selections
 from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
 from hub_storage.records import RecordQuery, RecordStore
-from hub_storage.repositories import SPECS, Audit, Integrations, Logs, Rejects, Runs
+from hub_storage.repositories import SPECS, Audit, Integrations, Logs, Rejects, Runs, Tables
+from hub_storage.repositories.tables import TableEnd
 from hub_storage.store import Store
 
 NOW = datetime(2026, 7, 20, tzinfo=UTC)
@@ -48,6 +50,10 @@ class Listening(Collection):
 
     async def delete(self, document_id: str, *, version: int | None = None) -> bool:
         return False
+
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        self.asked.append((self._spec, Query(filter)))
+        return 0
 
 
 class ListeningStore(Store):
@@ -104,7 +110,13 @@ async def test_every_question_of_the_repositories_is_answered_from_an_index(
     await rejects.count("c1", "i1")
     await Audit(store).page("c1")
     await Audit(store).page("c1", target="i1")
-    assert len(store.asked) == 19
+    tables = Tables(store)
+    assert [piece async for piece in tables.pieces("c1", "r1", "s", TableEnd(0, 0, complete=True))] == []
+    with pytest.raises(Unavailable):
+        await anext(tables.pieces("c1", "r1", "s", TableEnd(1, 1, complete=True)))
+    await tables.drop("c1", "r1")
+    await tables.next_run_anywhere("r1")
+    assert len(store.asked) == 22
     for spec, query in store.asked:
         for after in (query.after, (now.isoformat(), "x") if query.sort else None):
             further = Query(query.filter, query.sort, query.descending, query.limit, after)

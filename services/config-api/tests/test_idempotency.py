@@ -11,6 +11,7 @@ from hub_model.errors import BackendUnavailable
 from hub_model.ids import derived_id
 from hub_model.messages import SyncRequested
 from hub_model.runs import cancel
+from hub_storage.repositories import Tables
 from hub_storage.repositories.handover import end_run
 from hub_storage.repositories.idempotency_keys import ABANDONED_AFTER_S, SPEC
 
@@ -195,7 +196,7 @@ async def test_a_sync_whose_answer_nobody_knows_is_answered_with_its_run(
     if is_over:
         runs = hub.service.app.state.backend.runs
         over = await runs.change(hub.college_id, run["id"], lambda run: cancel(run, hub.clock()))
-        await end_run(hub.integrations, over, hub.clock())
+        await end_run(hub.integrations, Tables(hub.store), over, hub.clock())
     again = await hub.call("POST", path, headers=KEY)
     assert (again.status_code, again.json()["runId"], again.json()["coalesced"]) == (202, run["id"], False)
     assert len((await hub.get(path.replace("sync", "runs")))["items"]) == 1
@@ -212,7 +213,7 @@ async def test_a_sync_that_is_asked_for_again_leaves_the_pause_that_its_run_has_
     [run] = (await hub.get(path.replace("sync", "runs")))["items"]
     runs = hub.service.app.state.backend.runs
     over = await runs.change(hub.college_id, run["id"], lambda run: cancel(run, hub.clock()))
-    await end_run(hub.integrations, over, hub.clock())
+    await end_run(hub.integrations, Tables(hub.store), over, hub.clock())
     await hub.integrations.change(hub.college_id, integration_id, lambda found: found.with_sync(paused=True))
     hub.clock.advance(seconds=31)
     again = await hub.call("POST", path, headers=KEY)

@@ -38,7 +38,7 @@ from hub_model.runs import Run, RunStatus, fail, new_run
 from hub_model.waiting import Waiting
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, Tables
 from hub_storage.store import Store
 
 IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
@@ -229,6 +229,7 @@ def fetching(hub: Hub, sources: Any) -> Fetching:
         integrations=hub.integrations,
         runs=hub.runs,
         chains=hub.chains,
+        tables=Tables(hub.store),
         sources=sources,
         limits=Limits(pages=3),
         clock=utc_now,

@@ -23,7 +23,7 @@ from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
 from hub_storage.records import RecordStore
-from hub_storage.repositories import SPECS, Integrations, Logs, Runs
+from hub_storage.repositories import SPECS, Integrations, Logs, Runs, Tables
 from hub_storage.repositories.handover import end_run
 from hub_storage.store import Store
 
@@ -88,6 +88,9 @@ class WatchedCollection(Collection):
         return await self._watch.around(
             f"delete {self._name}", lambda: self._collection.delete(document_id, version=version)
         )
+
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        return await self._watch.around(f"delete all {self._name}", lambda: self._collection.delete_all(filter))
 
     async def find(self, query: Query) -> Sequence[Stored]:
         return await self._watch.around(f"find {self._name}", lambda: self._collection.find(query))
@@ -241,7 +244,7 @@ class World:
         run_id = (await self.load(integration)).sync.active_run_id
         assert run_id is not None
         run = await self.runs.change(integration.college_id, run_id, lambda run: runs.cancel(run, self.now))
-        await end_run(self.integrations, run, self.now)
+        await end_run(self.integrations, Tables(self.store), run, self.now)
 
     def requests(self) -> list[SyncRequested]:
         return [message for message in self.broker.published if isinstance(message, SyncRequested)]

@@ -15,6 +15,7 @@ from hub_scheduler.backend import Backend
 from hub_scheduler.tick import move_on, slot_run_id
 from hub_storage.adapters.sqlite.selection import selections
 from hub_storage.collection import Query, Range
+from hub_storage.repositories import Tables
 from hub_storage.repositories.integrations import SPEC
 
 DAY_S = 86_400
@@ -193,7 +194,11 @@ async def test_only_the_slot_that_is_left_behind_moves_on(world) -> None:
     integration = world.integration(due_s=-10)
     await world.add(integration)
     backend = Backend(
-        integrations=world.integrations, runs=world.runs, logs=world.logs, publisher=Publisher(world.broker)
+        integrations=world.integrations,
+        runs=world.runs,
+        tables=Tables(world.store),
+        logs=world.logs,
+        publisher=Publisher(world.broker),
     )
     assert not await move_on(backend, integration, world.now - timedelta(hours=1), world.now)
     assert await world.load(integration) == integration

@@ -32,7 +32,7 @@ from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
-from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs
+from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, Tables
 from hub_storage.store import Store
 from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.recorder import Recorder
@@ -92,6 +92,9 @@ class FaultyCollection(Collection):
     async def delete(self, document_id: str, *, version: int | None = None) -> bool:
         return await self._faults.around(lambda: self._collection.delete(document_id, version=version))
 
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        return await self._faults.around(lambda: self._collection.delete_all(filter))
+
     async def find(self, query: Query) -> Sequence[Stored]:
         return await self._faults.around(lambda: self._collection.find(query))
 
@@ -150,6 +153,7 @@ class World:
             rejects=Rejects(faulty),
             recorder=Recorder(Runs(faulty)),
             integrations=Integrations(faulty),
+            tables=Tables(faulty),
             logs=Logs(faulty),
             clock=self.clock,
         )

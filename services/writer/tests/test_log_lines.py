@@ -140,7 +140,7 @@ def test_a_run_whose_walk_did_not_see_everything_does_not_call_itself_complete()
         written(MARKS, inserted=1), finished(MARKS, complete=False, warnings=("3 are missing.",)), data_types=(MARKS,)
     )
     line = log_lines.run_ended(run, paused=False)
-    assert line.message == "Sync finished: 1 record read: 1 new. Not complete: Marks."
+    assert line.message == "Sync finished in part: 1 record read: 1 new. Not complete: Marks."
     assert line.level is LogLevel.WARNING
 
 

@@ -126,6 +126,14 @@ class Collection(ABC):
         """Remove the document; False if there was none. Raises StaleVersion if a version is given and differs."""
 
     @abstractmethod
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the word that stores use
+        """Remove every matching document; how many there were.
+
+        Each is removed atomically, all of them are not: a call that is cut off has removed some, and what is added
+        meanwhile may stay. Raises InvalidInput as ``find`` does.
+        """
+
+    @abstractmethod
     async def find(self, query: Query) -> Sequence[Stored]:
         """The matching documents in order.
 

@@ -24,7 +24,7 @@ from hub_model.messages import (
 )
 from hub_model.runs import Run, RunStatus, cancel, start, wait
 from hub_model.waiting import Waiting
-from hub_storage.repositories import Chains, Integrations, Runs
+from hub_storage.repositories import Chains, Integrations, Runs, Tables
 from hub_storage.repositories.handover import end_run
 
 from hub_fetcher.auth.credentials import secret_params
@@ -45,6 +45,7 @@ class Fetching:
     integrations: Integrations
     runs: Runs
     chains: Chains
+    tables: Tables
     sources: Sources
     limits: Limits
     clock: Callable[[], datetime]
@@ -175,7 +176,7 @@ def _is_over(run: Run, message: PageRequested) -> bool:
 async def _cancel(message: RunMessage, hub: Fetching) -> Sequence[Message]:
     """End a run whose integration is gone or switched off, and let the integration have another. Repeatable."""
     run = await hub.runs.change(message.college_id, message.run_id, lambda run: cancel(run, hub.clock()))
-    await end_run(hub.integrations, run, hub.clock())
+    await end_run(hub.integrations, hub.tables, run, hub.clock())
     log.info("sync.cancelled")
     return [
         SyncFinished(

@@ -20,7 +20,7 @@ from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits, Tokens
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits, Tables, Tokens
 from hub_storage.store import Store
 
 from hub_fetcher.auth.tokens import TokenCache
@@ -82,6 +82,7 @@ def build_service(
         runs=Runs(store),
         chains=Chains(store),
         sources=Sources(transport, opener, tokens, patience, Paces(pacing)),
+        tables=Tables(store),
         limits=Limits(pages=settings.stretch_pages, seconds=settings.stretch_s, ahead=settings.pages_ahead),
         clock=clock,
         monotonic=time.monotonic,

@@ -8,7 +8,7 @@ import structlog
 from hub_messaging.failures import log_failure
 from hub_messaging.publisher import Publisher
 from hub_model.integrations import Integration
-from hub_storage.repositories import Integrations, Logs, Runs
+from hub_storage.repositories import Integrations, Logs, Runs, Tables
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +19,7 @@ class Backend:
 
     integrations: Integrations
     runs: Runs
+    tables: Tables
     logs: Logs
     publisher: Publisher
 

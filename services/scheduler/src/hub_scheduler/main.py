@@ -15,11 +15,12 @@ from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.redaction import Redactor
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Integrations, Logs, Runs
+from hub_storage.repositories import SPECS, Integrations, Logs, Runs, Tables
 from hub_storage.store import Store
 
 from hub_scheduler.backend import Backend
 from hub_scheduler.due_times import DueTimes
+from hub_scheduler.leftovers import Leftovers
 from hub_scheduler.recovery import Recovery
 from hub_scheduler.settings import SchedulerSettings
 from hub_scheduler.tick import start_due
@@ -71,6 +72,7 @@ def build_tick(
     backend = Backend(
         integrations=Integrations(store),
         runs=Runs(store),
+        tables=Tables(store),
         logs=Logs(store),
         publisher=Publisher(broker, source=NAME, clock=clock),
     )
@@ -82,12 +84,14 @@ def build_tick(
         monotonic=monotonic,
     )
     due_times = DueTimes(backend)
+    leftovers = Leftovers(backend, monotonic=monotonic)
 
     async def tick(now: datetime) -> None:
         try:
             recovery.learn_of(await start_due(backend, now))
             recovery.learn_of(await due_times.check_page(now))
             await recovery.mend(now)
+            await leftovers.sweep()
         except Unavailable as error:
             recovery.learn_of([error])
             raise

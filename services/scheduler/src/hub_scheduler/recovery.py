@@ -118,7 +118,7 @@ class Recovery:
         log.warning("run.requested_again", **ids_of(run))
 
     async def _end(self, run: Run, now: datetime) -> None:
-        await end_run(self._backend.integrations, run, now)
+        await end_run(self._backend.integrations, self._backend.tables, run, now)
         await self._backend.publisher.publish(
             SyncFinished(
                 college_id=run.college_id,

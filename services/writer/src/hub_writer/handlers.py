@@ -12,7 +12,7 @@ from hub_model.messages import BatchTransformed, BatchWritten, Message, RecordsC
 from hub_model.records import Origin
 from hub_model.runs import Run
 from hub_storage.records import RecordStore
-from hub_storage.repositories import Integrations, Logs, Rejects
+from hub_storage.repositories import Integrations, Logs, Rejects, Tables
 from hub_storage.repositories.handover import end_run
 
 from hub_writer import log_lines
@@ -31,6 +31,7 @@ class Backend:
     rejects: Rejects
     recorder: Recorder
     integrations: Integrations
+    tables: Tables
     logs: Logs
     clock: Callable[[], datetime]
 
@@ -95,7 +96,7 @@ async def record_progress(message: ProgressEvent, _: Context, *, backend: Backen
 async def _announce(run: Run, ended: Ended, backend: Backend) -> Sequence[Message]:
     lines = [log_lines.stream_ended(run, stream) for stream in ended.streams]
     if ended.run:
-        integration = await end_run(backend.integrations, run, backend.clock())
+        integration = await end_run(backend.integrations, backend.tables, run, backend.clock())
         lines.append(log_lines.run_ended(run, paused=integration is not None and integration.sync.paused))
     if lines:
         await backend.logs.add(*lines)

@@ -13,6 +13,7 @@ from hub_storage.repositories import (
     receipts,
     rejects,
     runs,
+    tables,
     tokens,
 )
 from hub_storage.repositories.audit import Audit
@@ -25,6 +26,7 @@ from hub_storage.repositories.paging import MAX_PAGE_SIZE, Page
 from hub_storage.repositories.receipts import Receipts
 from hub_storage.repositories.rejects import Rejects
 from hub_storage.repositories.runs import Runs
+from hub_storage.repositories.tables import Tables
 from hub_storage.repositories.tokens import Tokens
 
 SPECS = (
@@ -38,6 +40,7 @@ SPECS = (
     idempotency_keys.SPEC,
     limits.SPEC,
     tokens.SPEC,
+    tables.SPEC,
 )
 
 __all__ = [
@@ -56,5 +59,6 @@ __all__ = [
     "Runs",
     "SourceLimits",
     "StoredReply",
+    "Tables",
     "Tokens",
 ]

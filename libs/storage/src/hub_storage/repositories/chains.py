@@ -15,9 +15,12 @@ class Chains:
     def __init__(self, store: Store) -> None:
         self._collection = store.collection(SPEC)
 
-    async def claim(self, college_id: str, run_id: str, data_type: DataType, *, step: int, copy_id: str) -> bool:
-        """Whether this copy of this step may go on. Saying so twice to the same copy is what a redelivery needs."""
-        chain_id = derived_id(college_id, run_id, data_type)
+    async def claim(self, college_id: str, run_id: str, data_type: DataType | None, *, step: int, copy_id: str) -> bool:
+        """Whether this copy of this step may go on. Saying so twice to the same copy is what a redelivery needs.
+
+        Without a data type it is the chain that prepares the run's tables.
+        """
+        chain_id = derived_id(college_id, run_id, data_type or "")
         mine = {"collegeId": college_id, "runId": run_id, "dataType": data_type, "step": step, "copyId": copy_id}
 
         def advance(document: Document) -> Document | None:

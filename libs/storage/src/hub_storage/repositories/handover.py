@@ -14,6 +14,7 @@ from hub_model.runs import Run, RunStatus, new_run
 
 from hub_storage.repositories.integrations import Integrations
 from hub_storage.repositories.runs import Runs
+from hub_storage.repositories.tables import Tables
 
 
 async def begin_run(
@@ -61,14 +62,21 @@ async def begin_run(
             # It began and ended between our first look and our claim: what we hold now is nobody's.
             await integrations.change(college_id, integration_id, lambda held: release_run(held, run_id))
             return run, False
-        await end_run(integrations, run, now)  # cut off before it let the integration go: claim again
+        await _let_go(integrations, run, now)  # cut off before it let the integration go: claim again
 
 
-async def end_run(integrations: Integrations, run: Run, now: datetime) -> Integration | None:
-    """Let the integration go and keep how its run ended; None if the integration is gone.
+async def end_run(integrations: Integrations, tables: Tables, run: Run, now: datetime) -> Integration | None:
+    """Let the integration go, keep how its run ended, and drop what was kept for the run alone.
 
-    Repeating it, or calling it for a run that is not the active one, changes nothing.
+    None if the integration is gone. Repeating it, or calling it for a run that is not the active one, changes nothing.
     """
+    integration = await _let_go(integrations, run, now)
+    if run.status.is_final:
+        await tables.drop(run.college_id, run.id)
+    return integration
+
+
+async def _let_go(integrations: Integrations, run: Run, now: datetime) -> Integration | None:
     try:
         return await integrations.change(
             run.college_id, run.integration_id, lambda integration: settle_run(integration, run, now)

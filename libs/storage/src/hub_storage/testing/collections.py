@@ -151,6 +151,16 @@ class CollectionContract:
             await notes.delete("a", version=1)
         assert await notes.delete("a", version=2) is True
 
+    async def test_delete_all_removes_every_match_and_says_how_many(self, notes: Collection) -> None:
+        await notes.insert({f"n{n}": {"owner": "ann" if n % 2 else "bob", "rank": n} for n in range(1500)})
+        assert await notes.delete_all({"owner": "ann", "rank": Range(gte=3)}) == 749
+        assert await notes.count({}) == 751
+        assert await notes.delete_all({"owner": "ann"}) == 1
+        assert await notes.delete_all({"owner": "ann"}) == 0
+        assert await notes.count({"owner": "bob"}) == 750
+        with pytest.raises(InvalidInput):
+            await notes.delete_all({"undeclared": 1})
+
     async def test_survives_reopen(self, store_factory: StoreFactory) -> None:
         notes = (await store_factory([NOTES])).collection(NOTES)
         await notes.insert({"a": {"rank": 1}, "b": {"rank": 2}})

@@ -87,6 +87,12 @@ class MongoCollection(Collection):
                 raise self._stale(document_id, version)
         return result.deleted_count > 0
 
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        check_filter(self._spec, filter)
+        with translated(self._doing("removing from")):
+            result = await self._collection.delete_many(matching(filter))
+        return result.deleted_count
+
     async def find(self, query: Query) -> Sequence[Stored]:
         check_query(self._spec, query)
         found: list[BsonDocument] = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import apsw
 from hub_model.errors import Conflict, NotFound, StaleVersion
@@ -14,6 +15,7 @@ from hub_storage.json_text import document_text, to_value
 from hub_storage.scalars import check_filter, check_indexed, check_query, check_text
 
 _Row = tuple[str, int, str]
+_DELETED_AT_ONCE = 500
 
 
 class SqliteCollection(Collection):
@@ -29,6 +31,7 @@ class SqliteCollection(Collection):
         self._insert = f"INSERT INTO {self._columns} VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
         self._update = f"UPDATE {table} SET version = version + 1, document = ? WHERE id = ?"
         self._delete = f"DELETE FROM {table} WHERE id = ?"
+        self._delete_some = f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table}"
         self._count = f"SELECT count(*) FROM {table}"
 
     async def get(self, document_id: str) -> Stored | None:
@@ -80,6 +83,21 @@ class SqliteCollection(Collection):
 
         return await self._database.write(delete)
 
+    async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
+        check_filter(self._spec, filter)
+        where, values = _where(filter)
+        some = f"{self._delete_some}{where} LIMIT {_DELETED_AT_ONCE})"
+
+        def delete_some(connection: apsw.Connection) -> int:
+            connection.execute(some, values)
+            return connection.changes()
+
+        # In portions, so that other writers have their turn between them.
+        total = 0
+        while deleted := await self._database.write(delete_some):
+            total += deleted
+        return total
+
     async def find(self, query: Query) -> Sequence[Stored]:
         check_query(self._spec, query)
         statements = list(selections(self._spec, query))
@@ -96,9 +114,7 @@ class SqliteCollection(Collection):
 
     async def count(self, filter: Filter) -> int:  # noqa: A002 - the port's name
         check_filter(self._spec, filter)
-        parts = list(conditions(filter))
-        where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
-        values = tuple(value for part in parts for value in part.values)
+        where, values = _where(filter)
 
         def count(connection: apsw.Connection) -> int:
             return sum(number for (number,) in connection.execute(self._count + where, values))
@@ -137,6 +153,12 @@ class SqliteCollection(Collection):
             raise NotFound(f"{self._spec.name!r} has no document {document_id!r}")
         if row[1] != version:
             raise StaleVersion(f"{document_id!r} in {self._spec.name!r} is at version {row[1]}, not {version}")
+
+
+def _where(criteria: Filter) -> tuple[str, tuple[Any, ...]]:
+    parts = list(conditions(criteria))
+    where = f" WHERE {' AND '.join(part.sql for part in parts)}" if parts else ""
+    return where, tuple(value for part in parts for value in part.values)
 
 
 def _stored(row: _Row) -> Stored:
