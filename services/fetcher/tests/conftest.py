@@ -17,7 +17,7 @@ from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walking.stretch import fetch_stretch
-from hub_fetcher.walking.walk import Limits, Walk
+from hub_fetcher.walking.walk import Limits, Reading, Walk
 from hub_model.auth import credential_origin
 from hub_model.base import parse_datetime
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
@@ -323,7 +323,8 @@ def walk_all(sources: Sources, make_integration: MakeIntegration) -> WalkAll:
         while walked.steps < most_steps:
             walked.steps += 1
             source = sources.open(integration, settings)
-            walking = Walk(request, settings, source.plan, clock=lambda: NOW, secret_params=secret_params(integration))
+            reading = Reading(stream=settings, plan=source.plan)
+            walking = Walk(request, reading, clock=lambda: NOW, secret_params=secret_params(integration))
             limits = limits or Limits()
             monotonic = monotonic or asyncio.get_running_loop().time
             async with aclosing(fetch_stretch(walking, source.read, limits, monotonic=monotonic)) as messages:

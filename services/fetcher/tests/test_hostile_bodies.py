@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.source import Page
-from hub_fetcher.walking.walk import Limits, Walk
+from hub_fetcher.walking.walk import Limits, Reading, Walk
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft
@@ -52,7 +52,11 @@ def open_walk(pagination: dict[str, Any], request: PageRequested | None = None) 
             "endpoints": {"students": "/rows"},
         }
     )
-    return Walk(request or PageRequested(**IDS), endpoint, plan_requests(draft, endpoint), clock=lambda: NOW)
+    return Walk(
+        request or PageRequested(**IDS),
+        Reading(stream=endpoint, plan=plan_requests(draft, endpoint)),
+        clock=lambda: NOW,
+    )
 
 
 @pytest.mark.parametrize("pagination", PAGINATIONS, ids=lambda pagination: pagination["type"])
@@ -64,7 +68,8 @@ def test_no_json_breaks_a_walk(pagination: dict[str, Any], bodies: list[Any], li
         assert walk.requests_ahead(Limits())[0] == walk.next_request
         end: Any
         try:
-            end = walk.turn(Page(body=body, size=10, next_link=link)).end
+            walk.turn(Page(body=body, size=10, next_link=link))
+            end = walk.over
         except SourceError as error:
             end = error
         if end is not None:
@@ -88,8 +93,8 @@ def test_no_response_with_a_next_mark_makes_a_walk_endless(script: list[tuple[in
         rows, mark, flag = script[number % len(script)]
         records = [{"id": number * 10 + row} for row in range(rows)]
         body = {"data": records, "next": mark if kind == "cursor" else f"?p={mark}", "has_more": flag}
-        leaf = walk.turn(Page(body=body, size=len(orjson.dumps(body))))
-        if leaf.end is not None:
-            assert isinstance(leaf.end, SourceError)
+        walk.turn(Page(body=body, size=len(orjson.dumps(body))))
+        if walk.over is not None:
+            assert isinstance(walk.over, SourceError)
             return
     raise AssertionError("still going on")

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.main import build_service, load_keys
+from hub_fetcher.opening import Opener
 from hub_fetcher.settings import FetcherSettings
+from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.walk import Limits
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker, Delivery, Subscription
@@ -230,7 +232,7 @@ def fetching(hub: Hub, sources: Any) -> Fetching:
         runs=hub.runs,
         chains=hub.chains,
         tables=Tables(hub.store),
-        sources=sources,
+        opener=Opener(sources, Tables(hub.store), Lookups(max_bytes=10_000_000)),
         limits=Limits(pages=3),
         clock=utc_now,
         monotonic=time.monotonic,

@@ -142,18 +142,14 @@ class Unroutable(PermanentError):
 class SourceError(PermanentError):
     """The college's system answered, and only a person can mend what it says.
 
-    ``error_class`` is CONFIG (wrong path, unexpected shape), AUTH (credentials refused) or DATA. ``status`` is that of
-    the answer, where it is what decided.
+    ``error_class`` is CONFIG (wrong path, unexpected shape), AUTH (credentials refused) or DATA.
     """
 
     code = "source_error"
 
-    def __init__(
-        self, message: str, *, error_class: ErrorClass, code: str, public: str | None = None, status: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, error_class: ErrorClass, code: str, public: str | None = None) -> None:
         super().__init__(message, code=code, public=public)
         self.error_class = error_class
-        self.status = status
 
 
 class SecretUnreadable(PermanentError):

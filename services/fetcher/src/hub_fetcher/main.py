@@ -26,9 +26,11 @@ from hub_storage.store import Store
 from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
 from hub_fetcher.limits.pace import Paces, Pacing
+from hub_fetcher.opening import Opener
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
+from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.walk import Limits
 
 NAME = "fetcher"
@@ -77,13 +79,21 @@ def build_service(
     tokens = TokenCache(Tokens(store), opener, clock=clock, monotonic=time.monotonic)
     patience = Patience(deadline_s=settings.request_deadline_s, max_body_bytes=settings.max_response_bytes)
     pacing = Pacing(limits=SourceLimits(store), worker_id=new_id(), clock=clock, request_s=settings.request_deadline_s)
+    tables = Tables(store)
+    sources = Sources(transport, opener, tokens, patience, Paces(pacing))
     hub = Fetching(
         integrations=Integrations(store),
         runs=Runs(store),
         chains=Chains(store),
-        sources=Sources(transport, opener, tokens, patience, Paces(pacing)),
-        tables=Tables(store),
-        limits=Limits(pages=settings.stretch_pages, seconds=settings.stretch_s, ahead=settings.pages_ahead),
+        tables=tables,
+        opener=Opener(sources, tables, Lookups(max_bytes=settings.lookup_bytes)),
+        limits=Limits(
+            pages=settings.stretch_pages,
+            seconds=settings.stretch_s,
+            ahead=settings.pages_ahead,
+            table_rows=settings.table_rows,
+            table_bytes=settings.table_bytes,
+        ),
         clock=clock,
         monotonic=time.monotonic,
         probe_deadline_s=settings.probe_deadline_s,

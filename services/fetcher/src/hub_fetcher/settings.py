@@ -47,6 +47,17 @@ class FetcherSettings(RuntimeSettings):
     stretch_pages: int = Field(default=200, ge=1, description="Pages one message covers at most.")
     stretch_s: float = Field(default=20.0, gt=0, le=300, description="Seconds one message covers, about.")
     stretches: int = Field(default=8, ge=1, le=64, description="Streams this process fetches at a time.")
+    table_rows: int = Field(
+        default=2_000_000, ge=1000, description="Rows that a stream read for others may have, per sync."
+    )
+    table_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=1024, description="Bytes of JSON that the rows of such a stream may take."
+    )
+    lookup_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        description="Memory for streams that records are joined with, kept between messages.",
+    )
     probe_deadline_s: float = Field(
         default=18.0, gt=0, le=120, description="Seconds a connection test may take; below what its asker waits."
     )

@@ -16,23 +16,23 @@ from hub_model.messages import MAX_BATCH_RECORDS, MAX_MESSAGE_BYTES
 MAX_BATCH_BYTES = MAX_MESSAGE_BYTES // 2
 
 
-def cut(records: list[Any], encoded: bytes, *, page: int) -> Iterator[EncodedArray]:
-    """The records in order, in pieces of at most 500 and 512 KiB. ``encoded`` is the JSON of them all.
+def cut(records: list[Any], encoded: bytes, *, page: int, most_bytes: int = MAX_BATCH_BYTES) -> Iterator[EncodedArray]:
+    """The records in order, in pieces of at most 500 and ``most_bytes``. ``encoded`` is the JSON of them all.
 
     Raises SourceError where a single record is larger; it names the page and nothing of the record.
     """
-    if len(records) <= MAX_BATCH_RECORDS and len(encoded) <= MAX_BATCH_BYTES:
+    if len(records) <= MAX_BATCH_RECORDS and len(encoded) <= most_bytes:
         if records:
             yield EncodedArray(records, encoded)
         return
     start = 0
-    fitting = max(1, min(MAX_BATCH_RECORDS, len(records) * MAX_BATCH_BYTES // len(encoded)))
+    fitting = max(1, min(MAX_BATCH_RECORDS, len(records) * most_bytes // len(encoded)))
     while start < len(records):
         length = fitting
         piece = _encoded(records, start, length)
-        while len(piece.json) > MAX_BATCH_BYTES:
+        while len(piece.json) > most_bytes:
             if length == 1:
-                raise _record_too_large(page)
+                raise _record_too_large(page, most_bytes)
             length = max(1, length // 2)
             piece = _encoded(records, start, length)
         yield piece
@@ -44,11 +44,11 @@ def _encoded(records: list[Any], start: int, length: int) -> EncodedArray:
     return EncodedArray(piece, orjson.dumps(piece))
 
 
-def _record_too_large(page: int) -> SourceError:
+def _record_too_large(page: int, most_bytes: int) -> SourceError:
     return SourceError(
-        f"a record on page {page} is larger than {MAX_BATCH_BYTES} bytes",
+        f"a record on page {page} is larger than {most_bytes} bytes",
         error_class=ErrorClass.DATA,
         code="record_too_large",
-        public=f"A record on page {page} of the source's answer is larger than {MAX_BATCH_BYTES // 1024} KiB. Ask the "
-        "source for fewer fields, or check the endpoint's 'recordsPath'.",
+        public=f"A record on page {page} of the source's answer is larger than {most_bytes // 1024} KiB. Ask the "
+        "source for fewer fields, keep fewer with 'fields', or check the endpoint's 'recordsPath'.",
     )

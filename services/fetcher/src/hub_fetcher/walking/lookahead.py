@@ -14,9 +14,9 @@ Read = Callable[[SourceRequest, Tries], Awaitable[Page]]
 class Lookahead:
     """Requests under way, in the order in which their pages will be taken, as many as the window lets.
 
-    What is asked ahead is a guess: a page that is wanted and was not asked for is fetched as ever, and the guesses
-    are dropped. Errors come to light when their page's turn comes, and not at all if it does not; meanwhile nothing
-    more is asked.
+    What is asked ahead is a guess: a page that is wanted and was not asked for is fetched as ever, and guesses that
+    are no longer wanted are dropped. Errors come to light when their page's turn comes, and not at all if it does not;
+    meanwhile nothing more is asked.
     """
 
     def __init__(self, read: Read, window: Window) -> None:
@@ -33,15 +33,17 @@ class Lookahead:
 
     async def ask(self, requests: Sequence[SourceRequest]) -> None:
         """Have these under way, in this order, as far as there is room."""
-        expected = list(self._ahead)
-        both = min(len(requests), len(expected))
-        if list(requests[:both]) != expected[:both]:
-            await self._drop()
-        if any(_has_failed(task) for task in self._ahead.values()):
-            return
-        for request in requests:
-            if request not in self._ahead and len(self._ahead) < self._window.places:
-                self._ahead[request] = asyncio.create_task(self._fetch(request))
+        wanted = list(dict.fromkeys(requests))
+        if list(self._ahead)[: len(wanted)] == wanted:
+            return  # a list that was cut short is no wrong guess
+        if any(request not in wanted for request in self._ahead):
+            await self._drop(keeping=frozenset(wanted))
+        if not any(_has_failed(task) for task in self._ahead.values()):
+            for request in wanted:
+                # The next page is asked for in any case: it may be one that nobody foresaw, before those that were.
+                if request not in self._ahead and (len(self._ahead) < self._window.places or request == wanted[0]):
+                    self._ahead[request] = asyncio.create_task(self._fetch(request))
+        self._ahead = {request: self._ahead[request] for request in wanted if request in self._ahead}
 
     def has(self, request: SourceRequest) -> bool:
         """Whether this page is the next under way."""
@@ -77,9 +79,9 @@ class Lookahead:
             self._window.answered(loop.time() - started)
         return page
 
-    async def _drop(self) -> None:
-        tasks = list(self._ahead.values())
-        self._ahead.clear()
+    async def _drop(self, keeping: frozenset[SourceRequest] = frozenset()) -> None:
+        tasks = [task for request, task in self._ahead.items() if request not in keeping]
+        self._ahead = {request: task for request, task in self._ahead.items() if request in keeping}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,58 +4,57 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from hub_model.errors import PermanentError, SourceError, TransientError
-from hub_model.messages import Message
 
 from hub_fetcher.walking.lookahead import Lookahead, Read
-from hub_fetcher.walking.walk import Limits, Walk
+from hub_fetcher.walking.walk import Limits, Output, Walk
 from hub_fetcher.walking.window import Window
 
 
 async def fetch_stretch(
     walk: Walk, read: Read, limits: Limits, *, monotonic: Callable[[], float]
-) -> AsyncGenerator[Message, None]:
+) -> AsyncGenerator[Output, None]:
     """Batches as they come, then the chain's next message, the stream's end, or its failure.
 
     Raises TransientError only if nothing was read: what was read is kept, and the next step tries again.
     """
     try:
+        await walk.make_ready(limits)
         window = walk.window(limits)
         async with (
             Lookahead(read, window) as ahead,
-            aclosing(_read_pages(walk, ahead, window, limits, monotonic)) as messages,
+            aclosing(_read_pages(walk, ahead, window, limits, monotonic)) as outputs,
         ):
-            async for message in messages:
-                yield message
+            async for output in outputs:
+                yield output
     except PermanentError as error:
         yield walk.ended(error)
 
 
 async def _read_pages(
     walk: Walk, ahead: Lookahead, window: Window, limits: Limits, monotonic: Callable[[], float]
-) -> AsyncGenerator[Message, None]:
+) -> AsyncGenerator[Output, None]:
     ends_at = monotonic() + limits.seconds
-    await ahead.ask(walk.requests_ahead(limits))
-    while True:
+    if walk.over is None:
+        await ahead.ask(walk.requests_ahead(limits))
+    while walk.over is None:
         try:
-            page = await ahead.take(walk.next_request)
+            outputs = walk.turn(await ahead.take(walk.next_request))
         except TransientError as error:
             if not walk.has_read:
                 raise
             yield walk.onward(error, ahead=window.size)
             return
         except SourceError as error:
-            if not walk.asks_less(error):
+            if not (walk.asks_less(error) or walk.passes_over(error)):
                 raise
-            continue
-        leaf = walk.turn(page)
+            outputs = ()
+        await walk.make_ready(limits)
         is_last = walk.is_spent(limits) or monotonic() >= ends_at
-        if leaf.end is None and not is_last:
+        if walk.over is None and not is_last:
             await ahead.ask(walk.requests_ahead(limits))
-        for batch in leaf.batches:
-            yield batch
-        if leaf.end is not None:
-            yield walk.ended(leaf.end)
-            return
-        if is_last and not ahead.has(walk.next_request):
+        for output in outputs:
+            yield output
+        if is_last and walk.over is None and not ahead.has(walk.next_request):
             yield walk.onward(ahead=window.size)
             return
+    yield walk.ended(walk.over)

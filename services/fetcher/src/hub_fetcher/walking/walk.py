@@ -1,29 +1,41 @@
-"""A walk through one stream's pages: what each page turns into, and the messages that tell of the walk."""
+"""A walk through one stream: request after request, page after page, and the messages that tell of the walk.
+
+Order: the deletes first, then the rows of the parent table, each with all its pages.
+"""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub_model.endpoints import Endpoint
+from hub_model.encoded import EncodedArray
+from hub_model.endpoints import Endpoint, Request, Stream
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
-from hub_model.messages import BatchFetched, Message, PageRequested, StreamFinished, SyncFailed
+from hub_model.messages import BatchFetched, Fault, Message, PageRequested, StreamFinished, SyncFailed
 from hub_model.records import Origin
+from hub_storage.repositories.tables import Piece, TableEnd
 
-from hub_fetcher.paging.guards import note_page, too_deep
-from hub_fetcher.paging.pagination import arrive, begin, foresee, step
-from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.paging.sizes import asking_less
-from hub_fetcher.paging.totals import counted
+from hub_fetcher.paging.guards import too_deep
+from hub_fetcher.paging.position import End, Position
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest, request_at
-from hub_fetcher.requests.urls import without_params
-from hub_fetcher.responses.records import encode_records, find_records
+from hub_fetcher.responses.records import encode_records
 from hub_fetcher.responses.remarks import is_incomplete, sentences
+from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
+from hub_fetcher.walking.pages import Pages, begun, check_duration
+from hub_fetcher.walking.parents import ParentRow, Parents
+from hub_fetcher.walking.place import Place, added
+from hub_fetcher.walking.shaping import Shaper
 from hub_fetcher.walking.window import Window
+
+MAX_TABLE_ROWS = 2_000_000
+MAX_TABLE_BYTES = 256 * 1024 * 1024
+
+# What a walk gives: messages, or pieces of a table and at last how it ended.
+Output = Message | Piece | TableEnd | HubError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,8 @@ class Limits:
     """Where a stretch of a walk ends, whichever comes first, and how much may be read before its turn.
 
     The end of a stretch costs one wait for the source, so pages and bytes are meant for quick sources, seconds for slow
-    ones. ``ahead_bytes`` are counted as they come: decoded, a page takes about five times as much memory.
+    ones. ``ahead_bytes`` are counted as they come: decoded, a page takes about five times as much memory. A table may
+    have so many rows and bytes.
     """
 
     pages: int = 200
@@ -39,14 +52,25 @@ class Limits:
     seconds: float = 20.0
     ahead: int = 16
     ahead_bytes: int = 8 * 1024 * 1024
+    table_rows: int = MAX_TABLE_ROWS
+    table_bytes: int = MAX_TABLE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One page turned: its batches, and how the walk ended with it, if it did."""
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What one stream is read with: its requests' plans, the tables it needs, and what its records become.
 
-    batches: list[BatchFetched]
-    end: End | SourceError | None = None
+    ``tables`` are the tables it needs, by name. A table may have ``most_rows`` and ``most_bytes``.
+    """
+
+    stream: Stream
+    plan: RequestPlan
+    deletes: RequestPlan | None = None
+    parents: Parents | None = None
+    shaper: Shaper | None = None
+    tables: dict[str, TableEnd] = field(default_factory=dict)
+    most_rows: int = MAX_TABLE_ROWS
+    most_bytes: int = MAX_TABLE_BYTES
 
 
 class Walk:
@@ -59,30 +83,44 @@ class Walk:
     def __init__(
         self,
         request: PageRequested,
-        endpoint: Endpoint,
-        plan: RequestPlan,
+        reading: Reading,
         *,
         clock: Callable[[], datetime],
         secret_params: frozenset[str] = frozenset(),
     ) -> None:
         self._request = request
-        self._endpoint = endpoint
-        self._plan = plan.fill({})
+        self._reading = reading
         self._clock = clock
         self._secret_params = secret_params
         self._sequence, self._pages, self._records = request.sequence, request.pages, request.records
-        self._bytes = 0
-        self._position = _start(request, endpoint, plan, clock())
+        self._bytes = self._answers = 0
+        self._place = _first_place(request, reading)
+        self._position = self._start()
+        self._open: Pages | None = None
+        self._shaper = reading.shaper or Shaper(reading.stream)
+        self.over: End | HubError | None = None
+        if self._parents is None:
+            self._opened()
+
+    @property
+    def phase(self) -> str:
+        """``deletes`` or ``records``: they are different requests."""
+        return self._place.phase
 
     @property
     def next_request(self) -> SourceRequest:
         """The next request, without credentials."""
-        return request_at(self._plan, self._position)
+        return self._here.next_request
 
     @property
     def has_read(self) -> bool:
-        """Whether this stretch got a page at all."""
-        return self._pages > self._request.pages
+        """Whether this stretch got any answer at all."""
+        return self._answers > 0
+
+    @property
+    def has_given(self) -> bool:
+        """Whether this stretch gave a batch."""
+        return self._sequence > self._request.sequence
 
     def wait_s(self, now: datetime) -> float:
         """How long the source still wants to be left alone."""
@@ -99,80 +137,85 @@ class Walk:
 
     def is_spent(self, limits: Limits) -> bool:
         """Whether this stretch has read its share."""
-        return self._pages_left(limits) <= 0 or self._bytes >= limits.bytes
+        return self._answers >= limits.pages or self._bytes >= limits.bytes
 
     def window(self, limits: Limits) -> Window:
         """How much to ask for ahead, as the stretch before this one found it right."""
         position = self._position
         return Window(position.ahead, most=limits.ahead, most_bytes=limits.ahead_bytes, page_bytes=position.page_bytes)
 
+    async def make_ready(self, limits: Limits) -> None:
+        """Have the next request at hand; where there is none any more, ``over`` says how the walk ended."""
+        while self.over is None:
+            if self._parents is not None:
+                await self._parents.fill(limits.ahead + 1)
+            if self._open is not None or self._opened():
+                return
+
     def requests_ahead(self, limits: Limits) -> list[SourceRequest]:
         """The next request and those that will probably follow it, within the limits of the stretch."""
-        fitting = max(1, (limits.bytes - self._bytes) // max(1, self._position.page_bytes))
-        count = min(limits.ahead, self._pages_left(limits), fitting)
-        return [
-            self.next_request,
-            *(request_at(self._plan, position) for position in foresee(self._position, count - 1)),
-        ]
+        pages = self._here
+        fitting = max(1, (limits.bytes - self._bytes) // max(1, pages.position.page_bytes))
+        count = min(limits.ahead, limits.pages - self._answers, fitting)
+        requests = [pages.next_request, *pages.foreseen(min(count, pages.pages_left) - 1)]
+        for request in self._rows_ahead(count - len(requests)):
+            if request in requests:
+                break  # the same request for another row is asked anew when its turn comes
+            requests.append(request)
+        return requests
 
-    def turn(self, page: Page) -> Leaf:
+    def turn(self, page: Page) -> Sequence[Output]:
         """Take in the page that was asked for, and move on. Raises SourceError where nothing of it may be used."""
-        if page.remarks:
-            self._move(remarks=dict(Counter(self._position.remarks) + page.remarks))
-        if page.tolerated is not None:
-            return self._tolerate(page.tolerated)
-        if self._position.counting:
-            self._position = counted(self._position, page.body)
-            return Leaf([])
-        path, records = self._records_of(page)
-        encoded = encode_records(records)
-        if records:
-            noted = note_page(self._position, encoded)
-            if isinstance(noted, End):
-                return Leaf([], noted)
-            self._position = noted
-        pieces = list(cut(records, encoded, page=self._pages + 1))
-        facts = PageFacts(
-            url=self.next_request.url,
-            body=page.body,
-            records=len(records),
-            headers=page.headers,
-            next_link=page.next_link,
-            total_header=page.total,
-        )
-        self._pages, self._records = self._pages + 1, self._records + len(records)
+        pages = self._here
+        turned = pages.turn(page, self._clock())
+        self._answers += 1
+        self._pages += 1
         self._bytes += page.size
-        self._move(records_path=path, page_bytes=max(page.size, self._position.page_bytes), resume_at=None)
-        end: End | SourceError | None
-        try:
-            end = self._step(facts)
-        except SourceError as error:
-            end = error  # the page itself is good: it is sent before the walk fails
-        return Leaf([self._batch(piece) for piece in pieces], end)
+        given = self._given(turned.records, turned.encoded, pages)
+        self._position = pages.position
+        if isinstance(turned.end, End):
+            self._end_request(turned.end)
+        elif turned.end is not None and not self.passes_over(turned.end):
+            self.over = turned.end  # the page itself is good: it is sent before the walk fails
+        return given
 
     def asks_less(self, error: SourceError) -> bool:
         """Whether the same place is asked for with smaller pages now, because of this error."""
-        smaller = asking_less(self._position, error)
-        self._position = smaller or self._position
-        return smaller is not None
+        asks_less = self._here.asks_less(error)
+        self._position = self._here.position
+        return asks_less
+
+    def passes_over(self, error: SourceError) -> bool:
+        """Whether the walk goes on with the next row, because this error is the present row's alone."""
+        parents = self._parents
+        if parents is None or parents.spec.on_error == "fail" or not _is_of_one_row(error):
+            return False
+        self._answers += 1
+        remarks = self._open.position.remarks if self._open else {}
+        self._place = self._place.refused_row(error).model_copy(update={"remarks": added(self._place.remarks, remarks)})
+        self._open = None
+        parents.pass_on()
+        self._begin_request()
+        return True
 
     def onward(self, error: Exception | None = None, *, ahead: int = 0) -> Message:
         """The chain's next message; after a rate limit it carries the time that the source asked us to wait for."""
-        self._move(ahead=ahead)
+        changes: dict[str, object] = {"ahead": ahead}
         if isinstance(error, RateLimited) and error.retry_after_s is not None:
-            self._move(resume_at=self._clock() + timedelta(seconds=error.retry_after_s))
+            changes["resume_at"] = self._clock() + timedelta(seconds=error.retry_after_s)
+        self._position = self._position.model_copy(update=changes)
         return self._request.model_copy(
             update={
                 "step": self._request.step + 1,
                 "sequence": self._sequence,
                 "pages": self._pages,
                 "records": self._records,
-                "position": self._position.to_message(),
+                "position": {**self._position.to_message(), **self._place.to_message()},
                 "parked": self._request.parked + (1 if isinstance(error, RateLimited) else 0),
             }
         )
 
-    def ended(self, end: End | HubError) -> Message:
+    def ended(self, end: End | HubError) -> Output:
         """The message that ends the stream, well or not."""
         request = self._request
         if isinstance(end, HubError):
@@ -186,40 +229,176 @@ class Walk:
             batches=self._sequence,
             pages=self._pages,
             records=self._records,
-            complete=end.complete and not is_incomplete(self._position.remarks),
+            complete=end.complete,
             finished_at=self._clock(),
-            warnings=(*end.warnings, *sentences(self._position.remarks)),
+            warnings=end.warnings,
         )
 
-    def _tolerate(self, error: SourceError) -> Leaf:
-        """End with the first page, whose refusal the endpoint ignores; in the middle of a walk it is an error."""
-        if self._pages:
-            raise error
+    def take(self, chunk: Piece) -> Sequence[Output]:
+        """Take in rows of a table as a page of records, and move on."""
+        self._answers += 1
         self._pages += 1
-        return Leaf([], End(complete=False))
+        given = self._shaped(list(chunk.rows), encode_records(list(chunk.rows)), None)
+        self._place = self._place.model_copy(update={"piece": chunk.number + 1})
+        return given
 
-    def _records_of(self, page: Page) -> tuple[str | None, list[Any]]:
-        fixed = self._position.records_path
-        if not page.has_content:
-            return fixed, []
-        wanted = self._endpoint.records_path if fixed is None else fixed
-        return find_records(page.body, self._request.data_type, wanted, self._endpoint, is_vouched=page.is_vouched)
+    def outcome(self) -> End | SourceError:
+        """How the walk ended, when all requests are over."""
+        place, warnings = self._place, list(self._place.warnings)
+        if place.more_warnings:
+            warnings.append(f"There are {place.more_warnings} more warnings like these.")
+        if place.refused and self._reading.parents is not None:
+            name = self._reading.parents.spec.stream
+            refused = sum(place.refused.values())
+            if refused == place.asked and place.refusal is not None:
+                return place.refusal.to_error(refused, name)
+            codes = ", ".join(f"{count} x {code}" for code, count in sorted(place.refused.items()))
+            warnings.append(f"{refused} of {place.asked} rows of '{name}' could not be read: {codes}.")
+        warnings += [*sentences(place.remarks), *self._losses()]
+        is_whole = place.complete and not place.refused and not place.dropped and not is_incomplete(place.remarks)
+        for name, end in self._reading.tables.items():
+            is_whole = is_whole and end.complete
+            warnings += [f"{name}: {warning}" for warning in end.warnings]
+        return End(complete=is_whole, warnings=tuple(warnings))
 
-    def _step(self, facts: PageFacts) -> End | None:
-        self._position = arrive(self._position, facts)
-        following = step(self._position, facts)
-        if isinstance(following, End):
-            return following
-        if self._pages >= self._endpoint.max_pages:
-            raise _too_many_pages(self._endpoint.max_pages)
-        _check_duration(following, self._endpoint, self._clock())
-        self._position = following
-        if isinstance(following.place, str) and "://" in following.place:
-            self._move(place=without_params(following.place, self._secret_params))
-        return None
+    @property
+    def _here(self) -> Pages:
+        if self._open is None:
+            raise AssertionError("make_ready comes before anything is asked")
+        return self._open
 
-    def _batch(self, records: list[Any]) -> BatchFetched:
+    @property
+    def _parents(self) -> Parents | None:
+        return self._reading.parents if self._place.phase == "records" else None
+
+    @property
+    def _plan(self) -> RequestPlan:
+        deletes = self._reading.deletes
+        return deletes if self._place.phase == "deletes" and deletes is not None else self._reading.plan
+
+    @property
+    def _spec(self) -> Request:
+        stream = self._reading.stream
+        deletes = stream.deletes if isinstance(stream, Endpoint) else None
+        return deletes if self._place.phase == "deletes" and deletes is not None else stream
+
+    def _start(self) -> Position:
+        plan, spec, now = self._plan, self._spec, self._clock()
+        if not self._request.position:
+            return begun(plan, spec, now)
+        position = Position.model_validate(self._request.position)
+        if position.source != plan.source:
+            raise SourceError(
+                "the endpoint was changed while it was being read",
+                error_class=ErrorClass.TRANSIENT,
+                code="endpoint_changed",
+                public="The endpoint was changed while it was being read. The next sync reads it from the beginning.",
+            )
+        check_duration(position, spec, now)
+        return position
+
+    def _opened(self) -> bool:
+        """Whether there is a next request now; if not, more rows are wanted, or the walk is over."""
+        row: ParentRow | None = None
+        if self._parents is not None:
+            row = self._parents.present
+            if row is None:
+                self.over = self.outcome()
+                return False
+            if (row.piece, row.offset) != (self._place.piece, self._place.offset):
+                self._place = self._place.model_copy(update={"piece": row.piece, "offset": row.offset})
+        try:
+            plan = self._filled(row)
+        except SourceError as error:
+            if self.passes_over(error):
+                return False
+            raise
+        usual_name = str(self._request.data_type or self._request.table)
+        secrets = self._secret_params
+        self._open = Pages(plan, self._spec, self._position, usual_name=usual_name, secret_params=secrets)
+        return True
+
+    def _filled(self, row: ParentRow | None) -> RequestPlan:
+        return self._plan.fill({"parent": row.values} if row else {})
+
+    def _rows_ahead(self, count: int) -> Iterator[SourceRequest]:
+        for row in self._parents.following(count) if self._parents else ():
+            if row.first is None or row.size != self._position.size:
+                start = begun(self._plan, self._spec, self._clock(), self._position)
+                try:
+                    row.first, row.size = request_at(self._filled(row), start), self._position.size
+                except SourceError:
+                    continue  # told when its turn comes
+            yield row.first
+
+    def _end_request(self, end: End) -> None:
+        """Go on with the next row, or after the deletes with the records; after the last request the walk is over."""
+        place, position = self._place.warned(end.warnings), self._position
+        place = place.model_copy(
+            update={"remarks": added(place.remarks, position.remarks), "complete": place.complete and end.complete}
+        )
+        self._open = None
+        if place.phase == "deletes":
+            self._place = place.model_copy(update={"phase": "records"})
+            self._begin_request()
+        elif self._parents is not None:
+            self._parents.pass_on()
+            self._place = place.model_copy(update={"asked": place.asked + 1, "refusal": None})
+            self._begin_request()
+        else:
+            self._place = place
+            self.over = self.outcome()
+
+    def _begin_request(self) -> None:
+        self._position = begun(self._plan, self._spec, self._clock(), self._position)
+
+    def _losses(self) -> Iterator[str]:
+        joins = {join.as_: join for join in self._reading.stream.joins}
+        for name, count in self._place.unmatched.items():
+            stream = joins[name].stream if name in joins else name
+            yield f"{count} {'record has' if count == 1 else 'records have'} no row in '{stream}' ('{name}')."
+        for code, count in self._place.dropped.items():
+            yield f"{count} {'row' if count == 1 else 'rows'} could not be kept: {code}."
+
+    def _given(self, records: list[Any], encoded: bytes, pages: Pages) -> Sequence[Output]:
+        """The outputs that this page's records make, in order."""
+        if self._place.phase == "deletes" or not records:
+            pieces = list(cut(records, encoded, page=self._pages))
+            self._records += len(records)
+            return [self._batch(piece, (), None) for piece in pieces]
+        return self._shaped(records, encoded, pages.position.total)
+
+    def _shaped(self, records: list[Any], encoded: bytes, total: int | None) -> Sequence[Output]:
+        parent = None
+        if self._parents is not None:
+            total = None  # of one row's records alone
+            parent = self._parents.included(self._parents.present) if self._parents.present else None
+        faults: list[Fault] = []
+        if not (self._shaper.is_plain and parent is None):
+            shaped = self._shaper.shape(records, parent)
+            records, faults, encoded = shaped.records, shaped.faults, encode_records(shaped.records)
+            self._note_unmatched(shaped.unmatched)
+        self._records += len(records)
+        return self._pack(records, encoded, faults, total if self._shaper.keeps_count else None)
+
+    def _note_unmatched(self, unmatched: Counter[str]) -> None:
+        if unmatched:
+            self._place = self._place.model_copy(update={"unmatched": added(self._place.unmatched, unmatched)})
+
+    def _pack(self, records: list[Any], encoded: bytes, faults: list[Fault], total: int | None) -> Sequence[Output]:
+        batches, start = [], 0
+        for piece in list(cut(records, encoded, page=self._pages)):  # all or none: each that is made is counted as sent
+            end = start + len(piece)
+            within = [fault for fault in faults if start <= fault.index < end]
+            moved = tuple(fault.model_copy(update={"index": fault.index - start}) for fault in within)
+            batches.append(self._batch(piece, moved, total))
+            start = end
+        return batches
+
+    def _batch(self, records: EncodedArray, faults: tuple[Fault, ...], total: int | None) -> BatchFetched:
         request = self._request
+        if request.data_type is None:
+            raise AssertionError("a table has pieces, and no batches")
         self._sequence += 1
         # Not validated: the records are the source's own, and validating would copy every one of them.
         return BatchFetched.model_construct(
@@ -232,15 +411,10 @@ class Walk:
             # A record that moves while the pages are read is on two of them, and they are written in any order.
             observed_at=request.observed_at + timedelta(microseconds=self._sequence - 1),
             records=records,
-            expected_records=self._position.total,
+            expected_records=total,
+            deletes=self._place.phase == "deletes",
+            faults=faults,
         )
-
-    def _pages_left(self, limits: Limits) -> int:
-        in_stretch = limits.pages - (self._pages - self._request.pages)
-        return min(in_stretch, self._endpoint.max_pages - self._pages)
-
-    def _move(self, **changes: object) -> None:
-        self._position = self._position.model_copy(update=changes)
 
 
 def failed(request: PageRequested, error: HubError, *, batches: int, now: datetime) -> SyncFailed:
@@ -260,38 +434,14 @@ def failed(request: PageRequested, error: HubError, *, batches: int, now: dateti
     )
 
 
-def _start(request: PageRequested, endpoint: Endpoint, plan: RequestPlan, now: datetime) -> Position:
-    if not request.position:
-        return begin(endpoint.pagination, source=plan.source).model_copy(update={"began_at": now})
-    position = Position.model_validate(request.position)
-    if position.source != plan.source:
-        raise SourceError(
-            "the endpoint was changed while it was being read",
-            error_class=ErrorClass.TRANSIENT,
-            code="endpoint_changed",
-            public="The endpoint was changed while it was being read. The next sync reads it from the beginning.",
-        )
-    _check_duration(position, endpoint, now)
-    return position
+def _first_place(request: PageRequested, reading: Reading) -> Place:
+    if request.position or reading.deletes is None:
+        return Place.of(request.position)
+    return Place(phase="deletes")
 
 
-def _check_duration(position: Position, endpoint: Endpoint, now: datetime) -> None:
-    if position.began_at is None or now - position.began_at <= endpoint.max_duration:
-        return
-    hours = endpoint.max_duration.total_seconds() / 3600
-    raise SourceError(
-        f"the walk takes longer than {hours:g} hours",
-        error_class=ErrorClass.CONFIG,
-        code="too_long",
-        public=f"Reading this took longer than {hours:g} hours. Ask for larger pages or for what changed only "
-        "('incremental'), or raise the endpoint's 'maxDuration'.",
-    )
-
-
-def _too_many_pages(limit: int) -> SourceError:
-    return SourceError(
-        f"the walk is longer than {limit} pages",
-        error_class=ErrorClass.CONFIG,
-        code="too_many_pages",
-        public=f"There are more than {limit} pages. Ask for larger pages, or raise the endpoint's 'maxPages'.",
-    )
+def _is_of_one_row(error: SourceError) -> bool:
+    """Whether an error says nothing of the other rows. Credentials are everybody's; what they may not read is not."""
+    if error.error_class in (ErrorClass.CONFIG, ErrorClass.DATA):
+        return error.code not in ("header_refused", "table_too_large")
+    return error.code == Verdict.PERMISSION

@@ -1,0 +1,91 @@
+"""Where the walk of a stream stands, around the pages of its present request, whose position it travels with."""
+
+from typing import Any, Literal
+
+from hub_model.base import Value
+from hub_model.errors import ErrorClass, SourceError
+from pydantic import Field
+
+# A stream tells this many different warnings of its rows, and how many more there were.
+_MOST_WARNINGS = 5
+_KEY = "stream"
+
+
+class Refusal(Value):
+    """An error of one row of the parent table, kept in case that all of them end so."""
+
+    error_class: ErrorClass
+    code: str
+    public: str
+    detail: str
+
+    def to_error(self, rows: int, stream: str) -> SourceError:
+        """The error of a stream none of whose rows could be read."""
+        return SourceError(
+            f"none of the {rows} rows of {stream} could be read: {self.detail}",
+            error_class=self.error_class,
+            code=self.code,
+            public=f"None of the {rows} rows of '{stream}' could be read. {self.public}",
+        )
+
+
+class Place(Value):
+    """``phase``: the deletes are read before the records. ``piece`` and ``offset`` name the present row of the parent
+    table, or the next piece of the table that the stream takes its rows from.
+
+    ``asked`` rows were done with, ``refused`` of them left out, by the code of their error; ``refusal`` is the first
+    of those as long as nothing else was read. ``unmatched`` counts the records without a row, by the joined field;
+    ``dropped`` the rows that a table could not keep, by why. ``remarks``, ``warnings`` (with the rest counted) and
+    ``complete`` are what the requests that are over had to say. ``bytes`` is the size of the table that is read.
+    """
+
+    phase: Literal["deletes", "records"] = "records"
+    piece: int = 0
+    offset: int = 0
+    asked: int = 0
+    refused: dict[str, int] = Field(default_factory=dict)
+    refusal: Refusal | None = None
+    unmatched: dict[str, int] = Field(default_factory=dict)
+    dropped: dict[str, int] = Field(default_factory=dict)
+    remarks: dict[str, int] = Field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    more_warnings: int = 0
+    complete: bool = True
+    bytes: int = 0
+
+    @classmethod
+    def of(cls, position: dict[str, Any]) -> "Place":
+        """The place in a message's position; the first one where there is none."""
+        return cls.model_validate(position.get(_KEY, {}))
+
+    def to_message(self) -> dict[str, Any]:
+        """What joins the position's own fields in a message; nothing where there is nothing to say."""
+        dumped = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return {_KEY: dumped} if dumped else {}
+
+    def warned(self, warnings: tuple[str, ...]) -> "Place":
+        """The place with these warnings too."""
+        told, more = self.warnings, self.more_warnings
+        for warning in warnings:
+            if warning in told or len(told) >= _MOST_WARNINGS:
+                more += 1
+            else:
+                told = (*told, warning)
+        return self.model_copy(update={"warnings": told, "more_warnings": more})
+
+    def refused_row(self, error: SourceError) -> "Place":
+        """The place after a row that could not be read."""
+        first = Refusal(error_class=error.error_class, code=error.code, public=error.public, detail=str(error))
+        is_first = not self.asked
+        return self.model_copy(
+            update={
+                "asked": self.asked + 1,
+                "refused": added(self.refused, {error.code: 1}),
+                "refusal": first if is_first else self.refusal,
+            }
+        )
+
+
+def added(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+    """Both counts together."""
+    return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}} if more else counts
