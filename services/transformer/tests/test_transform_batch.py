@@ -4,6 +4,7 @@ import pytest
 from hub_messaging.envelope import decode, encode
 from hub_model.errors import ErrorClass, InvalidInput, PermanentError, Unavailable
 from hub_model.integrations import Integration
+from hub_model.messages import Fault
 from hub_model.records import DataType, Origin
 from hub_storage.repositories import Integrations
 from hub_transformer.mappings import Bounded, Mappings
@@ -17,6 +18,7 @@ SEED_EXAMPLE = {
     "subject": "Data Structures",
 }
 ROLL = {"path": "/a", "mapping": {"studentId": "roll"}}
+_DAY = {"date": "date", "subject": "subject"}
 REG_NO = {"path": "/a", "mapping": {"studentId": "reg_no"}}
 
 
@@ -152,3 +154,34 @@ def test_no_more_entries_are_kept_than_agreed_and_the_used_ones_stay() -> None:
     assert kept.get(1) == "a"
     kept.put(3, "c")
     assert (kept.get(1), kept.get(2), kept.get(3)) == ("a", None, "c")
+
+
+async def test_a_batch_of_deletes_is_mapped_by_the_mapping_of_the_deletes(world) -> None:
+    deletes = {"path": "/gone", "mapping": {"studentId": "old.roll", "sourceId": "id"}}
+    await world.connect(attendance={"path": "/a", "deletes": {**deletes, "mapping": {**deletes["mapping"], **_DAY}}})
+    day = {"date": "2024-01-15", "subject": "M"}
+    raw = {"id": "r1", "old": {"roll": "R1"}, **day}
+    transformed = await world.transform(world.batch(raw).model_copy(update={"deletes": True}))
+    (record,) = transformed.records
+    assert (record["deleted"], record["sourceId"], record["data"]["studentId"]) == (True, "r1", "R1")
+    assert transformed.rejects == []
+
+
+async def test_records_that_were_found_wanting_are_rejected_with_that_reason_and_in_their_places(world) -> None:
+    await world.connect(attendance="/attendance")
+    batch = world.batch({"name": "nobody"}, SEED_EXAMPLE, {**SEED_EXAMPLE, "studentId": "CS2102"}, {"name": "nobody"})
+    fault = Fault(index=1, code="no_match", message="No row of 'users' has this record's 'userid'.")
+    transformed = await world.transform(batch.model_copy(update={"faults": (fault,)}))
+    assert [record["data"]["studentId"] for record in transformed.records] == ["CS2102"]
+    assert [(reject.index, reject.raw) for reject in transformed.rejects] == [
+        (0, batch.records[0]),
+        (1, batch.records[1]),
+        (3, batch.records[3]),
+    ]
+    assert transformed.rejects[1].issues == [{"pointer": "", "code": "no_match", "message": fault.message}]
+
+
+async def test_deletes_of_an_endpoint_that_has_none_any_more_fail_visibly(world) -> None:
+    await world.connect(attendance="/attendance")
+    with pytest.raises(PermanentError):
+        await world.transform(world.batch(SEED_EXAMPLE).model_copy(update={"deletes": True}))

@@ -108,6 +108,8 @@ class Rules:
         """The outcome, if it follows from what the integration wrote last: then nothing is to be written."""
         if not known:
             return None
+        if _is_of_another_row(write, known):
+            return Outcome.STALE
         stamp = self._stamp(write)
         if len(known) > _PLAIN:
             return self._settled_by_field(write, stamp, known)
@@ -204,6 +206,12 @@ class Rules:
             is_told = bool(due)
         values = {} if is_repetition else {name: write.data[name] for name in due}
         return _Change(after, values, bool(due), is_repetition, is_told)
+
+
+def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
+    """Whether a delete means a row of the source that the record does not come from any more, as where a correction
+    deletes a row and makes another of the same key. What does not tell its row means the record."""
+    return write.deleted and None not in (write.source_id, known[2]) and write.source_id != known[2]
 
 
 def _is_same(write: RecordWrite, known: Entry) -> bool:

@@ -1,10 +1,12 @@
 """What the transformer does with a message."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
+from hub_mapping import CompiledMapping, MappedBatch
 from hub_messaging.handling import Context
-from hub_model.messages import BatchFetched, BatchTransformed, Message
+from hub_model.messages import BatchFetched, BatchTransformed, Message, Reject
 
 from hub_transformer.fitting import fit_rejects
 from hub_transformer.mappings import Mappings
@@ -19,9 +21,7 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
     Raises PermanentError if there is no mapping to use, so that the run fails visibly and nothing is stored.
     """
     mapping = await mappings.find(batch)
-    mapped = mapping.compiled.map_batch(
-        batch.records, observed_at=batch.observed_at, is_partial=batch.origin.is_partial
-    )
+    mapped = _mapped(mapping.compiled, batch)
     log.debug(
         "batch.transformed",
         data_type=batch.data_type,
@@ -48,3 +48,18 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
             expected_records=batch.expected_records,
         )
     ]
+
+
+def _mapped(mapping: CompiledMapping, batch: BatchFetched) -> MappedBatch:
+    """The batch mapped, but for what was found wanting before: that is rejected as it is."""
+    wanting = {fault.index: fault for fault in batch.faults}
+    kept = [index for index in range(len(batch.records)) if index not in wanting] if wanting else None
+    records = batch.records if kept is None else [batch.records[index] for index in kept]
+    mapped = mapping.map_batch(records, observed_at=batch.observed_at, is_partial=batch.origin.is_partial)
+    if kept is None:
+        return mapped
+    rejects = [reject.model_copy(update={"index": kept[reject.index]}) for reject in mapped.rejects]
+    for index, fault in wanting.items():
+        issues = [{"pointer": "", "code": fault.code, "message": fault.message}]
+        rejects.append(Reject.model_construct(index=index, raw=batch.records[index], issues=issues))
+    return replace(mapped, rejects=sorted(rejects, key=lambda reject: reject.index))

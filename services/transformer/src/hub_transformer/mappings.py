@@ -57,7 +57,7 @@ class Mappings:
         self._clock = clock
         self._ttl = timedelta(seconds=ttl_s)
         self._seen: Bounded[tuple[str, str, str], tuple[datetime, Integration]] = Bounded(size)
-        self._compiled: Bounded[tuple[str, int, str, str], CompiledMapping] = Bounded(size)
+        self._compiled: Bounded[tuple[str, int, str, str, bool], CompiledMapping] = Bounded(size)
 
     async def find(self, batch: BatchFetched) -> VersionedMapping:
         """The mapping for the records of this batch.
@@ -67,10 +67,10 @@ class Mappings:
         integration = await self._integration(batch)
         mapping = _mapping_of(integration, batch)
         time_zone = integration.settings.time_zone
-        key = (integration.id, integration.mapping_version, batch.data_type, time_zone)
+        key = (integration.id, integration.mapping_version, batch.data_type, time_zone, batch.deletes)
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = compile_mapping(mapping, batch.data_type, time_zone=time_zone)
+            compiled = compile_mapping(mapping, batch.data_type, time_zone=time_zone, deletes=batch.deletes)
             self._compiled.put(key, compiled)
         return VersionedMapping(compiled, integration.mapping_version)
 
@@ -96,9 +96,11 @@ class Mappings:
 def _mapping_of(integration: Integration, batch: BatchFetched) -> Mapping:
     """The endpoint's mapping. A push needs no endpoint: its records are taken under their canonical names then."""
     endpoint = integration.settings.endpoints.get(batch.data_type)
-    if endpoint is not None:
+    if endpoint is not None and batch.deletes and endpoint.deletes is not None:
+        return endpoint.deletes.mapping
+    if endpoint is not None and not batch.deletes:
         return endpoint.mapping
-    if batch.origin is Origin.WEBHOOK:
+    if batch.origin is Origin.WEBHOOK and not batch.deletes:
         return Mapping()
     raise PermanentError(
         f"integration {integration.id} has no endpoint for {batch.data_type} any more",

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, permutations
 from typing import Any
 
 import pytest
@@ -214,6 +214,29 @@ class RecordStoreContract:
         record = await stored(records, "1")
         assert (record.deleted, record.data["name"], record.updated_at) == (False, "Asha", at(3))
         assert await records.count("college", STUDENTS) == 1
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+    async def test_a_correction_that_deletes_a_row_and_makes_another_of_the_same_key_survives_in_any_order(
+        self, records: RecordStore, order: tuple[int, int, int]
+    ) -> None:
+        first = replace(write("1", 1, name="wrong"), source_id="row 1")
+        gone = replace(write("1", 2, deleted=True), source_id="row 1")
+        corrected = replace(write("1", 3, name="right"), source_id="row 2")
+        for number in order:
+            await records.merge(batch((first, gone, corrected)[number], id=f"b{number}"))
+        found = await stored(records, "1")
+        assert (found.deleted, found.data["name"], found.sources["erp"]["sourceId"]) == (False, "right", "row 2")
+        again = replace(write("1", 4, deleted=True), source_id="row 1")
+        assert await records.merge(batch(again, id="listed again")) == [STALE]
+        assert await records.count("college", STUDENTS) == 1
+
+    @pytest.mark.parametrize(("written", "told"), [("row 1", "row 1"), ("row 1", None), (None, "row 1")])
+    async def test_a_delete_of_the_records_own_row_or_of_an_untold_one_is_a_delete(
+        self, records: RecordStore, written: str | None, told: str | None
+    ) -> None:
+        await records.merge(batch(replace(write("1", 1), source_id=written)))
+        gone = replace(write("1", 2, deleted=True), source_id=told)
+        assert await records.merge(batch(gone, id="second")) == [DELETED]
 
     async def test_a_delete_with_the_content_of_the_record_is_a_delete(self, records: RecordStore) -> None:
         live = write("1", 1, name="Asha")
