@@ -52,7 +52,7 @@ class Listening(Collection):
         return False
 
     async def delete_all(self, filter: Filter) -> int:  # noqa: A002 - the port's name
-        self.asked.append((self._spec, Query(filter)))
+        self._asked.append((self._spec, Query(filter=filter)))
         return 0
 
 

@@ -1,0 +1,579 @@
+"""Streams that others need: a whole sync driven message by message over the real store and a real HTTP server.
+
+``Sync`` is the broker: it can deliver a message twice, and cut a handler off at any of its outputs.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.opening import Opener
+from hub_fetcher.walking.joins import Lookups
+from hub_fetcher.walking.walk import Limits
+from hub_messaging.handling import Context
+from hub_model.errors import RateLimited, TransientError
+from hub_model.integrations import Integration
+from hub_model.messages import (
+    BatchFetched,
+    Message,
+    PageRequested,
+    StreamFinished,
+    SyncFailed,
+    SyncRequested,
+    Trigger,
+)
+from hub_model.records import DataType
+from hub_model.runs import Run, new_run
+from hub_sqlite import SqliteDatabase
+from hub_storage.adapters.sqlite import SqliteStore
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, Tables
+
+IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Sync:
+    """The fetcher's side of one run. ``told`` has each batch, end and failure once, by its message id."""
+
+    fetching: Fetching
+    told: dict[str, Message] = field(default_factory=dict)
+    steps: int = 0
+    queue: list[PageRequested] = field(default_factory=list)
+
+    async def begin(self, integration: Integration) -> None:
+        await self.fetching.integrations.add(integration)
+        types = tuple(integration.settings.endpoints)
+        run = new_run(**IDS, trigger=Trigger.MANUAL, data_types=types, now=utc_now())
+        await self.fetching.runs.add(run)
+        request = SyncRequested(**IDS, trigger=Trigger.MANUAL, data_types=types, requested_at=utc_now())
+        self.queue += await start_sync(request, _context("sync"), hub=self.fetching)  # type: ignore[arg-type]
+
+    async def go(self, *, cut_after: int | None = None) -> "Sync":
+        """Deliver until nothing is left. ``cut_after``: the process dies once in each message, after so many outputs,
+        and the message is delivered again."""
+        while self.queue:
+            message = self.queue[0]
+            if cut_after is not None:
+                await self._deliver(message, most=cut_after)
+            onward = await self._deliver(message)
+            self.queue = [*self.queue[1:], *onward]
+            self.steps += 1
+            assert self.steps < 5000
+        return self
+
+    async def _deliver(self, message: PageRequested, most: int | None = None) -> list[PageRequested]:
+        message = PageRequested.model_validate_json(message.model_dump_json())
+        onward: list[PageRequested] = []
+        count = 0
+        copy = _context(f"copy {self.steps}")
+        async with aclosing(fetch_pages(message, copy, hub=self.fetching)) as given:  # type: ignore[type-var]
+            async for output in given:
+                if most is not None and count >= most:
+                    break
+                count += 1
+                if isinstance(output, PageRequested):
+                    onward.append(output)
+                else:
+                    self.told[output.message_id] = output
+        return onward
+
+    async def run(self) -> Run:
+        return await self.fetching.runs.get("college-1", "run-1")
+
+    def records(self, data_type: str) -> list[Any]:
+        batches = [m for m in self.told.values() if isinstance(m, BatchFetched) and m.data_type == data_type]
+        batches.sort(key=lambda batch: batch.sequence)
+        assert [batch.sequence for batch in batches] == list(range(len(batches)))
+        return [record for batch in batches for record in batch.records]
+
+    def end(self, data_type: str) -> Any:
+        (end,) = [m for m in self.told.values() if _is_end(m) and m.data_type == data_type]  # type: ignore[attr-defined]
+        return end
+
+
+def _is_end(message: Message) -> bool:
+    return isinstance(message, StreamFinished | SyncFailed)
+
+
+def _context(copy_id: str) -> Context:
+    return Context("m", copy_id, 1, utc_now())
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with SqliteDatabase(tmp_path / "hub.db") as database:
+        store = SqliteStore(database)
+        await store.open(SPECS)
+        yield store
+        await store.close()
+
+
+@pytest.fixture
+def sync(store: SqliteStore, sources: Any) -> Sync:
+    tables = Tables(store)
+    return Sync(
+        Fetching(
+            integrations=Integrations(store),
+            runs=Runs(store),
+            chains=Chains(store),
+            tables=tables,
+            opener=Opener(sources, tables, Lookups(max_bytes=10_000_000)),
+            limits=Limits(pages=3),
+            clock=utc_now,
+            monotonic=time.monotonic,
+        )
+    )
+
+
+Make = Callable[..., Integration]
+
+COURSES = [{"id": number, "idnumber": f"C{number}", "fullname": "x" * 50} for number in range(1, 8)]
+MARKS: dict[str, Any] = {
+    "marks": {
+        "path": "/courses/{{ parent.id }}/marks",
+        "parent": {"stream": "courses", "include": {"course": "idnumber"}},
+    }
+}
+STREAMS = {"courses": {"path": "/courses", "fields": {"id": "id", "idnumber": "idnumber"}}}
+
+
+def serve(college: Any, answers: dict[str, Any]) -> None:
+    """Each path's answer: a value as JSON, an int as a status, or a function of what was asked."""
+
+    def answer(asked: Any) -> Any:
+        found = answers.get(asked.path, 404)
+        if callable(found):
+            return found(asked)
+        return college.json({"reason": "no"}, found) if isinstance(found, int) else college.json(found)
+
+    college.answer = answer
+
+
+def paged(rows: list[Any], size: int = 2) -> Callable[[Any], Any]:
+    def answer(asked: Any) -> Any:
+        page = int(asked.query.get("page", 1))
+        body = {"data": rows[(page - 1) * size : page * size], "page": page, "limit": size, "total": len(rows)}
+        return _college.json(body)
+
+    return answer
+
+
+class _Json:
+    json: Any = None
+
+
+_college = _Json()
+
+
+@pytest.fixture(autouse=True)
+def _knows_the_college(college: Any) -> None:
+    _college.json = college.json
+
+
+def marks_of(course: int, count: int = 5) -> list[dict[str, Any]]:
+    return [{"student": f"S{number}", "mark": course * 100 + number} for number in range(count)]
+
+
+def courses_with_marks(**others: Any) -> dict[str, Any]:
+    answers = {f"/courses/{course['id']}/marks": paged(marks_of(course["id"])) for course in COURSES}
+    return {"/courses": paged(COURSES), **answers, **others}
+
+
+ALL_MARKS = [{**mark, "parent": {"course": f"C{n}"}} for n in range(1, 8) for mark in marks_of(n)]
+
+
+async def test_an_endpoint_is_asked_once_for_each_row_of_its_parent(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks())
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go()
+    assert sync.records("marks") == ALL_MARKS
+    end = sync.end("marks")
+    assert (end.complete, end.warnings, end.records, end.batches) == (True, (), 35, 21)
+    assert (await sync.run()).preparing is None
+
+
+@pytest.mark.parametrize("cut_after", [0, 1, 2, 5])
+async def test_a_crash_at_any_output_of_any_message_loses_and_doubles_nothing(
+    sync: Sync, college: Any, make_integration: Make, cut_after: int
+) -> None:
+    serve(college, courses_with_marks())
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go(cut_after=cut_after)
+    assert sync.records("marks") == ALL_MARKS
+    assert sync.end("marks").complete
+
+
+async def test_three_levels_of_parents(sync: Sync, college: Any, make_integration: Make) -> None:
+    answers: dict[str, Any] = {"/schools": [{"id": "a b/c"}, {"id": "z"}]}
+    for school, quoted in (("a b/c", "a%20b%2Fc"), ("z", "z")):
+        answers[f"/schools/{quoted}/classes"] = {"data": [{"id": f"{school}-{n}"} for n in range(3)]}
+        for n in range(3):
+            key = f"{quoted}-{n}"
+            answers[f"/classes/{key}/students"] = {"data": [{"studentId": f"{school}-{n}-{s}"} for s in range(2)]}
+    serve(college, answers)
+    streams = {
+        "schools": "/schools",
+        "classes": {"path": "/schools/{{ parent.id }}/classes", "parent": {"stream": "schools"}},
+    }
+    streams["schools"] = {"path": "/schools"}
+    endpoint = {"path": "/classes/{{ parent.id }}/students", "parent": {"stream": "classes"}}
+    await sync.begin(make_integration(endpoints={"students": endpoint}, streams=streams))
+    await sync.go()
+    ids = [record["studentId"] for record in sync.records("students")]
+    assert ids == [f"{school}-{n}-{s}" for school in ("a b/c", "z") for n in range(3) for s in range(2)]
+
+
+@pytest.mark.parametrize("status", [403, 404, {"success": False, "message": "no such course"}, {"nothing": 1}])
+async def test_a_row_that_the_source_refuses_is_left_out_and_told(
+    sync: Sync, college: Any, make_integration: Make, status: Any
+) -> None:
+    serve(college, courses_with_marks(**{"/courses/3/marks": status}))
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go(cut_after=1)
+    assert sync.records("marks") == [mark for mark in ALL_MARKS if mark["parent"]["course"] != "C3"]
+    end = sync.end("marks")
+    assert isinstance(end, StreamFinished)
+    assert not end.complete
+    assert end.warnings[0].startswith("1 of 7 rows of 'courses' could not be read: 1 x ")
+
+
+async def test_a_row_that_fails_in_the_middle_keeps_what_was_read_of_it(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    pages = paged(marks_of(3))
+    broken = lambda asked: college.json({}, 404) if asked.query.get("page") == "2" else pages(asked)  # noqa: E731
+    serve(college, courses_with_marks(**{"/courses/3/marks": broken}))
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go()
+    of_third = [mark for mark in ALL_MARKS if mark["parent"]["course"] == "C3"]
+    assert sync.records("marks") == [mark for mark in ALL_MARKS if mark not in of_third[2:]]
+    assert not sync.end("marks").complete
+
+
+async def test_a_stream_none_of_whose_rows_can_be_read_fails(sync: Sync, college: Any, make_integration: Make) -> None:
+    serve(college, {"/courses": paged(COURSES)})
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go(cut_after=1)
+    end = sync.end("marks")
+    assert (type(end), end.code, end.error_class, end.batches) == (SyncFailed, "http_404", "config", 0)
+    assert end.public.startswith("None of the 7 rows of 'courses' could be read.")
+
+
+async def test_credentials_that_are_refused_are_no_matter_of_one_row(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks(**{"/courses/3/marks": 401}))
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go()
+    assert (sync.end("marks").code, sync.end("marks").error_class) == ("credentials_refused", "auth")
+
+
+async def test_a_parent_that_says_so_fails_with_its_first_row(sync: Sync, college: Any, make_integration: Make) -> None:
+    serve(college, courses_with_marks(**{"/courses/3/marks": 404}))
+    endpoint = {**MARKS["marks"], "parent": {"stream": "courses", "onError": "fail"}}
+    await sync.begin(make_integration(endpoints={"marks": endpoint}, streams=STREAMS))
+    await sync.go()
+    assert (type(sync.end("marks")), sync.end("marks").code) == (SyncFailed, "http_404")
+
+
+async def test_a_parent_without_rows_gives_a_complete_stream_without_records(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, {"/courses": {"data": [], "total": 0}})
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go()
+    end = sync.end("marks")
+    assert (end.complete, end.batches, end.records, end.warnings) == (True, 0, 0, ())
+
+
+async def test_rows_for_which_the_condition_does_not_hold_are_not_asked_for(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks())
+    parent = {
+        "stream": "courses",
+        "when": [{"path": "idnumber", "oneOf": ["C2", "C7"]}],
+        "include": {"course": "idnumber"},
+    }
+    await sync.begin(make_integration(endpoints={"marks": {**MARKS["marks"], "parent": parent}}, streams=STREAMS))
+    await sync.go()
+    assert sync.records("marks") == [mark for mark in ALL_MARKS if mark["parent"]["course"] in ("C2", "C7")]
+    assert sync.end("marks").complete
+    assert not [asked for asked in college.asked if asked.path == "/courses/1/marks"]
+
+
+async def test_a_row_without_what_the_request_needs_is_left_out_and_told(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    rows = [*COURSES[:2], {"idnumber": "no id"}, COURSES[2]]
+    serve(college, courses_with_marks(**{"/courses": {"data": rows}}))
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go()
+    assert {mark["parent"]["course"] for mark in sync.records("marks")} == {"C1", "C2", "C3"}
+    assert sync.end("marks").warnings == ("1 of 4 rows of 'courses' could not be read: 1 x parent_value_missing.",)
+
+
+async def test_a_table_that_cannot_be_read_fails_the_streams_that_need_it_and_no_other(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks(**{"/users": 404, "/students": {"data": [{"studentId": "1"}]}}))
+    join = {"stream": "users", "left": "student", "right": "id", "as": "user"}
+    endpoints = {
+        **MARKS,
+        "students": "/students",
+        "faculty": {"path": "/students", "joins": [join]},
+        "attendance": {**MARKS["marks"], "joins": [join]},
+    }
+    streams = {"users": {"path": "/users"}, **STREAMS}
+    await sync.begin(make_integration(endpoints=endpoints, streams=streams))
+    await sync.go(cut_after=1)
+    assert {name: type(sync.end(name)).__name__ for name in endpoints} == {
+        "marks": "StreamFinished",
+        "students": "StreamFinished",
+        "faculty": "SyncFailed",
+        "attendance": "SyncFailed",
+    }
+    assert sync.end("faculty").batches == 0
+    assert sync.records("marks") == ALL_MARKS
+
+
+async def test_a_table_that_is_not_complete_makes_none_of_its_streams_complete(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks(**{"/courses": {"data": COURSES[:2], "total": 5}}))
+    streams = {"courses": {**STREAMS["courses"], "pagination": {"type": "none"}}}
+    await sync.begin(make_integration(endpoints=MARKS, streams=streams))
+    await sync.go()
+    end = sync.end("marks")
+    assert not end.complete
+    assert end.warnings[0].startswith("courses: ")
+
+
+async def test_joins_find_rows_by_text_and_tell_what_they_did_not_find(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    users = [
+        {"id": 57, "no": "R57", "x": 1},
+        {"id": " 58 ", "no": "R58"},
+        {"id": "59", "no": "a"},
+        {"id": 59, "no": "b"},
+    ]
+    rows = [{"userid": value} for value in ("57", 58, 59, 60, None, True)]
+    serve(college, {"/users": users, "/rows": {"data": rows}})
+    one = {"stream": "users", "left": "userid", "right": "id", "as": "user", "fields": {"roll": "no"}}
+    many = {"stream": "users", "left": "userid", "right": "id", "as": "all", "many": True}
+    await sync.begin(
+        make_integration(
+            endpoints={"students": {"path": "/rows", "joins": [one, many]}}, streams={"users": {"path": "/users"}}
+        )
+    )
+    await sync.go()
+    found = sync.records("students")
+    assert [record.get("user") for record in found] == [
+        {"roll": "R57"},
+        {"roll": "R58"},
+        {"roll": "b"},
+        None,
+        None,
+        None,
+    ]
+    assert [len(record.get("all", [])) for record in found] == [1, 1, 2, 0, 0, 0]
+    assert sync.end("students").complete
+    assert sync.end("students").warnings == (
+        "3 records have no row in 'users' ('user').",
+        "3 records have no row in 'users' ('all').",
+    )
+
+
+async def test_a_required_join_without_a_row_is_a_fault_of_the_record(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    rows = [{"userid": number} for number in range(1200)]
+    serve(college, {"/users": [{"id": n} for n in range(1200) if n not in (3, 600, 1199)], "/rows": {"data": rows}})
+    join = {"stream": "users", "left": "userid", "right": "id", "as": "user", "required": True}
+    await sync.begin(
+        make_integration(
+            endpoints={"students": {"path": "/rows", "joins": [join], "pagination": {"type": "none"}}},
+            streams={"users": {"path": "/users"}},
+        )
+    )
+    await sync.go()
+    batches = [message for message in sync.told.values() if isinstance(message, BatchFetched)]
+    faulty = [batch.records[fault.index]["userid"] for batch in batches for fault in batch.faults]
+    assert faulty == [3, 600, 1199]
+    assert {fault.code for batch in batches for fault in batch.faults} == {"no_match"}
+
+
+async def test_lists_in_records_become_records_of_their_own_that_fit_into_batches(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    sessions = [{"id": n, "log": [{"s": s, "status": "P" if s % 2 else "A"} for s in range(700)]} for n in range(3)]
+    serve(college, {"/sessions": {"data": sessions}})
+    endpoint = {
+        "path": "/sessions",
+        "pagination": {"type": "none"},
+        "explode": [{"path": "log", "as": "entry"}],
+        "when": [{"path": "entry.status", "equals": "P"}],
+        "fields": {"session": "id", "student": "entry.s"},
+    }
+    await sync.begin(make_integration(endpoints={"attendance": endpoint}))
+    await sync.go()
+    assert sync.records("attendance") == [{"session": n, "student": s} for n in range(3) for s in range(1, 700, 2)]
+    batches = [message for message in sync.told.values() if isinstance(message, BatchFetched)]
+    assert all(len(batch.records) <= 500 and batch.expected_records is None for batch in batches)
+
+
+async def test_records_are_derived_from_a_table_without_a_request(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    punches = [{"who": f"{n % 700}", "at": f"2026-01-15 {8 + n // 700:02}:00:00"} for n in range(1400)]
+    serve(college, {"/punches": paged(punches, 100)})
+    derive = {"type": "punches", "person": "who", "punchedAt": "at", "datetimeFormat": "%Y-%m-%d %H:%M:%S"}
+    await sync.begin(
+        make_integration(
+            endpoints={"attendance": {"source": "punches", "derive": derive}}, streams={"punches": {"path": "/punches"}}
+        )
+    )
+    sync.fetching = replace(sync.fetching, limits=Limits(pages=1))
+    await sync.go(cut_after=1)
+    records = sync.records("attendance")
+    assert len(records) == 700
+    assert {record["personCode"] for record in records} == {f"{n}" for n in range(700)}
+    assert all(record["checkOutAt"] is not None for record in records)
+    assert sync.end("attendance").complete
+
+
+async def test_rows_of_a_table_are_records_as_they_are(sync: Sync, college: Any, make_integration: Make) -> None:
+    serve(college, courses_with_marks())
+    endpoints = {**MARKS, "subjects": {"source": "courses", "when": [{"path": "idnumber", "matches": "[1-3]"}]}}
+    await sync.begin(make_integration(endpoints=endpoints, streams=STREAMS))
+    await sync.go(cut_after=1)
+    assert sync.records("subjects") == [{"id": n, "idnumber": f"C{n}"} for n in (1, 2, 3)]
+    assert len([asked for asked in college.asked if asked.path == "/courses"]) <= 2 * 5, "the table is read once"
+
+
+async def test_deletes_come_before_the_records_and_are_marked(sync: Sync, college: Any, make_integration: Make) -> None:
+    serve(college, {"/gone": paged([{"id": n} for n in range(5)]), "/rows": paged([{"id": n} for n in range(9)])})
+    endpoint = {"path": "/rows", "deletes": {"path": "/gone", "mapping": {"sourceId": "id"}}}
+    await sync.begin(make_integration(endpoints={"students": endpoint}))
+    await sync.go(cut_after=1)
+    batches = sorted(
+        (message for message in sync.told.values() if isinstance(message, BatchFetched)), key=lambda b: b.sequence
+    )
+    assert [batch.deletes for batch in batches] == [True] * 3 + [False] * 5
+    assert [batch.observed_at for batch in batches] == sorted(batch.observed_at for batch in batches)
+    assert sync.records("students") == [{"id": n} for n in range(5)] + [{"id": n} for n in range(9)]
+    assert sync.end("students").complete
+
+
+@pytest.mark.parametrize(("rows", "bytes_"), [(1000, 10**9), (10**9, 20_000)])
+async def test_a_table_that_is_too_large_says_what_to_do(
+    sync: Sync, college: Any, make_integration: Make, rows: int, bytes_: int
+) -> None:
+    serve(college, {"/courses": paged([{"id": n, "idnumber": n} for n in range(1100)], 500)})
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    sync.fetching = replace(sync.fetching, limits=Limits(pages=3, table_rows=rows, table_bytes=bytes_))
+    await sync.go()
+    end = sync.end("marks")
+    assert (end.code, end.error_class) == ("table_too_large", "config")
+    assert "'fields'" in end.public
+
+
+async def test_a_run_that_prepares_says_what_it_reads_and_waits_as_a_walk_does(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks())
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    (first,) = sync.queue
+    assert (first.data_type, first.table, first.data_types) == (None, "courses", (DataType.MARKS,))
+    (second,) = await sync._deliver(first)
+    preparing = (await sync.run()).preparing
+    assert preparing is not None
+    assert (preparing.table, preparing.pages, preparing.rows) == ("courses", 0, 0)
+    before = (await sync.run()).progressed_at
+    college.answer = lambda asked: college.json({}, 429, Retry_After="7200")
+    with pytest.raises(RateLimited):
+        await sync._deliver(second)
+    run = await sync.run()
+    assert run.preparing is not None
+    assert (run.preparing.pages, run.preparing.rows) == (3, 6)
+    assert run.progressed_at > before
+    waiting = run.streams[DataType.MARKS].waiting
+    assert waiting is not None
+    assert (waiting.code, waiting.sequence) == ("rate_limited", 0)
+
+
+async def test_a_table_that_is_whole_is_not_read_again_when_its_last_message_comes_back(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, {"/courses": COURSES})
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    (first,) = sync.queue
+    (started,) = await sync._deliver(first)
+    asked = len(college.asked)
+    serve(college, {"/courses": COURSES[:1]})
+    assert await sync._deliver(first) == [started]
+    assert len(college.asked) == asked
+
+
+async def test_walks_tell_the_run_that_they_go_on_where_no_batch_does(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, {"/courses": COURSES, **{f"/courses/{n}/marks": {"data": []} for n in range(1, 8)}})
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    (first,) = sync.queue
+    (marks,) = await sync._deliver(first)
+    before = (await sync.run()).progressed_at
+    (second,) = await sync._deliver(marks)
+    assert second.step == 1
+    assert (await sync.run()).progressed_at > before
+
+
+async def test_many_rows_with_a_page_each_are_asked_for_ahead(sync: Sync, college: Any, make_integration: Make) -> None:
+    courses = [{"id": n, "idnumber": f"C{n}"} for n in range(60)]
+    answers = {f"/courses/{n}/marks": {"data": marks_of(n, 1)} for n in range(60)}
+    serve(college, {"/courses": courses, **answers})
+    plain = college.answer
+
+    async def slow(asked: Any) -> Any:
+        await _turns(20)
+        return plain(asked)
+
+    college.answer = slow
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    sync.fetching = replace(sync.fetching, limits=Limits())
+    await sync.go()
+    assert len(sync.records("marks")) == 60
+    assert college.most_at_once > 3
+    assert len(college.asked) <= 62
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_transient_trouble_of_one_row_is_tried_again_and_loses_nothing(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks(**{"/courses/4/marks": 503}))
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    with pytest.raises(TransientError):
+        await sync.go()
+    serve(college, courses_with_marks())
+    await sync.go()
+    assert sync.records("marks") == ALL_MARKS
+    assert sync.end("marks").complete
