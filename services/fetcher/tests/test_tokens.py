@@ -337,6 +337,9 @@ class Failing(Collection):
     async def delete(self, document_id: str, *, version: int | None = None) -> bool:
         return await self._inner.delete(document_id, version=version)
 
+    async def delete_all(self, filter: Any) -> int:  # noqa: A002 - as in the port
+        return await self._inner.delete_all(filter)
+
     async def find(self, query: Any) -> Any:
         return await self._inner.find(query)
 
