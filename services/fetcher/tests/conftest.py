@@ -181,7 +181,9 @@ MakeIntegration = Callable[..., Integration]
 def make_integration(college: College, public_keys: PublicKeys) -> MakeIntegration:
     """An integration with the college; ``secrets`` are sealed for ``origin``, which is the right one by default."""
 
-    def make(*, secrets: dict[str, str] | None = None, origin: str | None = None, **draft: Any) -> Integration:
+    def make(
+        *, secrets: dict[str, str] | None = None, origin: str | None = None, version: int = 1, **draft: Any
+    ) -> Integration:
         draft = {"authType": "bearer", "baseUrl": college.url, "endpoints": {"students": "/students"}, **draft}
         settings = IntegrationDraft.model_validate({"name": "ERP", "type": "erp", **draft})
         sealed: dict[str, SealedSecret] = {}
@@ -191,7 +193,7 @@ def make_integration(college: College, public_keys: PublicKeys) -> MakeIntegrati
                 SecretBinding(IDS["college_id"], IDS["integration_id"], name),
                 recipient="fetcher",
                 origin=origin or credential_origin(settings),
-                version=1,
+                version=version,
                 now=NOW,
             )
         return Integration(

@@ -231,6 +231,21 @@ async def test_a_storm_of_refusals_in_two_workers_causes_one_exchange(
     assert len(server.forms) == 3
 
 
+async def test_a_tokens_life_ends_with_its_secret_and_not_with_a_webhooks(
+    college: Any, oauth: Make, new_sources: Any
+) -> None:
+    server = TokenServer(college)
+    integration = oauth()
+    hooked = integration.model_copy(
+        update={"secrets": {**integration.secrets, "webhookSecret": integration.secrets["clientSecret"]}}
+    )
+    newer = oauth(draft={"version": 2})
+    edited = oauth(scopes=["more"])
+    for number, (changed, bought) in enumerate([(integration, 1), (hooked, 1), (newer, 2), (edited, 3)]):
+        await (await new_sources()).authenticator(changed).credential()
+        assert len(server.forms) == bought, number
+
+
 async def test_what_no_new_token_helps_with_costs_one_exchange_in_a_stretch(
     college: Any, oauth: Make, new_sources: Any
 ) -> None:

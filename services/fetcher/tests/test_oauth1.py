@@ -121,6 +121,14 @@ async def test_each_request_is_signed_as_the_server_sees_it(
     assert len(walked.records) == len(nonces) == (1 if "method" in endpoint else 3), walked.last
 
 
+def test_a_link_that_is_not_wholly_percent_encoded_is_signed_as_it_will_be_read() -> None:
+    """A source's own next link, followed as it is."""
+    client = Client("c", client_secret=SECRET, nonce="n", timestamp="1")
+    url = "https://erp.edu/a?filter[status]=active|new&q={x}"
+    header = parsed(signature(client, Outgoing("GET", url, {}))["Authorization"])
+    assert header["oauth_signature"] == expected("GET", url, "", header, "sha1")
+
+
 async def test_a_request_that_cannot_be_signed_is_an_error_without_its_url() -> None:
     client = Client("c", client_secret=SECRET)
     with pytest.raises(SourceError) as caught:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hub_fetcher.auth.exchange import Bought
 from hub_fetcher.auth.tokens import LEASE, Purchase, Token, TokenCache
+from hub_messaging.testing import wait_until
 from hub_model.errors import ErrorClass, SourceError, Unavailable
 from hub_security.keys import load_private_keys
 from hub_security.vault import SecretOpener
@@ -47,6 +48,8 @@ class Shop:
         self.life, self.single_use = life, single_use
         self.gate = asyncio.Event()
         self.gate.set()
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.fails: list[Exception] = []
         self.loses: list[Exception] = []
 
@@ -58,6 +61,7 @@ class Shop:
             code = "refresh_token_lost" if is_uncertain else "refresh_token_refused"
             raise SourceError("spent", error_class=ErrorClass.AUTH, code=code)
         self.spent.append(refresh)
+        await self.answers.wait()
         self.sold += 1
         if self.loses:
             raise self.loses.pop(0)
@@ -302,11 +306,12 @@ async def test_a_refresh_token_outlives_an_edit_of_the_scopes_and_the_access_tok
 async def test_an_exchange_goes_on_when_who_wanted_it_is_cancelled(worker: MakeWorker, purchase: Any) -> None:
     """A cancelled stretch must not lose the refresh token that is on its way."""
     shop, cache = Shop(single_use=True), worker()
-    shop.gate.clear()
+    shop.answers.clear()
     wanting = asyncio.create_task(cache.get(purchase(shop)))
-    await asyncio.sleep(0.05)
+    await wait_until(lambda: bool(shop.spent))
     wanting.cancel()
-    shop.gate.set()
+    await asyncio.gather(wanting, return_exceptions=True)
+    shop.answers.set()
     await cache.finish()
     assert (await worker().get(purchase(shop))).value == "token-1"
     assert shop.spent == [None]
