@@ -12,6 +12,7 @@ from hub_model.logs import AuditEntry, LogEntry, LogLevel, RejectedRecord, Webho
 from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import new_run
+from hub_model.stream_states import StreamState
 from hub_storage import repositories
 from hub_storage.repositories import (
     Audit,
@@ -25,6 +26,7 @@ from hub_storage.repositories import (
     Rejects,
     Runs,
     SourceLimits,
+    StreamStates,
     Tables,
     Tokens,
 )
@@ -46,6 +48,7 @@ DELIBERATELY_WITHOUT = {
     SourceLimits: set(),
     Tokens: {"take", "store", "give_up"},
     Tables: {"next_run_anywhere"},
+    StreamStates: set(),
 }
 
 
@@ -76,6 +79,7 @@ async def full(store: Store, an_integration: Callable[..., Integration], now: da
     await IdempotencyKeys(store).begin("c1", "k", fingerprint="f", now=now, made_id="m")
     await SourceLimits(store).block("c1", "s", now + timedelta(hours=1))
     await Tokens(store).take(PLACE, holder="w", now=now, lease=timedelta(minutes=1))
+    await StreamStates(store).advance("c1", "i1", "students", StreamState(identity="ours"), began_at=now)
     await Tables(store).write("c1", "r1", "courses", [Piece(0, [{"id": "ours"}])])
     await Tables(store).close("c1", "r1", "courses", TableEnd(1, 1, complete=True))
     return store
@@ -190,6 +194,16 @@ async def refuse_table_calls(store: Store, now: datetime) -> set[str]:
     return {"write", "close", "find", "pieces", "drop"}
 
 
+async def refuse_state_calls(store: Store, now: datetime) -> set[str]:
+    states = StreamStates(store)
+    assert await states.find("c2", "i1", "students") is None
+    await states.advance("c2", "i1", "students", StreamState(identity="theirs"), began_at=now)
+    await states.forget("c2", "i1")
+    assert await states.find("c2", "i1", "students") is None
+    assert await states.find("c1", "i1", "students") == StreamState(identity="ours")
+    return {"find", "advance", "forget"}
+
+
 REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     Integrations: refuse_integration_calls,
     Runs: refuse_run_calls,
@@ -202,6 +216,7 @@ REFUSALS: dict[type, Callable[[Store, datetime], Awaitable[set[str]]]] = {
     SourceLimits: refuse_limit_calls,
     Tokens: refuse_token_calls,
     Tables: refuse_table_calls,
+    StreamStates: refuse_state_calls,
 }
 
 

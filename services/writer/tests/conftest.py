@@ -32,7 +32,7 @@ from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
-from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, Tables
+from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, StreamStates, Tables
 from hub_storage.store import Store
 from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.recorder import Recorder
@@ -154,6 +154,7 @@ class World:
             recorder=Recorder(Runs(faulty)),
             integrations=Integrations(faulty),
             tables=Tables(faulty),
+            states=StreamStates(faulty),
             logs=Logs(faulty),
             clock=self.clock,
         )

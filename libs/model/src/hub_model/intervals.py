@@ -27,3 +27,32 @@ def add_number(intervals: Intervals, number: int) -> Intervals:
 def has_all_below(intervals: Intervals, limit: int) -> bool:
     """Whether the intervals hold 0 and every integer after it below ``limit``."""
     return limit <= 0 or (bool(intervals) and intervals[0][0] <= 0 and intervals[0][1] >= limit - 1)
+
+
+def add_interval(intervals: Intervals, low: int, high: int) -> Intervals:
+    """The intervals with all from ``low`` to ``high`` in them."""
+    if low > high:
+        return intervals
+    apart = [pair for pair in intervals if pair[1] < low - 1 or pair[0] > high + 1]
+    touching = [pair for pair in intervals if pair not in apart]
+    joined = (min([low, *(pair[0] for pair in touching)]), max([high, *(pair[1] for pair in touching)]))
+    return tuple(sorted([*apart, joined]))
+
+
+def gaps(intervals: Intervals, low: int, high: int) -> Intervals:
+    """What lies between ``low`` and ``high`` outside of the intervals, each with the ends of those beside it."""
+    found = []
+    for start, end in intervals:
+        if end < low:
+            continue
+        if start > high:
+            break
+        if start > low:
+            found.append((low, start))
+        low = max(low, end)
+    return (*found, (low, high)) if low < high else tuple(found)
+
+
+def all_upto(intervals: Intervals, limit: int) -> Intervals:
+    """What the intervals hold up to ``limit``."""
+    return tuple((low, min(high, limit)) for low, high in intervals if low <= limit)

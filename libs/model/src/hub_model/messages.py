@@ -18,6 +18,7 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass, HubError
 from hub_model.ids import derived_id
 from hub_model.records import DataType, Origin
+from hub_model.stream_states import StreamState
 
 
 class Trigger(StrEnum):
@@ -188,7 +189,11 @@ class BatchWritten(RunMessage):
 
 
 class StreamFinished(RunMessage):
-    """The walk of one stream ended. ``batches`` were sent; ``complete`` says every page was seen."""
+    """The walk of one stream ended. ``batches`` were sent; ``complete`` says every page was seen.
+
+    ``snapshot``: it has seen everything that the source has now, so what it has not seen is gone. ``states`` are what
+    the streams that it read by windows have covered, to be remembered once all batches are written.
+    """
 
     name = "stream.finished"
     data_type: DataType
@@ -198,6 +203,8 @@ class StreamFinished(RunMessage):
     complete: bool
     finished_at: Instant
     warnings: tuple[str, ...] = ()
+    snapshot: bool = False
+    states: dict[str, StreamState] = Field(default_factory=dict)
 
     @property
     def message_id(self) -> str:
@@ -209,6 +216,7 @@ class SyncFailed(RunMessage):
 
     ``batches`` is how many batches the fetcher had sent before it stopped; None when a batch itself was lost to
     an error further down. ``detail`` is for operators, ``public`` for principals; neither holds secrets or data.
+    ``states`` are the windows that were read before it stopped.
     """
 
     name = "sync.failed"
@@ -221,6 +229,7 @@ class SyncFailed(RunMessage):
     detail: str = ""
     batches: int | None = None
     failed_at: Instant
+    states: dict[str, StreamState] = Field(default_factory=dict)
 
     @property
     def message_id(self) -> str:

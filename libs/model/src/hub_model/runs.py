@@ -22,7 +22,11 @@ from hub_model.errors import ErrorClass
 from hub_model.intervals import add_number, has_all_below
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType
+from hub_model.stream_states import StreamState
 from hub_model.waiting import Waiting, joined
+
+# The stage of a failure of the source itself: what came before it is good.
+FETCH_STAGE = "fetch"
 
 
 class RunStatus(StrEnum):
@@ -58,7 +62,8 @@ class Stream(Value):
     """The progress of one data type within a run.
 
     ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
-    sent, once the fetcher has said so. ``complete``: the walk saw every page. ``expected_records`` is the largest
+    sent, once the fetcher has said so. ``complete``: the walk saw every page. ``snapshot`` and ``states`` as in
+    ``StreamFinished``. ``expected_records`` is the largest
     total the source has told.
     """
 
@@ -73,6 +78,18 @@ class Stream(Value):
     failure: Failure | None = None
     waiting: Waiting | None = None
     warnings: tuple[str, ...] = ()
+    snapshot: bool = False
+    states: Mapping[str, StreamState] = Field(default_factory=dict)
+
+    @property
+    def covered(self) -> Mapping[str, StreamState]:
+        """What may be remembered as read: nothing before every batch that was sent is written.
+
+        Nor where what was read was of no use, for then it has to be read again.
+        """
+        was_used = self.failure is None or self.failure.stage == FETCH_STAGE
+        is_written = self.batches is not None and has_all_below(self.written, self.batches)
+        return self.states if was_used and is_written else {}
 
 
 class Preparing(Value):
@@ -176,6 +193,8 @@ def finish_stream(run: Run, event: StreamFinished) -> Run:
                 "pages": event.pages,
                 "complete": event.complete,
                 "warnings": event.warnings,
+                "snapshot": event.snapshot,
+                "states": event.states,
             }
         ),
         event.finished_at,
@@ -197,7 +216,7 @@ def fail(run: Run, event: SyncFailed) -> Run:
             continue
         update: dict[str, object] = {"failure": stream.failure or failure}
         if stream.batches is None:
-            update["batches"] = event.batches
+            update |= {"batches": event.batches, "states": event.states}
         if event.batches is None:
             update["status"] = StreamStatus.FAILED
         run = _with_stream(run, stream.model_copy(update=update), event.failed_at)

@@ -10,9 +10,9 @@ from hub_model.counts import Counts
 from hub_model.errors import NotFound
 from hub_model.messages import BatchTransformed, BatchWritten, Message, RecordsChanged, SyncFailed, SyncFinished
 from hub_model.records import Origin
-from hub_model.runs import Run
+from hub_model.runs import Run, Stream
 from hub_storage.records import RecordStore
-from hub_storage.repositories import Integrations, Logs, Rejects, Tables
+from hub_storage.repositories import Integrations, Logs, Rejects, StreamStates, Tables
 from hub_storage.repositories.handover import end_run
 
 from hub_writer import log_lines
@@ -32,6 +32,7 @@ class Backend:
     recorder: Recorder
     integrations: Integrations
     tables: Tables
+    states: StreamStates
     logs: Logs
     clock: Callable[[], datetime]
 
@@ -95,12 +96,21 @@ async def record_progress(message: ProgressEvent, _: Context, *, backend: Backen
 
 async def _announce(run: Run, ended: Ended, backend: Backend) -> Sequence[Message]:
     lines = [log_lines.stream_ended(run, stream) for stream in ended.streams]
+    for stream in ended.streams:
+        await _remember(run, stream, backend.states)
     if ended.run:
         integration = await end_run(backend.integrations, backend.tables, run, backend.clock())
         lines.append(log_lines.run_ended(run, paused=integration is not None and integration.sync.paused))
     if lines:
         await backend.logs.add(*lines)
     return [_end_of(run)] if ended.run else []
+
+
+async def _remember(run: Run, stream: Stream, states: StreamStates) -> None:
+    """Keep what the stream has covered. A run whose batches are lost has covered nothing."""
+    for name, state in stream.covered.items():
+        began_at = run.started_at or run.created_at
+        await states.advance(run.college_id, run.integration_id, name, state, began_at=began_at)
 
 
 def _end_of(run: Run) -> SyncFinished:

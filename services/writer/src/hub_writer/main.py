@@ -15,7 +15,7 @@ from hub_runtime.apart import run_apart
 from hub_runtime.process import Service
 from hub_security.redaction import Redactor
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, Tables
+from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, StreamStates, Tables
 from hub_storage.store import Store
 
 from hub_writer.handlers import Backend, record_progress, write_batch
@@ -50,6 +50,7 @@ def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clo
         recorder=Recorder(Runs(store)),
         integrations=Integrations(store),
         tables=Tables(store),
+        states=StreamStates(store),
         logs=Logs(store),
         clock=clock,
     )

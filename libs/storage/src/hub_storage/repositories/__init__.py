@@ -13,6 +13,7 @@ from hub_storage.repositories import (
     receipts,
     rejects,
     runs,
+    stream_states,
     tables,
     tokens,
 )
@@ -26,6 +27,7 @@ from hub_storage.repositories.paging import MAX_PAGE_SIZE, Page
 from hub_storage.repositories.receipts import Receipts
 from hub_storage.repositories.rejects import Rejects
 from hub_storage.repositories.runs import Runs
+from hub_storage.repositories.stream_states import StreamStates
 from hub_storage.repositories.tables import Tables
 from hub_storage.repositories.tokens import Tokens
 
@@ -41,6 +43,7 @@ SPECS = (
     limits.SPEC,
     tokens.SPEC,
     tables.SPEC,
+    stream_states.SPEC,
 )
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
     "Runs",
     "SourceLimits",
     "StoredReply",
+    "StreamStates",
     "Tables",
     "Tokens",
 ]

@@ -1,0 +1,189 @@
+"""Which windows a walk asks for, given what earlier ones have covered. Pure: times and states in, windows out.
+
+A window ends before the source's own present: behind its clock by the safety lag, and never after the run began, so
+that what is written while the walk reads belongs to the next one. It begins where the last one ended, moved back by
+the lookback; what was left out between two covered windows is asked for again.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from hub_model.base import Value
+from hub_model.incremental import ChangeVersionIncremental, DatetimeIncremental, Incremental, TokenIncremental
+from hub_model.intervals import Intervals, add_interval, all_upto, gaps
+from hub_model.stream_states import StreamState
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NO_TIME = timedelta(0)
+
+# From and to; None is unbounded.
+Window = tuple[int | None, int | None]
+
+FORGOTTEN = "The source no longer knows all that changed since the last sync, so everything was read again."
+WENT_BACK = (
+    "The source's clock went back since the last sync, so what it has changed meanwhile is read again as it comes."
+)
+_TOLERATED = timedelta(minutes=1)
+
+
+class Plan(Value):
+    """The windows to ask for, oldest first. ``is_full``: together they are everything the source has.
+
+    ``limit``: what an older state covers beyond it no longer counts. ``token`` is where to go on by mark.
+    """
+
+    windows: tuple[Window, ...] = ((None, None),)
+    is_full: bool = True
+    limit: int | None = None
+    token: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def covered(self, windows: int) -> Intervals:
+        """What is covered once so many of the windows are read."""
+        found: Intervals = ()
+        for low, high in self.windows[:windows]:
+            if high is not None:
+                found = add_interval(found, low or 0, high)
+        return found
+
+
+def plan_times(
+    spec: DatetimeIncremental, state: StreamState | None, *, source_now: datetime, began_at: datetime, zone: ZoneInfo
+) -> Plan:
+    """The windows of time. ``source_now`` and ``began_at`` (of the run) are both by the source's clock."""
+    end = microseconds(min(source_now, began_at) - spec.safety_lag)
+    zone = ZoneInfo(spec.time_zone) if spec.time_zone else zone
+    warnings: list[str] = []
+    if state is not None and state.windows and is_forgotten(spec, state, source_now):
+        state = None
+        warnings.append(FORGOTTEN)
+    if state is None or not state.windows:
+        start = None if spec.start_datetime is None else microseconds(spec.start_datetime)
+        return Plan(windows=_cut(spec, [(start, end)], zone), limit=end, warnings=tuple(warnings))
+    known = all_upto(state.windows, end)
+    if not known:
+        return Plan(windows=_cut(spec, [(None, end)], zone), limit=end, warnings=(WENT_BACK,))
+    reached = known[-1][1]
+    if state.windows[-1][1] - end > _length(_TOLERATED):
+        warnings.append(WENT_BACK)
+    spans = [*gaps(known, known[0][0], reached), (reached - _length(spec.lookback_window), end)]
+    return Plan(windows=_cut(spec, spans, zone), is_full=False, limit=end, warnings=tuple(warnings))
+
+
+def plan_versions(state: StreamState | None, *, newest: int, oldest: int | None) -> Plan:
+    """The windows of change versions, bounds included: the last version is asked for again, which is harmless."""
+    if state is None or not state.windows:
+        return Plan(windows=((None, newest),), limit=newest)
+    reached = state.windows[-1][1]
+    if newest < reached or (oldest is not None and reached < oldest):
+        words = FORGOTTEN if newest >= reached else WENT_BACK
+        return Plan(windows=((None, newest),), limit=newest, warnings=(words,))
+    spans = (*gaps(state.windows, state.windows[0][0], reached), (reached, newest))
+    return Plan(windows=spans, is_full=False, limit=newest)
+
+
+def plan_token(spec: TokenIncremental, state: StreamState | None) -> Plan:
+    """One walk from the mark that the last one ended with."""
+    token = state.token if state is not None else None
+    return Plan(is_full=token is None, token=spec.start_value if token is None else token)
+
+
+def usable(
+    spec: Incremental, state: StreamState | None, *, identity: str, now: datetime, full: bool
+) -> StreamState | None:
+    """The state, unless a full read is due: asked for, once in a while, or as the endpoint asks for other things."""
+    if state is None or full or state.identity != identity:
+        return None
+    is_due = spec.full_every is not None and (state.full_at is None or state.full_at + spec.full_every <= now)
+    return None if is_due else state
+
+
+def is_forgotten(spec: DatetimeIncremental, state: StreamState, now: datetime) -> bool:
+    """Whether the state is older than the source remembers changes."""
+    keeps = spec.api_retention_period
+    return keeps is not None and state.windows[-1][1] < microseconds(now - keeps)
+
+
+def bounds(spec: Incremental, plan: Plan, number: int, zone: ZoneInfo) -> dict[str, str]:
+    """``start`` and ``end`` of a window as the source reads them; what is unbounded is left out."""
+    if isinstance(spec, TokenIncremental):
+        return {} if plan.token is None else {"start": plan.token}
+    start, end = plan.windows[number]
+    if isinstance(spec, ChangeVersionIncremental):
+        return {name: str(value) for name, value in (("start", start), ("end", end)) if value is not None}
+    zone = ZoneInfo(spec.time_zone) if spec.time_zone else zone
+    written = {} if start is None else {"start": text_of(spec, start, zone)}
+    return written if end is None else {**written, "end": text_of(spec, end, zone, is_end=True)}
+
+
+def params(spec: Incremental, bounds: dict[str, str]) -> dict[str, str]:
+    """The query parameters of a window."""
+    match spec:
+        case DatetimeIncremental():
+            names = {"start": spec.start_time_param, "end": spec.end_time_param}
+        case ChangeVersionIncremental():
+            names = {"start": spec.min_param, "end": spec.max_param}
+        case TokenIncremental():
+            names = {"start": spec.token_param}
+    return {name: bounds[bound] for bound, name in names.items() if name is not None and bound in bounds}
+
+
+def places(spec: Incremental, bounds: dict[str, str], zone: ZoneInfo) -> dict[str, str]:
+    """What ``{{ window.start }}`` and ``{{ window.end }}`` stand for: without a start, the first there is."""
+    first = text_of(spec, 0, zone) if isinstance(spec, DatetimeIncremental) else "0"
+    return {"start": first, **bounds}
+
+
+def text_of(spec: DatetimeIncremental, value: int, zone: ZoneInfo, *, is_end: bool = False) -> str:
+    """An instant in the form and the zone that the source reads. Where a local time comes twice, the wider window."""
+    moment = instant(value)
+    match spec.datetime_format:
+        case "epoch_s":
+            return str(value // 1_000_000)
+        case "epoch_ms":
+            return str(value // 1_000)
+        case "iso":
+            return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    local = moment.astimezone(zone)
+    repeated = (local.replace(fold=0).utcoffset() or _NO_TIME) - (local.replace(fold=1).utcoffset() or _NO_TIME)
+    wider = local.replace(tzinfo=None) + (repeated if is_end else -repeated)
+    return (wider if repeated else local).strftime(spec.datetime_format)
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def instant(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def _length(duration: timedelta) -> int:
+    return duration // _MICROSECOND
+
+
+def _cut(spec: DatetimeIncremental, spans: Sequence[tuple[int | None, int]], zone: ZoneInfo) -> tuple[Window, ...]:
+    """The spans in steps. Whole days begin at the day's start where the college is."""
+    windows: list[Window] = []
+    for start, end in spans:
+        if start is None:
+            windows.append((None, end))
+            continue
+        first = _day_start(start, spec.day_start, zone) if spec.whole_days else start
+        windows += _steps(first, end, spec.step)
+    return tuple(windows)
+
+
+def _steps(start: int, end: int, step: timedelta | None) -> Iterator[Window]:
+    length = end - start if step is None else _length(step)
+    while start < end:
+        yield start, min(start + length, end)
+        start += length
+
+
+def _day_start(value: int, day_start: timedelta, zone: ZoneInfo) -> int:
+    local = instant(value).astimezone(zone).replace(tzinfo=None)
+    midnight = (local - day_start).replace(hour=0, minute=0, second=0, microsecond=0)
+    return microseconds((midnight + day_start).replace(tzinfo=zone).astimezone(UTC))
