@@ -10,7 +10,8 @@ from hub_messaging.handling import Context
 from hub_messaging.testing import wait_until
 from hub_model.errors import Unavailable
 from hub_model.messages import ProbeCheck, ProbeFinished, ProbeProgressed, ProbeRequested, SyncRequested, Trigger
-from hub_storage.repositories import Runs
+from hub_model.stream_states import StreamState
+from hub_storage.repositories import Runs, StreamStates
 
 
 async def test_a_sync_is_stored_then_requested(hub: Any) -> None:
@@ -26,6 +27,20 @@ async def test_a_sync_is_stored_then_requested(hub: Any) -> None:
     assert (run["status"], run["trigger"], run["counts"]["fetched"]) == ("queued", "manual", 0)
     assert run["streams"].keys() == {"attendance", "students"}
     assert (await hub.get(f"/api/integrations/{made['id']}"))["activeRunId"] == run_id
+
+
+async def test_a_full_sync_forgets_what_was_read_and_any_other_does_not(hub: Any) -> None:
+    made, other = await hub.create(), await hub.create(name="Other")
+    states, state = StreamStates(hub.store), StreamState(identity="x", windows=((0, 9),))
+    for integration in (made, other):
+        await states.advance(hub.college_id, integration["id"], "students", state, began_at=hub.clock())
+    path = f"/api/integrations/{made['id']}/sync"
+    assert (await hub.call("POST", f"{path}?mode=everything")).status_code == 422
+    await hub.call("POST", path)
+    assert await states.find(hub.college_id, made["id"], "students") == state
+    assert (await hub.call("POST", f"{path}?mode=full")).status_code == 202
+    assert await states.find(hub.college_id, made["id"], "students") is None
+    assert await states.find(hub.college_id, other["id"], "students") == state
 
 
 async def test_a_sync_of_a_disabled_integration_runs_and_schedules_nothing(hub: Any) -> None:

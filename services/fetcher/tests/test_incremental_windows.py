@@ -13,7 +13,6 @@ from hub_fetcher.walking.incremental import (
     bounds,
     microseconds,
     params,
-    places,
     plan_times,
     plan_token,
     plan_versions,
@@ -41,8 +40,10 @@ def spec(**fields: Any) -> DatetimeIncremental:
     return DatetimeIncremental(**{"start_time_param": "since", "end_time_param": "until", **exact, **fields})
 
 
-def state(*windows: tuple[datetime, datetime], **fields: Any) -> StreamState:
-    return StreamState(identity="x", windows=tuple((us(*pair)[0], us(*pair)[1]) for pair in windows), **fields)
+def state(first: tuple[datetime, datetime], *windows: tuple[datetime, datetime], **fields: Any) -> StreamState:
+    """What was covered; everything before the end of the first window."""
+    pairs = [(0, microseconds(first[1])), *((us(*pair)[0], us(*pair)[1]) for pair in windows)]
+    return StreamState(identity="x", windows=tuple(pairs), **fields)
 
 
 def planned(incremental: DatetimeIncremental, known: StreamState | None, now: datetime = NOW, **fields: Any) -> Plan:
@@ -121,7 +122,7 @@ def test_whole_days_begin_at_the_days_start_where_the_college_is() -> None:
 )
 def test_bounds_are_written_as_the_source_reads_them(form: str, start: str) -> None:
     incremental = spec(datetime_format=form)
-    written = bounds(incremental, Plan(windows=((us(at(19, 20, 15))[0], us(NOW)[0]),)), 0, KOLKATA)
+    written = bounds(incremental, Plan(began_at=NOW, windows=((us(at(19, 20, 15))[0], us(NOW)[0]),)), 0, KOLKATA)
     assert params(incremental, written) == {"since": start, "until": written["end"]}
 
 
@@ -130,24 +131,26 @@ def test_where_a_local_time_comes_twice_the_window_is_the_wider_one() -> None:
     twice = (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC))  # 02:30 both
     for moment in twice:
         value = microseconds(moment)
-        written = bounds(incremental, Plan(windows=((value, value),)), 0, KOLKATA)
+        written = bounds(incremental, Plan(began_at=NOW, windows=((value, value),)), 0, KOLKATA)
         assert (written["start"], written["end"]) == ("01:30", "03:30")
 
 
-def test_an_open_start_sends_no_parameter_and_stands_for_the_beginning_in_a_text() -> None:
+def test_an_open_start_sends_no_parameter() -> None:
     written = bounds(spec(), planned(spec(), None), 0, KOLKATA)
     assert list(params(spec(), written)) == ["until"]
-    assert places(spec(), written, KOLKATA)["start"] == "1970-01-01T00:00:00.000Z"
 
 
 def test_versions_go_on_from_the_last_one_and_begin_anew_where_the_source_forgot() -> None:
     known = StreamState(identity="x", windows=((0, 40),))
-    assert plan_versions(known, newest=55, oldest=10).windows == ((40, 55),)
-    assert plan_versions(None, newest=55, oldest=10).windows == ((None, 55),)
-    assert plan_versions(known, newest=55, oldest=50).warnings == (FORGOTTEN,)
-    assert plan_versions(known, newest=12, oldest=1).warnings == (WENT_BACK,)
+    assert plan_versions(known, newest=55, oldest=10, began_at=NOW).windows == ((40, 55),)
+    assert plan_versions(None, newest=55, oldest=10, began_at=NOW).windows == ((None, 55),)
+    assert plan_versions(known, newest=55, oldest=50, began_at=NOW).warnings == (FORGOTTEN,)
+    assert plan_versions(known, newest=12, oldest=1, began_at=NOW).warnings == (WENT_BACK,)
     written = bounds(
-        ChangeVersionIncremental(versions_path="/v"), plan_versions(known, newest=55, oldest=0), 0, KOLKATA
+        ChangeVersionIncremental(versions_path="/v"),
+        plan_versions(known, newest=55, oldest=0, began_at=NOW),
+        0,
+        KOLKATA,
     )
     assert params(ChangeVersionIncremental(versions_path="/v"), written) == {
         "minChangeVersion": "40",
@@ -157,27 +160,39 @@ def test_versions_go_on_from_the_last_one_and_begin_anew_where_the_source_forgot
 
 def test_a_mark_goes_on_where_the_last_walk_ended() -> None:
     incremental = TokenIncremental(token_param="LastRecord", token_path="MaxRecord", start_value="072026$0")
-    first, later = plan_token(incremental, None), plan_token(incremental, StreamState(identity="x", token="072026$456"))
+    first, later = (
+        plan_token(incremental, None, began_at=NOW),
+        plan_token(incremental, StreamState(identity="x", token="072026$456"), began_at=NOW),
+    )
     assert (first.is_full, bounds(incremental, first, 0, KOLKATA)) == (True, {"start": "072026$0"})
     assert (later.is_full, bounds(incremental, later, 0, KOLKATA)) == (False, {"start": "072026$456"})
 
 
-def test_a_full_read_is_due_when_asked_for_in_time_and_when_the_endpoint_asks_for_other_things() -> None:
+def test_a_full_read_is_due_in_time_and_when_the_endpoint_asks_for_other_things() -> None:
     known = state((at(1), at(15)), full_at=at(1))
     for incremental, fields, is_used in (
         (spec(), {}, True),
-        (spec(), {"full": True}, False),
         (spec(), {"identity": "y"}, False),
         (spec(full_every=timedelta(days=30)), {}, True),
         (spec(full_every=timedelta(days=7)), {}, False),
     ):
-        found = usable(incremental, known, **{"identity": "x", "now": NOW, "full": False, **fields})
+        found = usable(incremental, known, **{"identity": "x", "now": NOW, **fields})
         assert (found is not None) is is_used
 
 
 def test_a_plan_travels_in_a_message() -> None:
     plan = planned(spec(step=timedelta(days=2)), state((at(1), at(15))))
     assert Plan.model_validate(plan.model_dump(mode="json", by_alias=True)) == plan
+
+
+def test_a_state_that_begins_late_leaves_the_beginning_to_be_read() -> None:
+    known = StreamState(identity="x", windows=((us(at(8))[0], us(at(15))[0]),))
+    assert planned(spec(), known).windows == ((0, us(at(8))[0]), (us(at(15))[0], us(NOW)[0]))
+    assert planned(spec(start_datetime=at(1)), known).windows == windows((at(1), at(8)), (at(15), NOW))
+    assert plan_versions(StreamState(identity="x", windows=((5, 9),)), newest=12, oldest=0, began_at=NOW).windows == (
+        (0, 5),
+        (9, 12),
+    )
 
 
 def test_windows_read_before_a_failure_are_covered_and_the_others_are_the_next_gap() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.main import build_service, load_keys
 from hub_fetcher.opening import Opener
+from hub_fetcher.planning import Planner
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.walk import Limits
@@ -40,7 +41,7 @@ from hub_model.runs import Run, RunStatus, fail, new_run
 from hub_model.waiting import Waiting
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs, Tables
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, StreamStates, Tables
 from hub_storage.store import Store
 
 IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
@@ -233,6 +234,7 @@ def fetching(hub: Hub, sources: Any) -> Fetching:
         chains=hub.chains,
         tables=Tables(hub.store),
         opener=Opener(sources, Tables(hub.store), Lookups(max_bytes=10_000_000)),
+        planner=Planner(sources, StreamStates(hub.store), utc_now),
         limits=Limits(pages=3),
         clock=utc_now,
         monotonic=time.monotonic,

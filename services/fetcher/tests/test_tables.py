@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.opening import Opener
+from hub_fetcher.planning import Planner
 from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.walk import Limits
 from hub_messaging.handling import Context
@@ -33,7 +34,7 @@ from hub_model.records import DataType
 from hub_model.runs import Run, new_run
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs, Tables
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, StreamStates, Tables
 
 IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
 
@@ -129,6 +130,7 @@ def sync(store: SqliteStore, sources: Any) -> Sync:
             chains=Chains(store),
             tables=tables,
             opener=Opener(sources, tables, Lookups(max_bytes=10_000_000)),
+            planner=Planner(sources, StreamStates(store), utc_now),
             limits=Limits(pages=3),
             clock=utc_now,
             monotonic=time.monotonic,

@@ -9,6 +9,8 @@ from hub_model.errors import ErrorClass
 from hub_model.messages import SyncFinished
 from hub_model.records import DataType, Origin
 from hub_model.runs import RunStatus
+from hub_model.stream_states import StreamState
+from hub_storage.repositories import StreamStates
 
 STUDENTS, MARKS = DataType.STUDENTS, DataType.MARKS
 
@@ -146,3 +148,45 @@ async def test_a_stream_of_another_data_type_is_ignored(world, order: int) -> No
     for message in messages[:: -1 if order else 1]:
         assert await world.deliver(message) == []
     assert (await world.run()).counts == Counts()
+
+
+COVERED = {"students": StreamState(identity="x", windows=((0, 9),))}
+
+
+def with_states(message):
+    return message.model_copy(update={"states": COVERED})
+
+
+async def known(world) -> StreamState | None:
+    return await StreamStates(world.store).find("c1", "i1", "students")
+
+
+@pytest.mark.parametrize("is_last", ["batch", "end"])
+async def test_what_a_walk_covered_is_remembered_once_every_batch_is_written(world, is_last: str) -> None:
+    await world.begin(STUDENTS)
+    messages = [
+        world.written(STUDENTS, 0),
+        world.written(STUDENTS, 1),
+        with_states(world.finished(STUDENTS, batches=2)),
+    ]
+    for message in messages if is_last == "end" else [messages[0], messages[2], messages[1]]:
+        assert await known(world) is None
+        await world.deliver(message)
+    assert await known(world) == COVERED["students"]
+
+
+async def test_windows_read_before_a_failure_are_remembered_and_nothing_of_a_stream_that_lost_a_batch(world) -> None:
+    await world.begin(STUDENTS, MARKS)
+    await world.deliver(with_states(world.failed(STUDENTS, batches=1)))
+    assert await known(world) is None
+    await world.deliver(world.written(STUDENTS))
+    assert await known(world) == COVERED["students"]
+
+
+async def test_nothing_is_remembered_of_a_stream_whose_records_were_of_no_use(world) -> None:
+    await world.begin(STUDENTS)
+    written = world.written(STUDENTS)
+    await world.deliver(written.model_copy(update={"counts": Counts(fetched=10, rejected=10)}))
+    await world.deliver(with_states(world.finished(STUDENTS)))
+    assert (await world.run()).status is RunStatus.FAILED
+    assert await known(world) is None

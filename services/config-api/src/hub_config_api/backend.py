@@ -9,7 +9,7 @@ from hub_messaging.publisher import Publisher
 from hub_security.tokens import TokenVerifier
 from hub_security.vault import SecretSealer
 from hub_storage.records import RecordStore
-from hub_storage.repositories import Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs, Tokens
+from hub_storage.repositories import Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs, StreamStates, Tokens
 
 from hub_config_api.destinations import Destinations
 from hub_config_api.live import LiveFeed
@@ -26,6 +26,7 @@ class Backend:
 
     integrations: Integrations
     runs: Runs
+    states: StreamStates
     logs: Logs
     rejects: Rejects
     audit: Audit

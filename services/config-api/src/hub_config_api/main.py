@@ -22,7 +22,17 @@ from hub_security.redaction import Redactor
 from hub_security.tokens import TokenVerifier
 from hub_security.vault import SecretSealer
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Audit, IdempotencyKeys, Integrations, Logs, Rejects, Runs, Tokens
+from hub_storage.repositories import (
+    SPECS,
+    Audit,
+    IdempotencyKeys,
+    Integrations,
+    Logs,
+    Rejects,
+    Runs,
+    StreamStates,
+    Tokens,
+)
 from hub_storage.store import Store
 
 from hub_config_api.api.app import create_app
@@ -83,6 +93,7 @@ def _backend(settings: ConfigApiSettings, *, broker: Broker, store: Store, clock
     return Backend(
         integrations=Integrations(store),
         runs=Runs(store),
+        states=StreamStates(store),
         logs=Logs(store),
         rejects=Rejects(store),
         audit=Audit(store),

@@ -10,6 +10,7 @@ async def remove_integration(backend: Backend, integration: Integration, *, revi
     """Remove it, then cancel its active run: workers that look in between find it gone and stop as well."""
     removed = await backend.integrations.remove(integration.college_id, integration.id, revision=revision)
     await backend.tokens.forget(removed.college_id, removed.id)
+    await backend.states.forget(removed.college_id, removed.id)
     run_id = removed.sync.active_run_id
     if run_id is not None and await backend.runs.find(removed.college_id, run_id) is not None:
         now = backend.clock()

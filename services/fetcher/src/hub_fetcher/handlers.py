@@ -31,6 +31,7 @@ from hub_storage.repositories.handover import end_run
 from hub_storage.repositories.tables import TableEnd
 
 from hub_fetcher.opening import Opener, Stretch
+from hub_fetcher.planning import Planner
 from hub_fetcher.preparing import first_messages, following, keep_rows, lost, still_waiting, table_of
 from hub_fetcher.probe import check_connection
 from hub_fetcher.responses.verdicts import ASKED_TO_WAIT
@@ -48,6 +49,7 @@ class Fetching:
     chains: Chains
     tables: Tables
     opener: Opener
+    planner: Planner
     limits: Limits
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
@@ -103,7 +105,11 @@ async def _go_on(
 ) -> AsyncGenerator[Message, None]:
     """One stretch of a stream's own chain."""
     try:
-        stretch = await _open(message, integration, _endpoint_of(message, integration), hub)
+        endpoint = _endpoint_of(message, integration)
+        if (planned := await hub.planner.plan(message, integration, endpoint)) is not None:
+            yield planned
+            return
+        stretch = await _open(message, integration, endpoint, hub)
     except PermanentError as error:
         yield failed(message, error, batches=message.sequence, now=hub.clock())
         return
@@ -135,6 +141,9 @@ async def _prepare(
             return
         progress = Preparing(table=str(message.table), pages=message.pages, rows=message.records)
         await _note_table(message, waiting, progress, hub)
+        if (planned := await hub.planner.plan(message, integration, stream)) is not None:
+            yield planned.model_copy(update={"data_types": tuple(waiting)})
+            return
         stretch = await _open(message, integration, stream, hub)
     except PermanentError as error:
         for given in await give_up(error):

@@ -20,13 +20,14 @@ from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits, Tables, Tokens
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits, StreamStates, Tables, Tokens
 from hub_storage.store import Store
 
 from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
 from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.opening import Opener
+from hub_fetcher.planning import Planner
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
@@ -87,6 +88,7 @@ def build_service(
         chains=Chains(store),
         tables=tables,
         opener=Opener(sources, tables, Lookups(max_bytes=settings.lookup_bytes)),
+        planner=Planner(sources, StreamStates(store), clock),
         limits=Limits(
             pages=settings.stretch_pages,
             seconds=settings.stretch_s,

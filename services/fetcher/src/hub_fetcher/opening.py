@@ -67,6 +67,8 @@ class Opener:
         source, deletes = self._sources_of(message, integration, stream)
         reading = Reading(
             stream=stream,
+            name=str(message.data_type or message.table),
+            zone=ZoneInfo(integration.settings.time_zone),
             plan=source.plan if source else plan_requests(integration.settings, stream),
             deletes=deletes.plan if deletes else None,
             parents=parents,

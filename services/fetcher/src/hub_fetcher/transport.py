@@ -15,9 +15,11 @@ from hub_security.bodies import read_bounded
 from hub_security.hosts import PortPolicy, check_url
 
 from hub_fetcher.limits.circuit import Circuits
+from hub_fetcher.limits.headers import server_time
 from hub_fetcher.requests.urls import merge_headers
 
 _ERROR_BODY_BYTES = 65_536
+_CLOCK_DEADLINE_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,14 @@ class Transport:
         """Ask without any credential and do not read the answer. Raises as ``exchange`` does."""
         async with self._sent(self._request("GET", url, {}, None), "the base URL", patience) as response:
             return Reached(response.status_code, response.headers)
+
+    async def server_time(self, url: str) -> datetime | None:
+        """What the source says the time is, asked without a credential; None if it does not answer or does not say."""
+        try:
+            reached = await self.reach(url, patience=Patience(deadline_s=_CLOCK_DEADLINE_S))
+        except HubError:
+            return None  # the first page will tell what is wrong
+        return server_time(reached.headers)
 
     def _request(self, method: str, url: str, headers: Mapping[str, str], body: str | None) -> httpx2.Request:
         check_url(url, self._ports)

@@ -83,9 +83,10 @@ class HubClient:
                         raise _problem(_object(orjson.loads(value)), status=response.status_code)
         raise Unavailable(f"The hub at {self._http.base_url} broke off in the middle of the test.")
 
-    async def sync(self, integration_id: str) -> Json:
-        """The run that was begun, or the one that was going on already."""
-        return _object(await self.request("POST", f"/api/integrations/{integration_id}/sync"))
+    async def sync(self, integration_id: str, *, full: bool = False) -> Json:
+        """The run that was begun, or the one that was going on already. ``full``: all is read again, not changes."""
+        params = {"mode": "full"} if full else None
+        return _object(await self.request("POST", f"/api/integrations/{integration_id}/sync", params=params))
 
     async def run(self, integration_id: str, run_id: str) -> Json:
         return _object(await self.request("GET", f"/api/integrations/{integration_id}/runs/{run_id}"))

@@ -5,11 +5,12 @@ scheduler.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from hub_model.errors import Unavailable
 from hub_model.ids import derived_id
+from hub_model.stream_states import StreamState
 
 from hub_storage.collection import CollectionSpec, Document, Index, Query, Range
 from hub_storage.store import Store
@@ -28,13 +29,16 @@ Row = dict[str, Any]
 class TableEnd:
     """How a table ended: pieces beyond ``pieces`` are what a repeated stretch has left and do not count.
 
-    ``complete``: its rows are all that the source has; if not, ``warnings`` say why.
+    ``complete``: its rows are all that the source has; if not, ``warnings`` say why. ``snapshot`` and ``state`` as in
+    ``StreamFinished``: for those who take the rows for their records.
     """
 
     pieces: int
     rows: int
     complete: bool
     warnings: tuple[str, ...] = ()
+    snapshot: bool = False
+    state: StreamState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,17 @@ class Tables:
 
     async def close(self, college_id: str, run_id: str, stream: str, end: TableEnd) -> None:
         """Say that the table is whole. Before that nobody reads it."""
-        document = {**_key(college_id, run_id, stream), "number": _END, **asdict(end), "warnings": list(end.warnings)}
+        state = None if end.state is None else end.state.model_dump(mode="json", by_alias=True)
+        document = {
+            **_key(college_id, run_id, stream),
+            "number": _END,
+            "pieces": end.pieces,
+            "rows": end.rows,
+            "complete": end.complete,
+            "warnings": list(end.warnings),
+            "snapshot": end.snapshot,
+            "state": state,
+        }
         await self._put({_id(college_id, run_id, stream, _END): document})
 
     async def find(self, college_id: str, run_id: str, stream: str) -> TableEnd | None:
@@ -73,7 +87,14 @@ class Tables:
         if stored is None or stored.document["collegeId"] != college_id:
             return None
         found = stored.document
-        return TableEnd(found["pieces"], found["rows"], found["complete"], tuple(found["warnings"]))
+        return TableEnd(
+            pieces=found["pieces"],
+            rows=found["rows"],
+            complete=found["complete"],
+            warnings=tuple(found["warnings"]),
+            snapshot=found["snapshot"],
+            state=None if found["state"] is None else StreamState.model_validate(found["state"]),
+        )
 
     async def pieces(
         self, college_id: str, run_id: str, stream: str, end: TableEnd, *, first: int = 0

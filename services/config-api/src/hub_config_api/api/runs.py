@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from hub_model.base import Input
 from hub_model.errors import HubError, NotFound
 from hub_model.integrations import Integration
 from hub_model.logs import LogLevel
@@ -40,6 +42,20 @@ class LogQuery(PageQuery):
 
     level: LogLevel | None = Field(default=None, description="Only lines of this level.")
     run_id: str | None = Field(default=None, max_length=64, description="Only lines of this run.")
+
+
+class SyncMode(StrEnum):
+    """``incremental``: what changed since the last sync, where the endpoints can ask for that. ``full``: everything."""
+
+    INCREMENTAL = "incremental"
+    FULL = "full"
+
+
+class SyncQuery(Input):
+    """How to sync. After ``full``, streams that go by time or version are read from the beginning: by the new run, or
+    if one is active, by the one after it."""
+
+    mode: SyncMode = SyncMode.INCREMENTAL
 
 
 class RejectQuery(PageQuery):
@@ -88,16 +104,18 @@ async def test_integration(
     responses={202: {"headers": {"Location": {"schema": {"type": "string"}}}}, **problems(404, 409)},
 )
 async def sync_integration(
+    *,
     integration_id: IntegrationId,
     request: Request,
     backend: CurrentBackend,
     caller: CurrentCaller,
+    query: Annotated[SyncQuery, Query()],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Start a run now, also while the integration is disabled. If one is active, that one is answered."""
 
     async def sync(request_id: str) -> Reply:
-        return await _sync(backend, caller, integration_id, request_id)
+        return await _sync(backend, caller, integration_id, request_id, mode=query.mode)
 
     return await answer_once(backend, caller, request, idempotency_key, sync)
 
@@ -182,9 +200,11 @@ def _event(name: str, data: bytes) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
-async def _sync(backend: Backend, caller: Caller, integration_id: str, request_id: str) -> Reply:
+async def _sync(backend: Backend, caller: Caller, integration_id: str, request_id: str, *, mode: SyncMode) -> Reply:
     integration = await backend.integrations.get(caller.college_id, integration_id)
     await record_change(backend, caller, action="syncIntegration", target=integration.id, changes={})
+    if mode is SyncMode.FULL:
+        await backend.states.forget(integration.college_id, integration.id)
     started = await begin_sync(backend, integration, trigger=Trigger.MANUAL, request_id=request_id)
     view = SyncView(run_id=started.run.id, status=started.run.status, coalesced=started.coalesced)
     location = f"/api/integrations/{integration.id}/runs/{started.run.id}"

@@ -42,6 +42,7 @@ class StreamView(Value):
     pages: int
     batches: int | None
     complete: bool
+    snapshot: bool
     expected_records: int | None
     failure: FailureView | None
     waiting: WaitingView | None
@@ -113,6 +114,7 @@ def _stream_view(stream: Stream) -> StreamView:
         pages=stream.pages,
         batches=stream.batches,
         complete=stream.complete,
+        snapshot=stream.snapshot,
         expected_records=stream.expected_records,
         failure=_failure_view(stream.failure),
         waiting=_waiting_view(stream.waiting),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub_model.base import Value
+from hub_model.base import Instant, Value
 from hub_model.incremental import ChangeVersionIncremental, DatetimeIncremental, Incremental, TokenIncremental
 from hub_model.intervals import Intervals, add_interval, all_upto, gaps
 from hub_model.stream_states import StreamState
@@ -31,9 +31,12 @@ _TOLERATED = timedelta(minutes=1)
 class Plan(Value):
     """The windows to ask for, oldest first. ``is_full``: together they are everything the source has.
 
-    ``limit``: what an older state covers beyond it no longer counts. ``token`` is where to go on by mark.
+    ``limit``: what an older state covers beyond it no longer counts. ``token`` is where to go on by mark. ``identity``
+    is that of the state to come, ``began_at`` when the run began.
     """
 
+    identity: str = ""
+    began_at: Instant
     windows: tuple[Window, ...] = ((None, None),)
     is_full: bool = True
     limit: int | None = None
@@ -48,6 +51,22 @@ class Plan(Value):
                 found = add_interval(found, low or 0, high)
         return found
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing that the source has is left out."""
+        return self.is_full and self.token is None and all(low is None for low, _ in self.windows)
+
+    def state(self, windows: int, token: str | None = None) -> StreamState:
+        """What is to be remembered once so many of the windows are read, and their records written."""
+        is_whole = windows == len(self.windows)
+        return StreamState(
+            identity=self.identity,
+            windows=self.covered(windows),
+            withdrawn_after=self.limit,
+            token=token or self.token,
+            full_at=self.began_at if self.is_full and is_whole else None,
+        )
+
 
 def plan_times(
     spec: DatetimeIncremental, state: StreamState | None, *, source_now: datetime, began_at: datetime, zone: ZoneInfo
@@ -61,40 +80,39 @@ def plan_times(
         warnings.append(FORGOTTEN)
     if state is None or not state.windows:
         start = None if spec.start_datetime is None else microseconds(spec.start_datetime)
-        return Plan(windows=_cut(spec, [(start, end)], zone), limit=end, warnings=tuple(warnings))
+        return Plan(began_at=began_at, windows=_cut(spec, [(start, end)], zone), limit=end, warnings=tuple(warnings))
     known = all_upto(state.windows, end)
     if not known:
-        return Plan(windows=_cut(spec, [(None, end)], zone), limit=end, warnings=(WENT_BACK,))
+        return Plan(began_at=began_at, windows=_cut(spec, [(None, end)], zone), limit=end, warnings=(WENT_BACK,))
     reached = known[-1][1]
     if state.windows[-1][1] - end > _length(_TOLERATED):
         warnings.append(WENT_BACK)
-    spans = [*gaps(known, known[0][0], reached), (reached - _length(spec.lookback_window), end)]
-    return Plan(windows=_cut(spec, spans, zone), is_full=False, limit=end, warnings=tuple(warnings))
+    first = 0 if spec.start_datetime is None else microseconds(spec.start_datetime)
+    spans = [*gaps(known, first, reached), (reached - _length(spec.lookback_window), end)]
+    return Plan(began_at=began_at, windows=_cut(spec, spans, zone), is_full=False, limit=end, warnings=tuple(warnings))
 
 
-def plan_versions(state: StreamState | None, *, newest: int, oldest: int | None) -> Plan:
+def plan_versions(state: StreamState | None, *, newest: int, oldest: int | None, began_at: datetime) -> Plan:
     """The windows of change versions, bounds included: the last version is asked for again, which is harmless."""
     if state is None or not state.windows:
-        return Plan(windows=((None, newest),), limit=newest)
+        return Plan(began_at=began_at, windows=((None, newest),), limit=newest)
     reached = state.windows[-1][1]
     if newest < reached or (oldest is not None and reached < oldest):
         words = FORGOTTEN if newest >= reached else WENT_BACK
-        return Plan(windows=((None, newest),), limit=newest, warnings=(words,))
-    spans = (*gaps(state.windows, state.windows[0][0], reached), (reached, newest))
-    return Plan(windows=spans, is_full=False, limit=newest)
+        return Plan(began_at=began_at, windows=((None, newest),), limit=newest, warnings=(words,))
+    spans = (*gaps(state.windows, 0, reached), (reached, newest))
+    return Plan(began_at=began_at, windows=spans, is_full=False, limit=newest)
 
 
-def plan_token(spec: TokenIncremental, state: StreamState | None) -> Plan:
+def plan_token(spec: TokenIncremental, state: StreamState | None, *, began_at: datetime) -> Plan:
     """One walk from the mark that the last one ended with."""
     token = state.token if state is not None else None
-    return Plan(is_full=token is None, token=spec.start_value if token is None else token)
+    return Plan(began_at=began_at, is_full=token is None, token=spec.start_value if token is None else token)
 
 
-def usable(
-    spec: Incremental, state: StreamState | None, *, identity: str, now: datetime, full: bool
-) -> StreamState | None:
-    """The state, unless a full read is due: asked for, once in a while, or as the endpoint asks for other things."""
-    if state is None or full or state.identity != identity:
+def usable(spec: Incremental, state: StreamState | None, *, identity: str, now: datetime) -> StreamState | None:
+    """The state, unless a full read is due: once in a while, or since the endpoint asks for other things now."""
+    if state is None or state.identity != identity:
         return None
     is_due = spec.full_every is not None and (state.full_at is None or state.full_at + spec.full_every <= now)
     return None if is_due else state
@@ -128,12 +146,6 @@ def params(spec: Incremental, bounds: dict[str, str]) -> dict[str, str]:
         case TokenIncremental():
             names = {"start": spec.token_param}
     return {name: bounds[bound] for bound, name in names.items() if name is not None and bound in bounds}
-
-
-def places(spec: Incremental, bounds: dict[str, str], zone: ZoneInfo) -> dict[str, str]:
-    """What ``{{ window.start }}`` and ``{{ window.end }}`` stand for: without a start, the first there is."""
-    first = text_of(spec, 0, zone) if isinstance(spec, DatetimeIncremental) else "0"
-    return {"start": first, **bounds}
 
 
 def text_of(spec: DatetimeIncremental, value: int, zone: ZoneInfo, *, is_end: bool = False) -> str:

@@ -36,9 +36,15 @@ class Parents:
         self.spec = spec
         self._holds = compile_conditions(spec.when)
         self._include = compile_fields(spec.include) if spec.include else None
-        self._pieces = read(piece)
-        self._first = (piece, offset)
+        self._read = read
         self._rows: deque[ParentRow] = deque()
+        self.begin(piece, offset)
+
+    def begin(self, piece: int = 0, offset: int = 0) -> None:
+        """Go on from this row: from the first one for each window."""
+        self._pieces = self._read(piece)
+        self._first = (piece, offset)
+        self._rows.clear()
         self._is_read = False
 
     async def fill(self, count: int) -> None:

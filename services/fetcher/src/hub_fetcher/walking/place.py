@@ -6,6 +6,8 @@ from hub_model.base import Value
 from hub_model.errors import ErrorClass, SourceError
 from pydantic import Field
 
+from hub_fetcher.walking.incremental import Plan
+
 # A stream tells this many different warnings of its rows, and how many more there were.
 _MOST_WARNINGS = 5
 _KEY = "stream"
@@ -37,6 +39,8 @@ class Place(Value):
     of those as long as nothing else was read. ``unmatched`` counts the records without a row, by the joined field;
     ``dropped`` the rows that a table could not keep, by why. ``remarks``, ``warnings`` (with the rest counted) and
     ``complete`` are what the requests that are over had to say. ``bytes`` is the size of the table that is read.
+    ``plan`` are the windows that are asked for, ``window`` the present one, ``token`` the last mark that was seen.
+    ``undated`` and ``future`` count the records without a time of their own, and with one that is yet to come.
     """
 
     phase: Literal["deletes", "records"] = "records"
@@ -52,6 +56,11 @@ class Place(Value):
     more_warnings: int = 0
     complete: bool = True
     bytes: int = 0
+    plan: Plan | None = None
+    window: int = 0
+    token: str | None = None
+    undated: int = 0
+    future: int = 0
 
     @classmethod
     def of(cls, position: dict[str, Any]) -> "Place":

@@ -28,7 +28,14 @@ class TableWalk(Walk):
     def ended(self, end: End | HubError) -> Output:
         if isinstance(end, HubError):
             return end
-        return TableEnd(self._sequence, self._records, complete=end.complete, warnings=end.warnings)
+        return TableEnd(
+            self._sequence,
+            self._records,
+            complete=end.complete,
+            warnings=end.warnings,
+            snapshot=end.complete and self.is_snapshot,
+            state=self.state(whole=True) if end.complete else None,
+        )
 
     def _pack(self, records: list[Any], encoded: bytes, faults: list[Fault], total: int | None) -> Sequence[Output]:
         lost = {fault.index: fault.code for fault in faults}

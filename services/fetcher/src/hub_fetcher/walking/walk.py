@@ -1,6 +1,7 @@
 """A walk through one stream: request after request, page after page, and the messages that tell of the walk.
 
-Order: the deletes first, then the rows of the parent table, each with all its pages.
+Order: window after window, the oldest first; in each the deletes first, then the rows of the parent table, each with
+all its pages.
 """
 
 from collections import Counter
@@ -8,12 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub_model.encoded import EncodedArray
 from hub_model.endpoints import Endpoint, Request, Stream
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
+from hub_model.incremental import TokenIncremental
 from hub_model.messages import BatchFetched, Fault, Message, PageRequested, StreamFinished, SyncFailed
 from hub_model.records import Origin
+from hub_model.stream_states import StreamState
 from hub_storage.repositories.tables import Piece, TableEnd
 
 from hub_fetcher.paging.guards import too_deep
@@ -25,10 +29,12 @@ from hub_fetcher.responses.remarks import is_incomplete, sentences
 from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
+from hub_fetcher.walking.incremental import bounds, params
 from hub_fetcher.walking.pages import Pages, begun, check_duration
 from hub_fetcher.walking.parents import ParentRow, Parents
 from hub_fetcher.walking.place import Place, added
 from hub_fetcher.walking.shaping import Shaper
+from hub_fetcher.walking.times import Times
 from hub_fetcher.walking.window import Window
 
 MAX_TABLE_ROWS = 2_000_000
@@ -60,11 +66,14 @@ class Limits:
 class Reading:
     """What one stream is read with: its requests' plans, the tables it needs, and what its records become.
 
-    ``tables`` are the tables it needs, by name. A table may have ``most_rows`` and ``most_bytes``.
+    ``name`` is the stream's, ``zone`` the college's. ``tables`` are the tables it needs, by name. A table may have
+    ``most_rows`` and ``most_bytes``.
     """
 
     stream: Stream
     plan: RequestPlan
+    name: str = ""
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     deletes: RequestPlan | None = None
     parents: Parents | None = None
     shaper: Shaper | None = None
@@ -98,8 +107,12 @@ class Walk:
         self._position = self._start()
         self._open: Pages | None = None
         self._shaper = reading.shaper or Shaper(reading.stream)
+        self._times = Times(reading.stream.incremental, reading.zone)
+        self._bounds = self._window_bounds()
         self.over: End | HubError | None = None
-        if self._parents is None:
+        if self._place.plan is not None and not self._place.plan.windows:
+            self.over = self.outcome()
+        elif self._parents is None:
             self._opened()
 
     @property
@@ -168,6 +181,7 @@ class Walk:
         """Take in the page that was asked for, and move on. Raises SourceError where nothing of it may be used."""
         pages = self._here
         turned = pages.turn(page, self._clock())
+        self._note_times(turned.records, page)
         self._answers += 1
         self._pages += 1
         self._bytes += page.size
@@ -220,7 +234,7 @@ class Walk:
         request = self._request
         if isinstance(end, HubError):
             end = too_deep(self._position, end) if isinstance(end, SourceError) else end
-            return failed(request, end, batches=self._sequence, now=self._clock())
+            return failed(request, end, batches=self._sequence, now=self._clock(), states=self._states(whole=False))
         return StreamFinished(
             college_id=request.college_id,
             integration_id=request.integration_id,
@@ -232,7 +246,31 @@ class Walk:
             complete=end.complete,
             finished_at=self._clock(),
             warnings=end.warnings,
+            snapshot=end.complete and self.is_snapshot,
+            states=self._states(whole=True) if end.complete else {},
         )
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether the walk, where it was complete, has seen all that the source has now."""
+        source = getattr(self._reading.stream, "source", None)
+        if source is not None:
+            return self._reading.tables[source].snapshot
+        return self._place.plan is None or self._place.plan.is_everything
+
+    def state(self, *, whole: bool) -> StreamState | None:
+        """What to remember of a walk by windows that is over, or failed in the present window."""
+        plan, place = self._place.plan, self._place
+        if plan is None or not place.complete or place.refused or is_incomplete(place.remarks):
+            return None
+        if not whole and (place.window == 0 or isinstance(self._reading.stream.incremental, TokenIncremental)):
+            return None
+        return plan.state(len(plan.windows) if whole else place.window, place.token)
+
+    def _states(self, *, whole: bool) -> dict[str, StreamState]:
+        source = getattr(self._reading.stream, "source", None)
+        state = self.state(whole=whole) if source is None else self._reading.tables[source].state if whole else None
+        return {} if state is None else {source or self._reading.name: state}
 
     def take(self, chunk: Piece) -> Sequence[Output]:
         """Take in rows of a table as a page of records, and move on."""
@@ -245,6 +283,7 @@ class Walk:
     def outcome(self) -> End | SourceError:
         """How the walk ended, when all requests are over."""
         place, warnings = self._place, list(self._place.warnings)
+        warnings += place.plan.warnings if place.plan else ()
         if place.more_warnings:
             warnings.append(f"There are {place.more_warnings} more warnings like these.")
         if place.refused and self._reading.parents is not None:
@@ -284,7 +323,7 @@ class Walk:
 
     def _start(self) -> Position:
         plan, spec, now = self._plan, self._spec, self._clock()
-        if not self._request.position:
+        if not _has_begun(self._request):
             return begun(plan, spec, now)
         position = Position.model_validate(self._request.position)
         if position.source != plan.source:
@@ -303,7 +342,8 @@ class Walk:
         if self._parents is not None:
             row = self._parents.present
             if row is None:
-                self.over = self.outcome()
+                if not self._next_window():
+                    self.over = self.outcome()
                 return False
             if (row.piece, row.offset) != (self._place.piece, self._place.offset):
                 self._place = self._place.model_copy(update={"piece": row.piece, "offset": row.offset})
@@ -319,7 +359,9 @@ class Walk:
         return True
 
     def _filled(self, row: ParentRow | None) -> RequestPlan:
-        return self._plan.fill({"parent": row.values} if row else {})
+        incremental = self._reading.stream.incremental
+        asked = params(incremental, self._bounds) if incremental and self._place.plan else None
+        return self._plan.fill({"parent": row.values if row else {}, "window": self._bounds}, asked)
 
     def _rows_ahead(self, count: int) -> Iterator[SourceRequest]:
         for row in self._parents.following(count) if self._parents else ():
@@ -347,7 +389,38 @@ class Walk:
             self._begin_request()
         else:
             self._place = place
-            self.over = self.outcome()
+            if not self._next_window():
+                self.over = self.outcome()
+
+    def _next_window(self) -> bool:
+        """Whether there is one more window, which the walk is at the beginning of then."""
+        plan, window = self._place.plan, self._place.window + 1
+        if plan is None or window >= len(plan.windows):
+            return False
+        phase = "deletes" if self._reading.deletes else "records"
+        changes = {"window": window, "phase": phase, "piece": 0, "offset": 0}
+        self._place = self._place.model_copy(update=changes)
+        self._bounds = self._window_bounds()
+        if self._reading.parents is not None:
+            self._reading.parents.begin()
+        self._begin_request()
+        return True
+
+    def _window_bounds(self) -> dict[str, str]:
+        plan, incremental = self._place.plan, self._reading.stream.incremental
+        if plan is None or incremental is None or not plan.windows:
+            return {}
+        return bounds(incremental, plan, self._place.window, self._reading.zone)
+
+    def _note_times(self, records: Sequence[Any], page: Page) -> None:
+        """Count the records whose own time says nothing, or lies ahead; and keep the mark to go on from."""
+        if self._place.plan is None or self._place.phase == "deletes":
+            return
+        undated, future = self._times.count(records, self._clock())
+        changes: dict[str, object] = {"undated": self._place.undated + undated, "future": self._place.future + future}
+        if (token := self._times.token(page.body)) is not None:
+            changes["token"] = token
+        self._place = self._place.model_copy(update=changes)
 
     def _begin_request(self) -> None:
         self._position = begun(self._plan, self._spec, self._clock(), self._position)
@@ -357,6 +430,10 @@ class Walk:
         for name, count in self._place.unmatched.items():
             stream = joins[name].stream if name in joins else name
             yield f"{count} {'record has' if count == 1 else 'records have'} no row in '{stream}' ('{name}')."
+        if self._place.undated:
+            yield f"{self._place.undated} of the records that were read have no modification time of their own."
+        if self._place.future:
+            yield f"{self._place.future} of the records that were read bear a time that is yet to come."
         for code, count in self._place.dropped.items():
             yield f"{count} {'row' if count == 1 else 'rows'} could not be kept: {code}."
 
@@ -417,8 +494,15 @@ class Walk:
         )
 
 
-def failed(request: PageRequested, error: HubError, *, batches: int, now: datetime) -> SyncFailed:
-    """The end of a stream that cannot go on, after so many batches."""
+def failed(
+    request: PageRequested,
+    error: HubError,
+    *,
+    batches: int,
+    now: datetime,
+    states: dict[str, StreamState] | None = None,
+) -> SyncFailed:
+    """The end of a stream that cannot go on, after so many batches and these windows."""
     return SyncFailed(
         college_id=request.college_id,
         integration_id=request.integration_id,
@@ -431,13 +515,20 @@ def failed(request: PageRequested, error: HubError, *, batches: int, now: dateti
         detail=str(error),
         batches=batches,
         failed_at=now,
+        states=states or {},
     )
 
 
 def _first_place(request: PageRequested, reading: Reading) -> Place:
-    if request.position or reading.deletes is None:
-        return Place.of(request.position)
-    return Place(phase="deletes")
+    place = Place.of(request.position)
+    if _has_begun(request) or reading.deletes is None:
+        return place
+    return place.model_copy(update={"phase": "deletes"})
+
+
+def _has_begun(request: PageRequested) -> bool:
+    """Whether a request was made; before that a position may hold a plan of windows alone."""
+    return "source" in request.position
 
 
 def _is_of_one_row(error: SourceError) -> bool:

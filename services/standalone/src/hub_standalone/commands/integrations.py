@@ -81,6 +81,7 @@ def check_connection(
 
 def sync(
     integration_id: IdArgument,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")] = False,
     url: UrlOption = None,
     token: TokenOption = None,
     college: CollegeOption = DEFAULT_COLLEGE,
@@ -89,7 +90,7 @@ def sync(
     console = Console(soft_wrap=True)
 
     async def sync_and_follow(client: HubClient) -> Json:
-        begun = await client.sync(integration_id)
+        begun = await client.sync(integration_id, full=full)
         with ProgressView(console) as view:
             return await view.follow(client, "sync", integration_id, begun["runId"])
 
