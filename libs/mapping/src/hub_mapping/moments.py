@@ -184,7 +184,8 @@ def _epoch_reader(microseconds: int) -> Moment:
             if _EPOCH.year < found.year <= LAST_YEAR:
                 return found
         raise flaw(
-            "out_of_range", "Is not a plausible epoch: seconds and milliseconds may be mixed up, or 0 means no date."
+            "out_of_range",
+            'Is no plausible epoch: seconds and milliseconds may be mixed up; if 0 means no date, use ["null_if", 0].',
         )
 
     return moment
