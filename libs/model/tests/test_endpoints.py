@@ -43,6 +43,11 @@ def test_an_endpoint_has_a_path_or_takes_the_rows_of_a_stream() -> None:
     for fields in ({}, {"path": "/a", "source": "punches"}):
         assert "exactly one of 'path' and 'source'" in refusal(Endpoint, **fields)
     assert "name it in 'source'" in refusal(Endpoint, path="/a", derive={"type": "group", "by": "id"})
+    assert Stream.model_validate({"rows": ["A1"]}).path == ""
+    assert "exactly one of 'path' and 'rows'" in refusal(Stream)
+    assert "exactly one of 'path' and 'rows'" in refusal(Stream, path="/a", rows=["A1"])
+    assert "with 'rows' there are none" in refusal(Stream, rows=["A1"], parent={"stream": "b"})
+    assert "exactly one of 'path' and 'source'" in refusal(Endpoint, source="punches", rows=["A1"])
 
 
 def test_only_known_values_are_filled_in_wherever_text_stands() -> None:

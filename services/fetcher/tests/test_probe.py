@@ -288,6 +288,22 @@ async def test_without_a_parent_row_there_is_nothing_to_ask_for(
     assert named(checks, "endpoint:marks").detail == "Not asked: courses has no row to ask for."
 
 
+async def test_rows_that_are_written_down_are_not_asked_for(
+    college: Any, sources: Sources, make_integration: Any
+) -> None:
+    by_path(college, devices_A1_punches=[{"studentId": "canary-1", "name": "canary"}])
+    results, checks = await probe(
+        sources,
+        make_integration(
+            streams={"devices": {"rows": ["A1", "B2"]}},
+            endpoints={"students": {"path": "/devices/{{ parent.value }}/punches", "parent": {"stream": "devices"}}},
+        ),
+    )
+    assert all(results.values()), checks
+    assert named(checks, "stream:devices").detail == "Has 2 rows of its own."
+    assert "first 1 records fit" in named(checks, "mapping:students").detail
+
+
 async def test_what_is_made_of_a_stream_is_made_of_its_first_page(
     college: Any, sources: Sources, make_integration: Any
 ) -> None:

@@ -467,6 +467,20 @@ async def test_rows_of_a_table_are_records_as_they_are(sync: Sync, college: Any,
     assert len([asked for asked in college.asked if asked.path == "/courses"]) <= 2 * 5, "the table is read once"
 
 
+@pytest.mark.parametrize("cut_after", [0, 1, 2])
+async def test_rows_that_are_written_down_are_parents_and_nothing_is_asked_for_them(
+    sync: Sync, college: Any, make_integration: Make, cut_after: int
+) -> None:
+    serve(college, {f"/devices/{serial}/punches": [{"at": serial}] for serial in ("A1", "B2")})
+    endpoint = {"path": "/devices/{{ parent.value }}/punches", "parent": {"stream": "devices"}}
+    await sync.begin(
+        make_integration(endpoints={"attendance": endpoint}, streams={"devices": {"rows": ["A1", {"value": "B2"}]}})
+    )
+    await sync.go(cut_after=cut_after)
+    assert sync.records("attendance") == [{"at": "A1"}, {"at": "B2"}]
+    assert {asked.path for asked in college.asked} == {"/devices/A1/punches", "/devices/B2/punches"}
+
+
 async def test_deletes_come_before_the_records_and_are_marked(sync: Sync, college: Any, make_integration: Make) -> None:
     serve(college, {"/gone": paged([{"id": n} for n in range(5)]), "/rows": paged([{"id": n} for n in range(9)])})
     endpoint = {"path": "/rows", "deletes": {"path": "/gone", "mapping": {"sourceId": "id"}}}

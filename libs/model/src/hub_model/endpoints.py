@@ -265,15 +265,27 @@ class Request(Input):
 class Stream(Request):
     """A stream that is read for others, before them, and kept for the run alone. ``fields`` are what is kept of a row.
 
-    All of a row is kept where ``fields`` is empty.
+    All of a row is kept where ``fields`` is empty. ``rows`` are written down here in place of a request, for a source
+    that does not list what it wants to be asked for one by one, such as its devices; a text becomes the field
+    ``value``.
     """
 
+    path: Annotated[str, Field(max_length=2048)] = ""
+    rows: list[str | dict[FieldName, JsonValue]] = Field(default_factory=list, max_length=1000)
     parent: Parent | None = None
     explode: list[Explode] = Field(default_factory=list, max_length=5)
     joins: list[Join] = Field(default_factory=list, max_length=10)
     when: Conditions = Field(default_factory=list)
     fields: dict[FieldName, str] = Field(default_factory=dict, max_length=100)
     incremental: Incremental | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Stream":
+        if bool(self.path) == bool(self.rows):
+            raise ValueError("give exactly one of 'path' and 'rows'")
+        if self.rows and (self.parent or self.incremental):
+            raise ValueError("'parent' and 'incremental' are about requests, and with 'rows' there are none")
+        return self
 
 
 class Endpoint(Stream):
@@ -284,15 +296,14 @@ class Endpoint(Stream):
     ``deletes`` is asked before the endpoint, over the same window: each record it gives is a delete.
     """
 
-    path: Annotated[str, Field(max_length=2048)] = ""
     source: StreamName | None = None
     derive: Derive | None = None
     deletes: "Deletes | None" = None
     mapping: Mapping = Mapping()
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Endpoint":
-        if bool(self.path) == (self.source is not None):
+    def _one_origin(self) -> "Endpoint":
+        if bool(self.path) == (self.source is not None) or self.rows:
             raise ValueError("give exactly one of 'path' and 'source'")
         if self.source is not None and (self.parent or self.deletes):
             raise ValueError("'parent' and 'deletes' are about requests, and with 'source' there are none")

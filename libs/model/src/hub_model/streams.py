@@ -1,6 +1,7 @@
 """Streams that are read for others: which an endpoint needs, and in which order they are read."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from hub_model.endpoints import Stream
 
@@ -22,6 +23,11 @@ def reading_order(streams: Mapping[str, Stream], stream: Stream) -> tuple[str, .
     for name in needed_by(stream):
         ordered += [found for found in _ordered(streams, name, ()) if found not in ordered]
     return tuple(ordered)
+
+
+def given_rows(stream: Stream) -> list[dict[str, Any]]:
+    """The rows that the stream itself holds."""
+    return [{"value": row} if isinstance(row, str) else row for row in stream.rows]
 
 
 def _ordered(streams: Mapping[str, Stream], name: str, above: tuple[str, ...]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from hub_mapping.shaping import explode, project
 from hub_model.endpoints import Endpoint, Join, Parent, Punches, Stream
 from hub_model.integrations import Integration
 from hub_model.records import DataType
+from hub_model.streams import given_rows
 
 from hub_fetcher.paging.pagination import arrive, begin
 from hub_fetcher.paging.position import PageFacts
@@ -77,6 +78,9 @@ class Samples:
         await asyncio.gather(*self._streams.values(), return_exceptions=True)
 
     async def _read(self, stream: Stream, usual_name: str) -> Sample:
+        if stream.rows:
+            rows = await self._shaped(stream, given_rows(stream), parent=None)
+            return Sample(rows, f"Has {len(rows)} rows of its own.")
         parent: Row | None = None
         if stream.parent is not None:
             parent = await self._first_row(stream.parent)
