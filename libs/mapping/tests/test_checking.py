@@ -30,6 +30,7 @@ def pointers(document: dict[str, Any], data_type: DataType = DataType.ATTENDANCE
             "/joins/0/fields/x",
         ),
         ({"fields": {"x": "$"}}, "/fields/x"),
+        ({"fields": {"x": {"from": "a", "do": [["regex", "("]]}}}, "/fields/x/do/0"),
         ({"mapping": {"when": BAD_TEST}}, "/mapping/when/1/matches"),
         ({"mapping": {"rules": [{"to": "nonsense", "from": "a"}]}}, "/mapping/rules/0/to"),
         (

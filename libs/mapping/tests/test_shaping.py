@@ -2,12 +2,14 @@
 
 import copy
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hub_mapping.shaping import MAX_EXPLODED, compile_explode, compile_fields, explode, project
 from hub_mapping.texts import key_text
 from hub_model.endpoints import Explode
 from hub_model.errors import InvalidInput
+from hub_model.mappings import Candidate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,6 +136,32 @@ def test_a_record_is_pruned_to_the_fields_that_are_needed() -> None:
     fields = {"id": "id", "name": "user.name", "roles": "roles.*.n", "gone": "gone", "other": "nowhere"}
     assert project(record, fields) == {"id": 1, "name": "Asha", "roles": ["a", "b"]}
     assert compile_fields({})(record) == record
+
+
+def test_a_field_may_be_made_by_transforms_in_the_time_of_the_college() -> None:
+    fields: dict[str, str | Candidate] = {
+        "code": Candidate.model_validate({"from": "emp", "do": [["regex", "^0*(.+)$"]]}),
+        "day": Candidate.model_validate({"from": "at", "do": [["date", "epoch_s"]]}),
+        "kind": Candidate.model_validate({"from": "kind", "do": [["map", {"a": "A"}]]}),
+        "late": Candidate.model_validate({"const": True, "when": [{"path": "kind", "equals": "late"}]}),
+        "id": "id",
+    }
+    record = {"emp": "0101", "at": 1784484000, "kind": "b", "id": 5}
+    assert project(record, fields, ZoneInfo("Asia/Kolkata")) == {
+        "code": "101",
+        "day": "2026-07-19",
+        "kind": "b",
+        "id": 5,
+    }
+    assert project({"at": 1784489400}, fields, ZoneInfo("Asia/Kolkata")) == {"day": "2026-07-20"}
+    assert project({"at": 1784489400}, fields) == {"day": "2026-07-19"}
+
+
+def test_fields_that_cannot_be_compiled_are_told_at_their_places() -> None:
+    wrong = Candidate.model_validate({"from": "a", "do": ["juggle"]})
+    with pytest.raises(InvalidInput) as refused:
+        compile_fields({"a": "$.a", "b": wrong})
+    assert [issue.pointer for issue in refused.value.issues] == ["/a", "/b/do/0"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Whoever reads it later compiles the same things, and could only fail.
 """
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from hub_model.endpoints import Derive, Endpoint, GroupBy, Request, Stream
 from hub_model.errors import InvalidInput, Issue
@@ -13,6 +14,7 @@ from hub_model.records import DataType
 from hub_mapping.compile import compile_mapping
 from hub_mapping.conditions import add_conditions
 from hub_mapping.derive import group_rows, punches_to_attendance
+from hub_mapping.origins import compile_field
 from hub_mapping.paths import check_path
 from hub_mapping.problems import Problems
 from hub_mapping.transforms.times import find_zone
@@ -55,7 +57,9 @@ def _check_stream(stream: Stream, problems: Problems) -> None:
     for place, join in enumerate(stream.joins):
         _check_paths({"left": join.left, "right": join.right}, problems, f"/joins/{place}")
         _check_paths(join.fields, problems, f"/joins/{place}/fields")
-    _check_paths(stream.fields, problems, "/fields")
+    zone = ZoneInfo("UTC")  # whichever: what compiles in one does in all
+    for name, origin in stream.fields.items():
+        compile_field(origin, zone, problems, f"/fields/{name}")
 
 
 def _check_paths(paths: Mapping[str, str], problems: Problems, pointer: str) -> None:

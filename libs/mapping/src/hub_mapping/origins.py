@@ -1,11 +1,14 @@
 """Compiles the ``from`` of a rule: one path, or several paths and candidates of which the first value counts."""
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from hub_model.mappings import Candidate, Rule
 
 from hub_mapping.conditions import Holds, add_conditions
-from hub_mapping.paths import Pick, Record, compile_paths
+from hub_mapping.paths import Pick, Record, compile_path, compile_paths
+from hub_mapping.problems import Problems
+from hub_mapping.schemas import Field, Kind
 from hub_mapping.steps import Target, compile_steps, through
 from hub_mapping.vocabularies import Unmapped
 
@@ -44,6 +47,24 @@ def compile_from(rule: Rule, target: Target, pointer: str) -> Pick | None:
         if pick is not None:
             picks.append(pick)
     return _first_of(picks)
+
+
+def compile_field(origin: str | Candidate, zone: ZoneInfo, problems: Problems, pointer: str) -> Pick | None:
+    """A value that goes into no canonical field: any JSON, and an unlisted word as it is written."""
+    if isinstance(origin, str):
+        with problems.at(pointer):
+            return compile_path(origin)
+        return None
+    anything = Target(Field("", Kind.JSON), lambda value: value, zone, problems)
+    pick = _compile_candidate(origin, anything, pointer, is_last=False)
+    if pick is None:
+        return None
+
+    def value_of(record: Record) -> object:
+        value = pick(record)
+        return value.raw if type(value) is Unmapped else value
+
+    return value_of
 
 
 def _origins(rule: Rule) -> Sequence[str | Candidate]:

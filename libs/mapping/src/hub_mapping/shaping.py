@@ -5,18 +5,23 @@ Compiled once per endpoint. What comes out shares its values with what went in: 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub_model.endpoints import Explode
+from hub_model.mappings import Candidate
 
 from hub_mapping.conditions import compile_conditions
 from hub_mapping.flaws import flaw, kind_of
-from hub_mapping.paths import Record, Walk, compile_path, compile_walk, compile_without
+from hub_mapping.origins import compile_field
+from hub_mapping.paths import Record, Walk, compile_walk, compile_without
+from hub_mapping.problems import Problems
 
 Shaped = dict[str, Any]
 Exploded = Callable[[Record], Iterator[Shaped]]
 
 # What one record may become: lists beside each other multiply.
 MAX_EXPLODED = 100_000
+_UTC = ZoneInfo("UTC")
 
 
 def compile_explode(specs: Sequence[Explode]) -> Exploded:
@@ -41,25 +46,28 @@ def explode(record: Record, specs: Sequence[Explode]) -> Iterator[Shaped]:
     return compile_explode(specs)(record)
 
 
-def compile_fields(fields: Mapping[str, str]) -> Callable[[Record], Shaped]:
-    """A function from a record to its values at these paths, under these names; what has no value is left out.
+def compile_fields(fields: Mapping[str, str | Candidate], zone: ZoneInfo = _UTC) -> Callable[[Record], Shaped]:
+    """A function from a record to its values at these paths, or of these candidates; what has no value is left out.
 
-    Without ``fields`` a record stays as it is.
+    Without ``fields`` a record stays as it is. ``zone`` is the college's, for what candidates do with times.
     """
     if not fields:
         return dict
-    picks = [(name, compile_path(path)) for name, path in fields.items()]
+    problems = Problems()
+    picks = [(name, compile_field(origin, zone, problems, f"/{name}")) for name, origin in fields.items()]
+    problems.raise_any("The fields")
+    made = [(name, pick) for name, pick in picks if pick is not None]
 
     def pruned(record: Record) -> Shaped:
-        found = ((name, pick(record)) for name, pick in picks)
+        found = ((name, pick(record)) for name, pick in made)
         return {name: value for name, value in found if value is not None}
 
     return pruned
 
 
-def project(record: Record, fields: Mapping[str, str]) -> Shaped:
+def project(record: Record, fields: Mapping[str, str | Candidate], zone: ZoneInfo = _UTC) -> Shaped:
     """This one record, pruned; for many records ``compile_fields`` once."""
-    return compile_fields(fields)(record)
+    return compile_fields(fields, zone)(record)
 
 
 def _stage(spec: Explode) -> Callable[[Iterator[Shaped]], Iterator[Shaped]]:

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator, model
 from hub_model.base import Input
 from hub_model.conditions import Conditions
 from hub_model.incremental import Incremental
-from hub_model.mappings import Mapping
+from hub_model.mappings import Candidate, Mapping
 from hub_model.pagination import AutoPagination, PagePagination, Pagination
 
 Path = Annotated[str, Field(min_length=1, max_length=2048)]
@@ -265,9 +265,10 @@ class Request(Input):
 class Stream(Request):
     """A stream that is read for others, before them, and kept for the run alone. ``fields`` are what is kept of a row.
 
-    All of a row is kept where ``fields`` is empty. ``rows`` are written down here in place of a request, for a source
-    that does not list what it wants to be asked for one by one, such as its devices; a text becomes the field
-    ``value``.
+    All of a row is kept where ``fields`` is empty. A field is a path, or made as a candidate of a mapping's rule is:
+    ``{"code": {"from": "emp_code", "do": [["regex", "^0*(.+)$"]]}}`` joins 0101 with 101. ``rows`` are written down here
+    in place of a request, for a source that does not list what it wants to be asked for one by one, such as its
+    devices; a text becomes the field ``value``.
     """
 
     path: Annotated[str, Field(max_length=2048)] = ""
@@ -276,7 +277,7 @@ class Stream(Request):
     explode: list[Explode] = Field(default_factory=list, max_length=5)
     joins: list[Join] = Field(default_factory=list, max_length=10)
     when: Conditions = Field(default_factory=list)
-    fields: dict[FieldName, str] = Field(default_factory=dict, max_length=100)
+    fields: dict[FieldName, str | Candidate] = Field(default_factory=dict, max_length=100)
     incremental: Incremental | None = None
 
     @model_validator(mode="after")
