@@ -400,6 +400,29 @@ async def test_joins_find_rows_by_text_and_tell_what_they_did_not_find(
     )
 
 
+async def test_ids_written_differently_are_joined_where_the_tables_make_them_alike(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    bare = [["regex", "^0*(.+)$"]]
+    streams = {
+        "users": {"path": "/users", "fields": {"code": {"from": "emp", "do": bare}, "no": "no"}},
+        "punches": {
+            "path": "/punches",
+            "fields": {"code": {"from": "pin", "do": bare}, "day": {"from": "at", "do": [["date", "epoch_s"]]}},
+        },
+    }
+    serve(college, {"/users": [{"emp": "0101", "no": "R1"}], "/punches": [{"pin": "00101", "at": 1784489400}]})
+    join = {"stream": "users", "left": "code", "right": "code", "as": "user"}
+    await sync.begin(
+        make_integration(
+            endpoints={"attendance": {"source": "punches", "joins": [join]}}, streams=streams, timeZone="Asia/Kolkata"
+        )
+    )
+    await sync.go()
+    # 19:30 in UTC is another day where the college is.
+    assert sync.records("attendance") == [{"code": "101", "day": "2026-07-20", "user": {"code": "101", "no": "R1"}}]
+
+
 async def test_a_required_join_without_a_row_is_a_fault_of_the_record(
     sync: Sync, college: Any, make_integration: Make
 ) -> None:

@@ -65,14 +65,15 @@ class Opener:
             pieces = read[stream.parent.stream]
             parents = Parents(stream.parent, pieces, piece=place.piece, offset=place.offset)
         source, deletes = self._sources_of(message, integration, stream)
+        zone = ZoneInfo(integration.settings.time_zone)
         reading = Reading(
             stream=stream,
             name=str(message.data_type or message.table),
-            zone=ZoneInfo(integration.settings.time_zone),
+            zone=zone,
             plan=source.plan if source else plan_requests(integration.settings, stream),
             deletes=deletes.plan if deletes else None,
             parents=parents,
-            shaper=Shaper(stream, await self._joiner(message, stream.joins, ends)),
+            shaper=Shaper(stream, await self._joiner(message, stream.joins, ends), zone=zone),
             tables=ends,
             most_rows=limits.table_rows,
             most_bytes=limits.table_bytes,
@@ -80,7 +81,7 @@ class Opener:
         kind = Walk if message.data_type is not None else TableWalk
         walk = kind(message, reading, clock=clock, secret_params=secret_params(integration))
         if source is None:
-            chunks = _chunks(stream, read, place.piece, ZoneInfo(integration.settings.time_zone))
+            chunks = _chunks(stream, read, place.piece, zone)
             return Stretch(walk, take_rows(walk, chunks, limits, monotonic=monotonic), nullcontext())
 
         async def ask(request: SourceRequest, tries: Tries) -> Page:

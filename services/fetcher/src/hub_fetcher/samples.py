@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from hub_mapping import compile_conditions
 from hub_mapping.derive import group_rows, punches_to_attendance
-from hub_mapping.shaping import explode, project
+from hub_mapping.shaping import compile_fields, explode, project
 from hub_model.endpoints import Endpoint, Join, Parent, Punches, Stream
 from hub_model.integrations import Integration
 from hub_model.records import DataType
@@ -134,7 +134,7 @@ class Samples:
             records = [record for record in records if holds(record)]
         for join in stream.joins:
             records = await self._joined(records, join)
-        return [project(record, stream.fields) for record in records] if stream.fields else records
+        return list(map(compile_fields(stream.fields, ZoneInfo(self._settings.time_zone)), records))
 
     async def _joined(self, records: list[Row], join: Join) -> list[Row]:
         """Those that find a row on the first page of the other stream; the others say nothing of the mapping."""

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub_mapping.conditions import compile_conditions
 from hub_mapping.shaping import compile_explode, compile_fields
@@ -12,6 +13,8 @@ from hub_model.errors import InvalidInput
 from hub_model.messages import Fault
 
 from hub_fetcher.walking.joins import Joiner
+
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(slots=True)
@@ -24,13 +27,16 @@ class Shaped:
 
 
 class Shaper:
-    """One stream's shape. Where it ``is_plain``, records are passed on as they are, and nobody need call it."""
+    """One stream's shape. Where it ``is_plain``, records are passed on as they are, and nobody need call it.
 
-    def __init__(self, stream: Stream, joiner: Joiner | None = None) -> None:
+    ``zone`` is the college's, for what ``fields`` do with times.
+    """
+
+    def __init__(self, stream: Stream, joiner: Joiner | None = None, *, zone: ZoneInfo = _UTC) -> None:
         self._explode = compile_explode(stream.explode) if stream.explode else None
         self._holds = compile_conditions(stream.when) if stream.when else None
         self._joiner = joiner
-        self._prune = compile_fields(stream.fields) if stream.fields else None
+        self._prune = compile_fields(stream.fields, zone) if stream.fields else None
         self.is_plain = not (stream.explode or stream.when or stream.fields or joiner)
         # Whether one record in is one record out, so that the source's own total is theirs too.
         self.keeps_count = not (stream.explode or stream.when)
