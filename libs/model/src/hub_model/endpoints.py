@@ -266,8 +266,8 @@ class Stream(Request):
     """A stream that is read for others, before them, and kept for the run alone. ``fields`` are what is kept of a row.
 
     All of a row is kept where ``fields`` is empty. A field is a path, or made as a candidate of a mapping's rule is:
-    ``{"code": {"from": "emp_code", "do": [["regex", "^0*(.+)$"]]}}`` joins 0101 with 101. ``rows`` are written down here
-    in place of a request, for a source that does not list what it wants to be asked for one by one, such as its
+    ``{"code": {"from": "emp_code", "do": [["regex", "^0*(.+)$"]]}}`` joins 0101 with 101. ``rows`` are written down
+    here in place of a request, for a source that does not list what it wants to be asked for one by one, such as its
     devices; a text becomes the field ``value``.
     """
 
