@@ -7,14 +7,14 @@ import httpx2
 import pytest
 from hub_connectors.loader import find_preset
 from hub_standalone.client import HubClient
+from hub_standalone.demo.simulated.faults import Kind
+from hub_standalone.demo.simulated.simulator import Simulator
 from running import Standalone
 from simulators.catalogue import SIMULATORS
 from simulators.changes import change
-from simulators.faults import Kind
 from simulators.generic import GenericRest, Paging
 from simulators.oracle import shortfalls, synced, written
 from simulators.serving import serve
-from simulators.simulator import Simulator
 
 # The presets, each of which is named as its simulator.
 VENDORS = [

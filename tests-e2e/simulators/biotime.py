@@ -7,12 +7,12 @@ errors within 200, codes with leading zeros.
 from datetime import datetime
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.punches import DEVICES, days_of
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, cut, json, same
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import in_india
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
-from simulators.punches import DEVICES, days_of
-from simulators.simulator import Refused, Simulator, cut, json, same
-from simulators.tables import Entry
-from simulators.times import in_india
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

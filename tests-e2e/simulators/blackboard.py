@@ -5,12 +5,12 @@ here and as text there, ends of meetings that may be null, a column that is calc
 """
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, cut, json, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import in_utc, local
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
 from simulators.oauth import TokenEndpoint
-from simulators.simulator import Refused, Simulator, cut, json, only
-from simulators.tables import Entry
-from simulators.times import in_utc, local
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

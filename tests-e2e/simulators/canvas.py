@@ -7,12 +7,12 @@ requests whose overflow is a 403 or a 429 with plain words, scores that are null
 import base64
 from datetime import datetime
 
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, cut, json, same
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import in_utc, local
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
 from simulators.canvas_rows import CanvasRows, course_id, event_of
-from simulators.simulator import Refused, cut, json, same
-from simulators.tables import Entry
-from simulators.times import in_utc, local
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -1,10 +1,10 @@
 """How Canvas writes what the campus has, and what a hub should make of it."""
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.simulator import Simulator, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import canonical, in_utc, local
 from hub_standalone.demo.world import Row
-from simulators.simulator import Simulator, only
-from simulators.tables import Entry
-from simulators.times import canonical, in_utc, local
 
 _SHARD = 10_000_000_000_000_000  # every id lies beyond 2^53
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hub_standalone.demo.simulated.moodle import Moodle
+from hub_standalone.demo.simulated.simulator import Simulator
 from simulators.biotime import BioTime
 from simulators.blackboard import Blackboard
 from simulators.canvas import Canvas
@@ -15,11 +17,9 @@ from simulators.generic import GenericRest
 from simulators.google_classroom import GoogleClassroom
 from simulators.hikvision import Hikvision
 from simulators.linways import Linways
-from simulators.moodle import Moodle
 from simulators.oneroster import OneRoster11, OneRoster12
 from simulators.openedx import OpenEdx
 from simulators.opensis import OpenSis
-from simulators.simulator import Simulator
 
 _ALL: tuple[type[Simulator], ...] = (
     Moodle,

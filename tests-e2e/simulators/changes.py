@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.punches import DEVICES, punch
+from hub_standalone.demo.simulated.simulator import Simulator
 from hub_standalone.demo.world import INDIA
-from simulators.campus import Campus
-from simulators.punches import DEVICES, punch
-from simulators.simulator import Simulator
 
 NEW_STUDENT, OTHER_NAME, GONE_STUDENT = "CS2599", "CS2502", "CS2503"
 

@@ -1,7 +1,7 @@
 """One campus for whoever only looks; a test that changes something makes its own."""
 
 import pytest
-from simulators.campus import Campus
+from hub_standalone.demo.simulated.campus import Campus
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ attendance event's key, so that a correction is a delete and a new event.
 
 from collections.abc import Callable
 
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, cut, json
+from hub_standalone.demo.simulated.tables import Table
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
 from simulators.edfi_rows import SESSION, EdFiRows, Rows, event_key, guid
 from simulators.oauth import TokenEndpoint
-from simulators.simulator import Refused, cut, json
-from simulators.tables import Table
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from uuid import NAMESPACE_URL, uuid5
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.simulator import Simulator, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import canonical, weekday
 from hub_standalone.demo.world import Row
-from simulators.simulator import Simulator, only
-from simulators.tables import Entry
-from simulators.times import canonical, weekday
 
 _SCHOOL = 1
 SESSION = {"schoolId": _SCHOOL, "schoolYear": 2026, "sessionName": "Semester 3"}

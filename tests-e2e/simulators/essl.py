@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.punches import DEVICES, days_of
+from hub_standalone.demo.simulated.simulator import Simulator, same
+from hub_standalone.demo.simulated.times import in_india
 from hub_standalone.demo.world import INDIA, Row
-from simulators.campus import Campus
-from simulators.punches import DEVICES, days_of
-from simulators.simulator import Simulator, same
-from simulators.times import in_india
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

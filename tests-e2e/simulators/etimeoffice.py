@@ -9,11 +9,11 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.punches import DEVICES
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, json, same
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import canonical, in_india, local
 from hub_standalone.demo.world import INDIA, Row
-from simulators.punches import DEVICES
-from simulators.simulator import Refused, Simulator, json, same
-from simulators.tables import Entry
-from simulators.times import canonical, in_india, local
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus, section_of
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, only
+from hub_standalone.demo.simulated.tables import Entry
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus, section_of
 from simulators.oauth import TokenEndpoint
-from simulators.simulator import Refused, Simulator, only
-from simulators.tables import Entry
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, cut, json, same
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
 from simulators.frappe_rows import FrappeRows
-from simulators.simulator import Refused, cut, json, same
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

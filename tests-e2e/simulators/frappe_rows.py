@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.simulator import Simulator, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import in_india
 from hub_standalone.demo.world import Row
-from simulators.simulator import Simulator, only
-from simulators.tables import Entry
-from simulators.times import in_india
 
 _STATUSES = {"present": "Present", "late": "Present", "absent": "Absent", "on_duty": "Leave"}
 _SEEN_AS = {"present": "present", "late": "present", "absent": "absent", "on_duty": "leave"}

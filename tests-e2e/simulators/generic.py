@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, cut, json, same
+from hub_standalone.demo.simulated.tables import Entry, Table
+from hub_standalone.demo.simulated.times import canonical
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
-from simulators.simulator import Refused, Simulator, cut, json, same
-from simulators.tables import Entry, Table
-from simulators.times import canonical
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus, section_of
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, cut, json, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import canonical, in_utc
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus, section_of
 from simulators.oauth import TokenEndpoint
-from simulators.simulator import Refused, Simulator, cut, json, only
-from simulators.tables import Entry
-from simulators.times import canonical, in_utc
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -1,8 +1,8 @@
 """Linways AMS: a bare token, page numbers in parameters with an underscore, counts and page numbers as text."""
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, cut, json, only, same
 from hub_standalone.demo.world import Row
-from simulators.simulator import Refused, Simulator, cut, json, only, same
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

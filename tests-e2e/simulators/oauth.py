@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import unquote_plus
 
-from simulators.simulator import form_of, json, same
+from hub_standalone.demo.simulated.simulator import form_of, json, same
 from starlette.requests import Request
 from starlette.responses import Response
 

@@ -7,14 +7,14 @@ neither ``Link`` nor ``X-Total-Count``, tombstones stay in the lists and hold ha
 import re
 from typing import Any, ClassVar
 
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, cut, json, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import in_utc
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
 from simulators.oauth import TokenEndpoint
 from simulators.oauth1 import signed_by
 from simulators.oneroster_rows import OneRosterRows
-from simulators.simulator import Refused, cut, json, only
-from simulators.tables import Entry
-from simulators.times import in_utc
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

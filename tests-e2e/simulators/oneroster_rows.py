@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import section_of
+from hub_standalone.demo.simulated.simulator import Simulator, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import in_utc
 from hub_standalone.demo.world import Row
-from simulators.campus import section_of
-from simulators.simulator import Simulator, only
-from simulators.tables import Entry
-from simulators.times import in_utc
 
 _TERM = {"sourcedId": "s-1", "type": "term"}
 _CATEGORIES = {"internal": "Class quiz", "midterm": "Mid-term exam"}

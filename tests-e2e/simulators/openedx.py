@@ -7,11 +7,11 @@ import base64
 from urllib.parse import urlencode
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, cut, json, only
+from hub_standalone.demo.simulated.tables import Entry
 from hub_standalone.demo.world import Row
-from simulators.campus import Campus
 from simulators.oauth import TokenEndpoint
-from simulators.simulator import Refused, Simulator, cut, json, only
-from simulators.tables import Entry
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

@@ -4,9 +4,9 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.simulator import Refused, Simulator, json, only, same
+from hub_standalone.demo.simulated.tables import Entry
 from hub_standalone.demo.world import Row
-from simulators.simulator import Refused, Simulator, json, only, same
-from simulators.tables import Entry
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route

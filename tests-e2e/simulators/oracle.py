@@ -5,8 +5,8 @@ import time
 
 from hub_model.records import DataType
 from hub_standalone.client import HubClient, Json
+from hub_standalone.demo.simulated.simulator import Simulator
 from simulators.comparison import differences
-from simulators.simulator import Simulator
 
 ENDED = ("succeeded", "partial", "failed", "cancelled")
 _WRITES = ("inserted", "updated", "deleted")

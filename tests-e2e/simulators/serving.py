@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import httpx2
 from hub_runtime.serving import HttpServer
-from simulators.simulator import Simulator
+from hub_standalone.demo.simulated.simulator import Simulator
 
 S = TypeVar("S", bound=Simulator)
 

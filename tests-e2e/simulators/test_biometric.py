@@ -7,17 +7,17 @@ from xml.etree import ElementTree
 import httpx2
 import pytest
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.punches import DEVICES, days_of, punch
+from hub_standalone.demo.simulated.times import local
 from simulators import samples
 from simulators.biotime import BioTime
-from simulators.campus import Campus
 from simulators.comparison import differences
 from simulators.essl import Essl
 from simulators.etimeoffice import ETimeOffice
 from simulators.hikvision import Hikvision
-from simulators.punches import DEVICES, days_of, punch
 from simulators.samples import misshapen
 from simulators.serving import connect
-from simulators.times import local
 
 Seen = set[tuple[str, str]]
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import httpx2
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.faults import Kind
+from hub_standalone.demo.simulated.times import in_india
 from simulators import samples
 from simulators.blackboard import Blackboard
-from simulators.campus import Campus
 from simulators.comparison import differences
-from simulators.faults import Kind
 from simulators.samples import misshapen
 from simulators.serving import connect
-from simulators.times import in_india
 
 API = "/learn/api/public"
 

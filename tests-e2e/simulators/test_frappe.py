@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx2
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.faults import Kind
 from simulators import samples
-from simulators.campus import Campus
 from simulators.comparison import differences
-from simulators.faults import Kind
 from simulators.frappe import Frappe
 from simulators.samples import misshapen
 from simulators.serving import connect

@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx2
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
 from simulators import samples
-from simulators.campus import Campus
 from simulators.comparison import differences
 from simulators.google_classroom import GoogleClassroom
 from simulators.samples import misshapen

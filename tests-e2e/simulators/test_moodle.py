@@ -6,13 +6,13 @@ from typing import Any
 import httpx2
 import pytest
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.moodle import Moodle
+from hub_standalone.demo.simulated.times import in_india
 from simulators import samples
-from simulators.campus import Campus
 from simulators.comparison import differences
-from simulators.moodle import Moodle
 from simulators.samples import misshapen
 from simulators.serving import connect
-from simulators.times import in_india
 
 ADDRESS = "/webservice/rest/server.php"
 

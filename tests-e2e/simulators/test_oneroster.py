@@ -11,8 +11,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
 from simulators import samples
-from simulators.campus import Campus
 from simulators.comparison import differences
 from simulators.oneroster import OneRoster, OneRoster11, OneRoster12
 from simulators.samples import misshapen

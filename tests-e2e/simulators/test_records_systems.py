@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import httpx2
 import pytest
 from hub_model.records import DataType
+from hub_standalone.demo.simulated.campus import Campus
 from simulators import samples
-from simulators.campus import Campus
 from simulators.comparison import differences
 from simulators.fedena import Fedena
 from simulators.generic import GenericRest, Paging

@@ -11,15 +11,15 @@ import httpx2
 import pytest
 from hub_mapping.schemas import SCHEMAS
 from hub_model.records import DataType
-from simulators.campus import Campus
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.faults import Kind
+from hub_standalone.demo.simulated.moodle import Moodle
+from hub_standalone.demo.simulated.simulator import Simulator
 from simulators.catalogue import SIMULATORS
 from simulators.comparison import differences
-from simulators.faults import Kind
 from simulators.generic import GenericRest
-from simulators.moodle import Moodle
 from simulators.samples import misshapen
 from simulators.serving import connect, serve
-from simulators.simulator import Simulator
 
 BEARER = {"authorization": f"Bearer {GenericRest.token}"}
 

@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from hub_standalone.demo.world import Row
-from simulators.moodle_rows import MoodleRows, course_id, event_of, idnumber
-from simulators.simulator import Refused, cut, json, same
-from simulators.tables import Entry
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from hub_standalone.demo.simulated.moodle_rows import MoodleRows, course_id, event_of, idnumber
+from hub_standalone.demo.simulated.simulator import Refused, cut, json, same
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.world import Row
 
 _EVERY_NTH_IS_HIDDEN = 25
 

@@ -9,15 +9,16 @@ from urllib.parse import parse_qsl
 
 import orjson
 from hub_model.records import DataType
-from hub_standalone.demo.world import Row
-from simulators.campus import Campus
-from simulators.faults import Faults, Kind, cut_off, web_page
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
+
+from hub_standalone.demo.simulated.campus import Campus
+from hub_standalone.demo.simulated.faults import Faults, Kind, cut_off, web_page
+from hub_standalone.demo.world import Row
 
 T = TypeVar("T")
 

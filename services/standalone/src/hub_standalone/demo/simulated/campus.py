@@ -10,11 +10,12 @@ from functools import lru_cache
 from operator import itemgetter
 
 from hub_model.records import DataType
+
+from hub_standalone.demo.simulated.punches import punches_of
+from hub_standalone.demo.simulated.tables import Clock, Entry, Table
+from hub_standalone.demo.simulated.times import local, weekday
 from hub_standalone.demo.truth import truth
 from hub_standalone.demo.world import Row, build_world
-from simulators.punches import punches_of
-from simulators.tables import Clock, Entry, Table
-from simulators.times import local, weekday
 
 SEED = 2026
 TODAY = date(2026, 3, 17)

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
 from hub_model.records import DataType
+
+from hub_standalone.demo.simulated.simulator import Simulator, only
+from hub_standalone.demo.simulated.tables import Entry
+from hub_standalone.demo.simulated.times import canonical, epoch, in_india, local
 from hub_standalone.demo.world import Row
-from simulators.simulator import Simulator, only
-from simulators.tables import Entry
-from simulators.times import canonical, epoch, in_india, local
 
 _STATUSES = (
     ("present", "P", "Present", 2),

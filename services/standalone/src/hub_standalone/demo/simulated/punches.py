@@ -8,8 +8,8 @@ from collections import defaultdict
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 
+from hub_standalone.demo.simulated.times import canonical, local
 from hub_standalone.demo.world import INDIA, Row
-from simulators.times import canonical, local
 
 DEVICES = ("CQUJ1001", "CQUJ1002")
 DAY_START = timedelta(hours=4)
