@@ -42,6 +42,8 @@ def test_an_endpoint_has_a_path_or_takes_the_rows_of_a_stream() -> None:
     assert Endpoint.model_validate({"source": "punches"}).path == ""
     for fields in ({}, {"path": "/a", "source": "punches"}):
         assert "exactly one of 'path' and 'source'" in refusal(Endpoint, **fields)
+    for fields in ({"parent": {"stream": "courses"}}, {"deletes": {"path": "/gone"}}):
+        assert "with 'source' there are none" in refusal(Endpoint, source="punches", **fields)
     assert "name it in 'source'" in refusal(Endpoint, path="/a", derive={"type": "group", "by": "id"})
     assert Stream.model_validate({"rows": ["A1"]}).path == ""
     assert "exactly one of 'path' and 'rows'" in refusal(Stream)

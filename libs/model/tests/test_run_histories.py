@@ -230,6 +230,21 @@ def test_a_stream_without_batches_ends_at_once() -> None:
     assert (run.status, run.counts) == (RunStatus.SUCCEEDED, Counts())
 
 
+def test_a_run_whose_stream_may_have_missed_something_has_not_succeeded() -> None:
+    incomplete = finished(1, MARKS).model_copy(update={"complete": False, "warnings": ("3 are missing.",)})
+    run = applied(queued(STUDENTS, MARKS), written(0), finished(1), written(0, data_type=MARKS), incomplete)
+    assert (run.status, run.failure) == (RunStatus.PARTIAL, None)
+    assert {stream.status for stream in run.streams.values()} == {StreamStatus.SUCCEEDED}
+
+
+def test_a_failure_of_some_streams_leaves_the_others_alone() -> None:
+    event = failed(None, data_type=None).model_copy(update={"data_types": (MARKS, FACULTY)})
+    run = applied(queued(STUDENTS, MARKS, FACULTY), event)
+    assert {name for name, stream in run.streams.items() if stream.failure} == {MARKS, FACULTY}
+    assert run.status is RunStatus.RUNNING
+    assert applied(run, written(0), finished(1)).status is RunStatus.PARTIAL
+
+
 def test_a_failed_stream_ends_only_when_the_batches_it_sent_are_written() -> None:
     run = applied(queued(STUDENTS), failed(2), written(1))
     assert run.status is RunStatus.RUNNING

@@ -9,13 +9,16 @@ from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin
 from hub_model.runs import (
+    Preparing,
     Run,
     RunStatus,
     StreamStatus,
     cancel,
     fail,
     finish_stream,
+    move,
     new_run,
+    prepare,
     record_batch,
     start,
     wait,
@@ -191,3 +194,26 @@ def test_a_run_stored_before_there_were_waits_is_read() -> None:
     for stream in document["streams"].values():
         stream.pop("waiting", None)
     assert Run.model_validate(document) == running()
+
+
+def test_reading_a_table_is_progress_and_ends_the_wait_of_the_streams_that_need_it() -> None:
+    waiting = after(waits(pause(0)), waits(pause(0), MARKS))
+    later = NOW + timedelta(minutes=9)
+    run = prepare(waiting, (STUDENTS,), Preparing(table="courses", pages=3, rows=60), later)
+    assert (run.preparing, run.progressed_at) == (Preparing(table="courses", pages=3, rows=60), later)
+    assert run.streams[STUDENTS].waiting is None
+    assert run.streams[MARKS].waiting is not None
+    assert prepare(run, (), None, NOW).preparing is None
+    assert prepare(run, (), None, NOW).progressed_at == later
+
+
+def test_a_run_that_is_over_prepares_nothing_and_does_not_move() -> None:
+    preparing = prepare(running(), (STUDENTS,), Preparing(table="courses"), NOW)
+    over = cancel(preparing, NOW)
+    assert over.preparing is None
+    later = NOW + timedelta(minutes=9)
+    assert prepare(over, (STUDENTS,), Preparing(table="courses"), later) is over
+    assert move(over, later) is over
+    assert move(preparing, later).progressed_at == later
+    ended = after(failed(None, None), run=preparing)
+    assert (ended.status.is_final, ended.preparing) == (True, None)

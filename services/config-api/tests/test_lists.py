@@ -11,7 +11,7 @@ from hub_model.errors import ErrorClass
 from hub_model.logs import LogEntry, LogLevel, RejectedRecord
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType, RecordWrite
-from hub_model.runs import fail, new_run, wait
+from hub_model.runs import Preparing, fail, new_run, prepare, wait
 from hub_model.waiting import Waiting
 from hub_storage.records import MergeBatch
 from hub_storage.repositories import Logs, Rejects, Runs
@@ -143,6 +143,25 @@ async def test_a_run_says_which_of_its_streams_waits_for_the_source_and_until_wh
     assert streams["students"]["waiting"] is None
 
 
+async def test_a_run_says_which_stream_it_reads_for_others_and_how_far_it_is(hub: Any) -> None:
+    made = await hub.create()
+    run = new_run(
+        run_id="run-that-prepares",
+        college_id=hub.college_id,
+        integration_id=made["id"],
+        trigger=Trigger.INTERVAL,
+        data_types=(DataType.MARKS,),
+        now=hub.clock(),
+    )
+    await Runs(hub.store).add(
+        prepare(run, (DataType.MARKS,), Preparing(table="courses", pages=3, rows=60), hub.clock())
+    )
+    url = f"/api/integrations/{made['id']}/runs/{run.id}"
+    assert (await hub.get(url))["preparing"] == {"stream": "courses", "pages": 3, "rows": 60}
+    await Runs(hub.store).change(hub.college_id, run.id, lambda run: prepare(run, (), None, hub.clock()))
+    assert (await hub.get(url))["preparing"] is None
+
+
 async def test_rejects_show_the_raw_record_and_every_reason(hub: Any) -> None:
     made = await hub.create()
     await Rejects(hub.store).add(
@@ -191,10 +210,10 @@ async def merge(
                     data=row,
                     content_hash=str(row),
                     version=hub.clock(),
-                    source_id=str(n),
+                    source_id=f"{row['studentId']} {row['date']}",
                     deleted=row.get("attendance") == "gone",
                 )
-                for n, row in enumerate(rows)
+                for row in rows
             ],
             merged_at=hub.clock(),
             is_partial=is_partial,

@@ -183,3 +183,29 @@ async def test_once_a_page_ahead_has_failed_nothing_more_is_asked() -> None:
         reads.let_late.set()
         assert (await taking).body == "late"
     assert reads.begun == ["a", "bad", "late", "b"]
+
+
+async def test_a_page_that_comes_in_between_leaves_under_way_what_follows_it() -> None:
+    reads = Reads()
+    async with Lookahead(reads, window(3)) as ahead:
+        await ahead.ask(["a", "b", "c"])
+        await wait_until(lambda: len(reads.begun) == 3)
+        reads.gate.set()
+        await ahead.take("a")
+        await ahead.ask(["a2", "b", "c", "d"])
+        assert [(await ahead.take(url)).body for url in ("a2", "b", "c")] == ["a2", "b", "c"]
+    assert [reads.begun.count(url) for url in ("a2", "b", "c")] == [1, 1, 1]
+    assert reads.cancelled == []
+
+
+async def test_the_next_page_is_asked_for_though_the_window_is_full_and_what_is_not_wanted_any_more_is_dropped() -> (
+    None
+):
+    reads = Reads()
+    async with Lookahead(reads, window(2)) as ahead:
+        await ahead.ask(["a", "b"])
+        await wait_until(lambda: len(reads.begun) == 2)
+        await ahead.ask(["x", "b", "c"])
+        await wait_until(lambda: len(reads.begun) == 3)
+        assert (reads.begun, reads.cancelled) == (["a", "b", "x"], ["a"])
+        assert ahead.has("x")

@@ -31,13 +31,14 @@ def wait(code: str = "rate_limited", until: str | None = "2026-03-01T14:05:30.00
     return {"since": "2026-03-01T12:05:30.000000Z", "until": until, "code": code, "message": message}
 
 
-async def watched(steps: list[tuple[str, dict[str, Any]]], *, terminal: bool) -> str:
+async def watched(steps: list[tuple[Any, ...]], *, terminal: bool) -> str:
     """What is shown of a run that is in one state after the other."""
     remaining = list(steps)
 
     def answer(_: httpx2.Request) -> httpx2.Response:
-        status, streams = remaining.pop(0) if len(remaining) > 1 else remaining[0]
-        return httpx2.Response(200, json={"id": "r", "status": status, "streams": streams})
+        status, streams, *preparing = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        run = {"id": "r", "status": status, "streams": streams, "preparing": preparing[0] if preparing else None}
+        return httpx2.Response(200, json=run)
 
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=terminal, width=100, color_system=None)
@@ -130,3 +131,21 @@ async def test_a_bar_says_that_its_stream_waits_and_no_longer_when_it_goes_on() 
     shown = await watched(steps, terminal=True)
     assert "waiting for the source until 19:35" in shown
     assert "waiting" not in shown[shown.index("40/100") - 100 : shown.index("40/100")]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_a_stream_that_others_need_is_named_while_it_is_read(terminal: bool) -> None:
+    marks = {"marks": stream("running", expected=None)}
+    steps = [
+        ("running", marks, {"stream": "courses", "pages": 1, "rows": 20}),
+        ("running", marks, {"stream": "courses", "pages": 2, "rows": 40}),
+        ("running", marks, {"stream": "users", "pages": 0, "rows": 0}),
+        ("succeeded", {"marks": stream("succeeded", inserted=99)}),
+    ]
+    shown = await watched(steps, terminal=terminal)
+    if terminal:
+        assert "ERP: reading courses" in shown
+        assert "ERP: reading users" in shown
+    else:
+        lines = ["ERP: reading courses", "ERP: reading users", "ERP: marks succeeded: 99 inserted"]
+        assert shown == "".join(f"  {line}\n" for line in lines)

@@ -48,11 +48,24 @@ class ProgressView:
         """Show the run until it ends; return it as it ended."""
         while True:
             run = await client.run(integration_id, run_id)
+            self._show_preparing(title, run_id, run)
             for data_type, stream in run["streams"].items():
                 self._show(f"{title}: {data_type}", (run_id, data_type), stream)
             if run["status"] in _FINAL:
                 return run
             await asyncio.sleep(_POLL_S)
+
+    def _show_preparing(self, title: str, run_id: str, run: Json) -> None:
+        """A stream that others need has a bar of its own while it is read."""
+        key, preparing = (run_id, ""), run.get("preparing")
+        if preparing and key not in self._tasks:
+            self._tasks[key] = self._bars.add_task("", total=None)
+        if preparing:
+            label = f"{title}: reading {preparing['stream']}"
+            self._bars.update(self._tasks[key], description=label, completed=preparing["rows"])
+            self._say_once(f"  {label}", key, preparing["stream"])
+        elif key in self._tasks:
+            self._bars.remove_task(self._tasks.pop(key))
 
     def _show(self, label: str, key: tuple[str, str], stream: Json) -> None:
         if key in self._ended:
@@ -67,17 +80,17 @@ class ProgressView:
                 completed=stream["counts"]["fetched"],
                 total=stream["expectedRecords"],
             )
-            self._say(label, key, wait)
+            self._say_once(f"  {label} is {wait}", key, wait)
             return
         self._ended.add(key)
         self._bars.remove_task(self._tasks[key])
         self._console.print(f"  {label} {stream['status']}: {describe_counts(stream)}", markup=False)
 
-    def _say(self, label: str, key: tuple[str, str], wait: str) -> None:
-        """Where no bar says it, a line does, once for each wait."""
-        if wait and self._said.get(key) != wait and not self._console.is_terminal:
-            self._console.print(f"  {label} is {wait}", markup=False)
-        self._said[key] = wait
+    def _say_once(self, line: str, key: tuple[str, str], what: str) -> None:
+        """Where no bar says it, a line does, once for each ``what`` in a row."""
+        if what and self._said.get(key) != what and not self._console.is_terminal:
+            self._console.print(line, markup=False)
+        self._said[key] = what
 
 
 def describe_counts(stream: Json) -> str:

@@ -6,7 +6,7 @@ from hub_model.errors import ErrorClass
 from hub_model.logs import LogEntry, LogLevel
 from hub_model.messages import Trigger
 from hub_model.records import DataType
-from hub_model.runs import Failure, Run, RunStatus, Stream, StreamStatus
+from hub_model.runs import Failure, Preparing, Run, RunStatus, Stream, StreamStatus
 from hub_model.waiting import Waiting
 
 
@@ -49,6 +49,14 @@ class StreamView(Value):
     warnings: list[str]
 
 
+class PreparingView(Value):
+    """A stream that others need is being read, before those that wait for it: which one, and how far it is."""
+
+    stream: str
+    pages: int
+    rows: int
+
+
 class RunView(Value):
     id: str
     integration_id: str
@@ -57,6 +65,7 @@ class RunView(Value):
     counts: Counts
     failure: FailureView | None
     streams: dict[DataType, StreamView]
+    preparing: PreparingView | None
     created_at: Instant
     started_at: Instant | None
     finished_at: Instant | None
@@ -96,6 +105,7 @@ def run_view(run: Run) -> RunView:
         counts=run.counts,
         failure=_failure_view(run.failure),
         streams={data_type: _stream_view(stream) for data_type, stream in run.streams.items()},
+        preparing=_preparing_view(run.preparing),
         created_at=run.created_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
@@ -120,6 +130,12 @@ def _stream_view(stream: Stream) -> StreamView:
         waiting=_waiting_view(stream.waiting),
         warnings=list(stream.warnings),
     )
+
+
+def _preparing_view(preparing: Preparing | None) -> PreparingView | None:
+    if preparing is None:
+        return None
+    return PreparingView(stream=preparing.table, pages=preparing.pages, rows=preparing.rows)
 
 
 def _failure_view(failure: Failure | None) -> FailureView | None:
