@@ -147,6 +147,16 @@ def test_a_cursor_in_a_header_leads_on(header: dict[str, str], expected: list[An
 
 
 @pytest.mark.parametrize(
+    ("header", "expected"),
+    [({"link": '<https://api.example.com/rows>; rel="first"'}, END), ({}, INCOMPLETE)],
+    ids=["links without a next one", "no links at all"],
+)
+def test_a_full_first_page_is_the_last_one_only_of_a_source_that_links(header: dict[str, str], expected: str) -> None:
+    spec = {"type": "link_header", "sizeParam": "limit", "pageSize": 2}
+    assert places(spec, (2, [{"id": 1}, {"id": 2}]), headers=header) == [expected]
+
+
+@pytest.mark.parametrize(
     ("link", "expected"),
     [
         ("/api/items?page=2", "/api/items?page=2"),

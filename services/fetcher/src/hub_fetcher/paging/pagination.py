@@ -182,7 +182,8 @@ def _next_link(
     if has_more is False:
         return end(position)
     if _is_end_token(link):
-        was_there = link is not MISSING and isinstance(spec, NextUrlPagination)
+        # A source that links to the first page or to this one would link to the next one too.
+        was_there = link is not MISSING if isinstance(spec, NextUrlPagination) else "link" in facts.headers
         return _end_of_tokens(position, facts, has_more, was_there=was_there)
     if not isinstance(link, str):
         raise SourceError(
