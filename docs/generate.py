@@ -1,10 +1,11 @@
-"""Writes what is derived from code: the configuration table in README.md, .env.example and openapi.json.
+"""Writes what is derived from code: .env.example, openapi.json, and parts of README.md and docs/connectors.md.
 
 ``generate.py --check`` changes nothing and fails when any is out of date. One setting may serve several
 services; it is listed once, with the services that read it.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from hub_writer.settings import WriterSettings
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
+from reference import access_examples, reference
+from tables import presets_table, records, vocabulary, words
 
 ROOT = Path(__file__).parents[1]
-BEGIN, END = "<!-- configuration: generated -->", "<!-- /configuration -->"
 CLASSES: dict[str, type[BaseSettings]] = {
     "standalone": StandaloneSettings,
     "every service": RuntimeSettings,
@@ -101,12 +103,31 @@ def example() -> str:
     return "\n".join(parts) + "\n"
 
 
+def with_parts(file: Path, parts: Mapping[str, str]) -> str:
+    """The file's text with each part anew between its marks; ValueError if it has no such marks."""
+    text = file.read_text()
+    for name, part in parts.items():
+        begin, end = f"<!-- {name}: generated -->", f"<!-- /{name} -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"{file.name} has no place for {name}: write {begin} and {end}")
+        text = f"{before}{begin}\n{part}\n{end}{after}"
+    return text
+
+
 def main(*, check: bool) -> int:
-    readme = (ROOT / "README.md").read_text()
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    connectors = {
+        "presets": presets_table(),
+        "credentials": access_examples(),
+        "records": records(),
+        "words": words(),
+        "vocabulary": vocabulary(),
+        "fields": reference(),
+    }
     outputs = {
-        ROOT / "README.md": f"{before}{BEGIN}\n{table()}\n{END}{after}",
+        ROOT / "README.md": with_parts(ROOT / "README.md", {"configuration": table()}),
+        ROOT / "docs/connectors.md": with_parts(ROOT / "docs/connectors.md", connectors),
         ROOT / ".env.example": example(),
         ROOT / "services/config-api/openapi.json": openapi.document(),
     }

@@ -84,8 +84,8 @@ class TokenPlacement(Placement):
 class ExtraKey(Placement):
     """A further key that is sent with every request, whatever ``authType`` is.
 
-    openSIS, beside its ``api_key``: ``{"placement": "query", "name": "api_secret", "value": "..."}``. Infinite Campus:
-    ``{"name": "x-vendor-authorization", "value": "key:secret"}``.
+    openSIS, beside its ``"api_key"``: ``{"placement": "query", "name": "api_secret", "value": "..."}``. Infinite
+    Campus: ``{"name": "x-vendor-authorization", "value": "key:secret"}``.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -100,11 +100,13 @@ class ExtraKey(Placement):
 class OAuthSettings(Input):
     """OAuth 2.0: an access token is bought at ``token_url`` and bought anew before it ends, or when it is refused.
 
-    ``grant`` is ``client_credentials`` (RFC 6749 section 4.4), ``refresh_token`` (section 6; a new refresh token in the
-    answer replaces the one that was given) or ``password`` (section 4.3, with ``username`` and ``password``).
-    ``client_secret`` may be given as ``apiKey`` instead; a public client has none. ``extra_params`` are further fields
-    of the form, such as ``audience``. Ed-Fi: ``{"authType": "oauth", "oauth": {"tokenUrl":
-    "https://api.college.edu/oauth/token", "clientId": "hub", "clientSecret": "..."}}``. Google: ``{"grant":
+    ``grant`` is ``"client_credentials"`` (RFC 6749 section 4.4), ``"refresh_token"`` (section 6; a new refresh token in
+    the answer replaces the one that was given) or ``"password"`` (section 4.3, with ``username`` and ``password``).
+    ``client_secret`` may be given as ``apiKey`` instead; a public client has none. ``client_authentication`` is where
+    id and secret go: a header, or the form. ``extra_params`` are further fields of the form, such as ``audience``.
+
+    Ed-Fi: ``{"authType": "oauth", "oauth": {"tokenUrl": "https://api.college.edu/oauth/token", "clientId": "hub",
+    "clientSecret": "..."}}``. Google: ``{"grant":
     "refresh_token", "tokenUrl": "https://oauth2.googleapis.com/token", "clientId": "...", "clientSecret": "...",
     "refreshToken": "...", "clientAuthentication": "body"}``.
     """
@@ -200,7 +202,10 @@ class LoginSettings(Input):
 
 
 class Access(Input):
-    """Where a source is, and what it is shown. A part of ``IntegrationDraft``."""
+    """Where a source is, and what it is shown. A part of ``IntegrationDraft``.
+
+    ``base_url`` is what all paths stand below. Which of the other fields are needed follows from ``auth_type``.
+    """
 
     base_url: str = Field(max_length=2048)
     auth_type: AuthType

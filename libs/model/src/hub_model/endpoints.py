@@ -118,7 +118,8 @@ class Punches(Input):
     A day begins at ``day_start`` where the college is. Punches less than ``duplicate_within`` apart are one. Status:
     ``present`` from ``present_from`` between first and last punch (or always, if unset), ``half_day`` from
     ``half_day_from``, ``absent`` below; ``late`` for a first punch after ``late_after``. A single punch is present with
-    no check-out. Paths lead into the punch's record.
+    no check-out. Paths lead into the punch's record: ``person``, ``punched_at`` (written as ``datetime_format``: "iso",
+    "epoch_s", "epoch_ms" or a strftime format) and ``direction`` (in or out, in the words or numbers of devices).
     """
 
     type: Literal["punches"] = "punches"
@@ -269,6 +270,9 @@ class Stream(Request):
     ``{"code": {"from": "emp_code", "do": [["regex", "^0*(.+)$"]]}}`` joins 0101 with 101. ``rows`` are written down
     here in place of a request, for a source that does not list what it wants to be asked for one by one, such as its
     devices; a text becomes the field ``value``.
+
+    ``when`` says which records are kept. ``incremental`` counts for endpoints, and for a stream that is only the
+    ``source`` of some; what rows are looked up in has to be whole.
     """
 
     path: Annotated[str, Field(max_length=2048)] = ""

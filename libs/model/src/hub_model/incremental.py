@@ -22,9 +22,10 @@ class DatetimeIncremental(Input):
     ``datetime_format`` in ``time_zone`` (the integration's by default). ``cursor_field`` is where a record has its own
     time: only to show how far the data reaches and to notice rows from the future. ``step`` cuts long windows.
     ``lookback_window`` is read again each time, for rows that come late; ``safety_lag`` keeps the end behind the
-    source's own clock. ``whole_days`` moves the start to midnight in ``time_zone``, and ``day_start`` after it.
+    source's own clock. ``start_datetime`` is where the first sync begins; without it everything is read, with no bound
+    at the start. ``whole_days`` moves the start to midnight in ``time_zone``, and ``day_start`` after it.
     ``api_retention_period``: a source that forgets; a state older than that means a full read. ``full_every`` reads
-    everything anew from time to time, which is how deletes that leave no mark are seen.
+    everything anew from time to time, for changes that leave no newer time.
     """
 
     type: Literal["datetime"] = "datetime"
@@ -48,7 +49,8 @@ class ChangeVersionIncremental(Input):
     """Windows of change versions, as Ed-Fi has them: the newest version is asked for before the first page.
 
     ``versions_path`` is a request below the base URL whose answer holds ``newest_path`` and ``oldest_path``; a state
-    older than the oldest version means a full read. Both bounds are inclusive.
+    older than the oldest version means a full read. ``min_param`` and ``max_param`` take the bounds, which are both
+    inclusive. ``full_every`` as for times.
     """
 
     type: Literal["change_version"] = "change_version"
@@ -61,7 +63,11 @@ class ChangeVersionIncremental(Input):
 
 
 class TokenIncremental(Input):
-    """An opaque mark that the source gives with the last page and takes with the next sync's first one."""
+    """An opaque mark that the source gives with the last page and takes with the next sync's first one.
+
+    It is found at ``token_path`` and sent as ``token_param``. ``start_value`` is sent the first time. ``full_every`` as
+    for times.
+    """
 
     type: Literal["token"] = "token"
     token_param: str

@@ -41,14 +41,17 @@ class WebhookSettings(Input):
 
 
 class RateLimits(Input):
-    """What the source bears, over all workers that use this credential at its host. Unset: as it answers."""
+    """What the source bears, over all workers that use this credential at its host. Unset: as it answers.
+
+    ``concurrency`` is how many requests may be under way at a time.
+    """
 
     requests_per_minute: int | None = Field(default=None, ge=1, le=100_000)
     concurrency: int | None = Field(default=None, ge=1, le=100)
 
 
 class Connector(Input):
-    """The preset a draft was made from (``hub_connectors``), its version then, and the answers to its questions."""
+    """The preset a draft was made from: its ``name`` and ``version`` then, and the answers to its ``settings``."""
 
     name: str = Field(min_length=1, max_length=64)
     version: int = Field(ge=1)
@@ -56,7 +59,13 @@ class Connector(Input):
 
 
 class IntegrationDraft(Access):
-    """What a principal writes: the body of create and update. Secrets go in here and never come out."""
+    """What a principal writes: the body of create and update. Secrets go in here and never come out.
+
+    ``name`` is shown to people and is unique in the college. ``type`` names a preset, or is any word. ``endpoints`` say
+    for each data type where its records come from; ``streams`` are read for them first. ``headers`` are sent with every
+    request. ``time_zone`` is where the college is: days begin there, and times without a zone are meant so.
+    ``sync_interval`` is in minutes. Only what is ``enabled`` syncs by itself. ``connector`` is filled in by a preset.
+    """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
     type: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]

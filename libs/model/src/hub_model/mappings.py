@@ -62,7 +62,8 @@ class Mapping(Input):
     ``only`` is set. ``key`` names the fields that identify a custom record. ``source_id`` and ``updated_at`` are
     paths to the source's own row id and modification time. ``deleted`` is a path whose truthy value marks a delete;
     ``deleted_when`` are conditions that all hold for one. ``when``: records for which not all of this holds are
-    skipped, and counted as skipped; a delete never is.
+    skipped, and counted as skipped; a delete never is. ``time_zone`` overrides the integration's. ``version`` is that
+    of this way of writing mappings.
     """
 
     rules: list[Rule] = Field(default_factory=list, max_length=200)
