@@ -75,7 +75,7 @@ lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
 
-docs: $(INSTALLED) ## what is generated from code: the configuration table, .env.example, openapi.json
+docs: $(INSTALLED) ## what is generated from code: tables in README.md and docs/connectors.md, .env.example, openapi.json
 	@$(BIN)/python docs/generate.py
 
 chaos: $(INSTALLED) ## two of each service, killed, cut off and paused for SECONDS=120 while colleges use them; SEED=n repeats one
