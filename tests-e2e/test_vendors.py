@@ -13,12 +13,16 @@ from running import Standalone
 from simulators.catalogue import SIMULATORS
 from simulators.changes import change
 from simulators.generic import GenericRest, Paging
-from simulators.oracle import shortfalls, synced, written
+from simulators.oracle import shortfalls, synced, troubles, written
 from simulators.serving import serve
 
 # The presets, each of which is named as its simulator.
 VENDORS = [
+    "canvas",
+    "edfi",
+    "frappe-education",
     "generic-rest",
+    "moodle",
 ]
 
 
@@ -52,10 +56,11 @@ async def test_a_vendor_is_read_completely_and_so_is_what_changes_there(principa
             if prepare is not None:
                 prepare(simulator)
             run = await synced(principal, integration["id"])
-            assert (run["status"], run["counts"]["rejected"]) == ("succeeded", 0), run
+            assert await troubles(principal, run) == []
             assert await shortfalls(principal, simulator) == []
         run = await synced(principal, integration["id"])
-        assert (run["status"], written(run)) == ("succeeded", {"inserted": 0, "updated": 0, "deleted": 0}), run
+        assert await troubles(principal, run) == []
+        assert written(run) == {"inserted": 0, "updated": 0, "deleted": 0}
 
 
 @pytest.mark.slow

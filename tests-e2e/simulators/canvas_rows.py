@@ -13,6 +13,7 @@ class CanvasRows(Simulator):
     """Enrolments, users and submissions. What is asked for, and how, is the business of ``Canvas``."""
 
     expresses = frozenset({DataType.STUDENTS, DataType.FACULTY, DataType.SUBJECTS, DataType.TIMETABLE, DataType.MARKS})
+    shows_deletes = frozenset({DataType.STUDENTS})
 
     def _enrollment(self, subject: Entry, entry: Entry, kind: str) -> Row:
         return {

@@ -9,6 +9,8 @@ from hub_standalone.demo.world import Row
 
 _SHOWN = 10
 _NOTHING = (None, "unknown")
+# What the hub takes for granted where a source has no such thing.
+_GRANTED: dict[DataType, Row] = {DataType.MARKS: {"attempt": 1}}
 
 
 def differences(data_type: DataType, expected: Sequence[Row], stored: Sequence[Row]) -> list[str]:
@@ -22,7 +24,12 @@ def differences(data_type: DataType, expected: Sequence[Row], stored: Sequence[R
 
 
 def _differences(data_type: DataType, expected: Sequence[Row], stored: Sequence[Row]) -> Iterable[str]:
-    key = key_of(KEY_PARTS[data_type])
+    whole_key = key_of(KEY_PARTS[data_type])
+    granted = _GRANTED.get(data_type, {})
+
+    def key(row: Row) -> str:
+        return whole_key({**granted, **row})
+
     wanted = {key(row): row for row in expected}
     assert len(wanted) == len(expected), "two records of the truth are one to the hub"
     fields = dict.fromkeys(name for row in expected for name in row)

@@ -27,6 +27,7 @@ class EdFiRows(Simulator):
     """Each resource as rows with the version of their last change. What is asked for is the business of ``EdFi``."""
 
     expresses = frozenset(DataType) - {DataType.CUSTOM}
+    shows_deletes = frozenset({DataType.STUDENTS, DataType.ATTENDANCE, DataType.MARKS})
 
     def _students(self) -> Rows:
         for entry in self.campus.students:

@@ -4,6 +4,7 @@ Of its habits: JSON texts within the query, twenty rows a page, times without a 
 site's zone, checks as 0 and 1, corrections as a cancelled document and an amended one, errors within errors.
 """
 
+import base64
 import re
 from collections.abc import Callable
 from typing import Any
@@ -129,10 +130,13 @@ class Frappe(FrappeRows):
         return self.rendered(doctype, make)
 
     def _admit(self, request: Request) -> None:
+        """The pair may come after the word token, or as HTTP's own Basic."""
         given = request.headers.get("authorization")
         if given is None:
             raise Refused(_error(403, "PermissionError", "Not permitted"))
-        if not same(given, f"token {self.api_key}:{self.api_secret}"):
+        pair = f"{self.api_key}:{self.api_secret}"
+        basic = base64.b64encode(pair.encode()).decode()
+        if not (same(given, f"token {pair}") or same(given, f"Basic {basic}")):
             raise Refused(_error(401, "AuthenticationError", "Authentication failed"))
 
 

@@ -20,6 +20,7 @@ class FrappeRows(Simulator):
     """The documents of each type. What is asked for, and how, is the business of ``Frappe``."""
 
     expresses = frozenset(DataType) - {DataType.CUSTOM}
+    shows_deletes = frozenset({DataType.ATTENDANCE, DataType.MARKS})
 
     def _students(self) -> Iterable[Row]:
         for entry in self.campus.students:

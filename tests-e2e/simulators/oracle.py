@@ -10,6 +10,7 @@ from simulators.comparison import differences
 
 ENDED = ("succeeded", "partial", "failed", "cancelled")
 _WRITES = ("inserted", "updated", "deleted")
+_MOST_SHOWN = 5
 _DEADLINE_S = 300
 _POLL_S = 0.2
 
@@ -33,6 +34,16 @@ async def shortfalls(client: HubClient, simulator: Simulator) -> list[str]:
         truth = simulator.truth(data_type) if data_type in simulator.expresses else []
         found += differences(data_type, truth, living)
     return found
+
+
+async def troubles(client: HubClient, run: Json) -> list[str]:
+    """What a run that is as it should be has none of: an end other than success, warnings, rejected records."""
+    streams = run["streams"].items()
+    found = [] if run["status"] == "succeeded" else [f"the run is {run['status']}: {run['failure']}"]
+    found += [f"{name} failed: {stream['failure']}" for name, stream in streams if stream["failure"]]
+    found += [f"{name}: {warning}" for name, stream in streams for warning in stream["warnings"]]
+    rejects = await client.all_of(f"/api/integrations/{run['integrationId']}/rejects", runId=run["id"])
+    return found + [f"rejected: {reject}" for reject in rejects[:_MOST_SHOWN]]
 
 
 def written(run: Json) -> dict[str, int]:

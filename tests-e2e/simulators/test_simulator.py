@@ -144,7 +144,7 @@ def test_nothing_is_not_0_in_a_field_that_the_truth_speaks_of() -> None:
     zero = [truth[0], {**truth[1], "marksObtained": 0}]
     assert differences(DataType.MARKS, truth, null) == []
     assert differences(DataType.MARKS, truth, zero) == [
-        """marks ["2","S","E",""]: marksObtained is 0, should be None"""
+        """marks ["2","S","E","1"]: marksObtained is 0, should be None"""
     ]
 
 

@@ -101,7 +101,7 @@ class MoodleRows(Simulator):
             "itemmodule": None if is_total else mark["examType"].replace("assignment", "assign"),
             "graderaw": mark.get("marksObtained"),
             "grademin": 0,
-            "grademax": mark["maxMarks"],
+            "grademax": mark.get("maxMarks", 0),
             "percentageformatted": f"{mark['percentage']:.2f} %" if "percentage" in mark else "-",
             "gradedategraded": mark["at"] if "percentage" in mark else None,
             "gradeishidden": False,
@@ -152,10 +152,12 @@ class MoodleRows(Simulator):
         ]
 
     def true_attendance(self) -> list[Row]:
-        names = ("name", "date", "subjectId", "startTime", "endTime", "attendance", "remarks")
+        names = ("date", "subjectId", "startTime", "endTime", "attendance", "remarks")
+        people = {entry.row["studentId"]: entry for entry in self.campus.students.with_deleted}
         return [
             {
-                "studentId": _known_as(self.campus.students.get(row["studentId"])),
+                "studentId": _known_as(people[row["studentId"]]),
+                "name": people[row["studentId"]].row["name"],
                 "sessionId": str(self.campus.lesson_of(row).number),
                 **only(row, *names),
             }
@@ -178,7 +180,9 @@ class MoodleRows(Simulator):
 
 
 def _mark(item: int, name: str, kind: str, points: float | None, most: int, at: int) -> Row:
-    row = {"examId": str(item), "examName": name, "examType": kind, "maxMarks": most, "at": at}
+    row: Row = {"examId": str(item), "examName": name, "examType": kind, "at": at}
+    if most:
+        row["maxMarks"] = most
     if points is None:
         return row
     return {**row, "marksObtained": points, "percentage": round(points * 100 / most, 2), "gradedAt": _instant(at)}
