@@ -117,7 +117,9 @@ class BatchFetched(RunMessage):
     ``observed_at`` is when the walk began (poll) or the event was received (webhook), and a microsecond later with
     each batch: the version of a record whose source gives no modification time. ``expected_records`` is the source's
     own total, where it says one. ``deletes``: every record says that one is gone (``Endpoint.deletes``). ``faults`` are
-    records that were found wanting already, so that they are rejected.
+    records that were found wanting already, so that they are rejected. ``edition`` tells what a page held at different
+    times apart: a stretch that is fetched again after a crash may find rows where others were, and of a window that
+    counts as read no copy may be taken for another.
     For a webhook, ``run_id`` is derived from the event, so that one event is one small run of its own.
     """
 
@@ -130,10 +132,11 @@ class BatchFetched(RunMessage):
     expected_records: int | None = None
     deletes: bool = False
     faults: tuple[Fault, ...] = ()
+    edition: str = ""
 
     @property
     def message_id(self) -> str:
-        return derived_id(self.run_id, self.name, self.data_type, self.sequence)
+        return _batch_id(self)
 
 
 class Reject(Value):
@@ -166,10 +169,16 @@ class BatchTransformed(RunMessage):
     skipped: int = 0
     mapping_version: int = 1
     expected_records: int | None = None
+    edition: str = ""
 
     @property
     def message_id(self) -> str:
-        return derived_id(self.run_id, self.name, self.data_type, self.sequence)
+        return _batch_id(self)
+
+
+def _batch_id(batch: BatchFetched | BatchTransformed) -> str:
+    editions = (batch.edition,) if batch.edition else ()
+    return derived_id(batch.run_id, batch.name, batch.data_type, batch.sequence, *editions)
 
 
 class BatchWritten(RunMessage):

@@ -46,6 +46,7 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
             skipped=mapped.skipped,
             mapping_version=mapping.version,
             expected_records=batch.expected_records,
+            edition=batch.edition,
         )
     ]
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -491,6 +492,7 @@ class Walk:
             expected_records=total,
             deletes=self._place.phase == "deletes",
             faults=faults,
+            edition="" if self._place.plan is None else blake2b(records.json, digest_size=8).hexdigest(),
         )
 
 
