@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 from reference import access_examples, reference
-from tables import presets_table, records, vocabulary, words
+from tables import presets_notes, presets_table, records, vocabulary, words
 
 ROOT = Path(__file__).parents[1]
 CLASSES: dict[str, type[BaseSettings]] = {
@@ -119,6 +119,7 @@ def with_parts(file: Path, parts: Mapping[str, str]) -> str:
 def main(*, check: bool) -> int:
     connectors = {
         "presets": presets_table(),
+        "notes": presets_notes(),
         "credentials": access_examples(),
         "records": records(),
         "words": words(),

@@ -96,7 +96,8 @@ def own_fields(model: type[BaseModel]) -> list[str]:
     """The fields that the section of this model shows: none that stands at a model it derives from."""
     bases = [base for base in model.__mro__[1:] if base in DOCUMENTED]
     inherited = {name for base in bases for name in base.model_fields} - inspect.get_annotations(model).keys()
-    return [name for name in model.model_fields if name not in inherited]
+    fields = [name for name in model.model_fields if name not in inherited]
+    return sorted(fields, key=lambda name: name != "type")  # what an object of several kinds is comes first
 
 
 def example_of(model: type[BaseModel], field: str) -> Any:

@@ -63,13 +63,18 @@ def _field(field: Field) -> str:
 
 
 def presets_table() -> str:
-    """One line for each preset; below, what its ``if`` and ``no`` mean and what to know before."""
+    """One line for each preset."""
     lines = [
         f"| system | `type` | {' | '.join(_TYPES)} |",
         "|---|---|" + "---|" * len(_TYPES),
         *(_line(preset) for preset in presets().values()),
     ]
-    return "\n".join([*lines, "", *(line for preset in presets().values() for line in _notes(preset))]).rstrip()
+    return "\n".join(lines)
+
+
+def presets_notes() -> str:
+    """Of each preset, what its ``if`` and ``no`` mean and what to know before."""
+    return "\n".join(line for preset in presets().values() for line in _notes(preset)).rstrip()
 
 
 def _line(preset: Preset) -> str:
@@ -84,9 +89,9 @@ def _notes(preset: Preset) -> list[str]:
         if capability.note
     ]
     said = [*capabilities, *map(_sentence, preset.notes)]
-    return [f"**{preset.title}**", "", *(f"- {text}" for text in said), ""] if said else []
+    return [f"### {preset.title}", "", *(f"- {text}" for text in said), ""] if said else []
 
 
 def _sentence(text: str) -> str:
-    text = " ".join(text.split()).replace("<", "&lt;")
+    text = " ".join(text.split()).replace("<", "&lt;").replace("*", "\\*")
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -85,6 +85,12 @@ def test_links_within_the_text_lead_somewhere() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= slugs
 
 
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", TEXT, re.MULTILINE):
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()]
+        assert len(set(cells)) == 1, table[:200]
+
+
 def test_types_are_told_in_words() -> None:
     nothing: dict[str, Any] = {}
     assert kind({"anyOf": [{"type": "string"}, {"type": "null"}]}, nothing) == "text"

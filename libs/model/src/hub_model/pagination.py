@@ -12,7 +12,10 @@ InjectInto = Literal["request_parameter", "body"]
 
 
 class _Sized(Input):
-    """``size_param`` asks for ``page_size`` records. Servers that clamp it or refuse it are adapted to."""
+    """``size_param`` asks for ``page_size`` records. Servers that clamp it or refuse it are adapted to.
+
+    ``inject_into`` is where paging values go. In a body a name may be a dotted path.
+    """
 
     size_param: str | None = None
     page_size: PageSize = 100
@@ -20,7 +23,7 @@ class _Sized(Input):
 
 
 class AutoPagination(Input):
-    """Work it out from the first response: Link header, next URL, cursor, or the seed's page/limit/total."""
+    """Work it out from the first response: Link header, next URL, cursor, or page, limit and total."""
 
     type: Literal["auto"] = "auto"
 
