@@ -55,6 +55,13 @@ def test_403_that_speaks_of_a_rate_limit_is_one(headers: dict[str, str], body: b
     assert isinstance(classify(403, headers, body), RateLimited)
 
 
+def test_403_of_a_course_that_may_not_be_seen_is_about_permission_though_it_says_unauthorized() -> None:
+    body = b'{"status":"unauthorized","errors":[{"message":"user not authorized to perform that action"}]}'
+    error = classify(403, {}, body)
+    assert error is not None
+    assert error.code == "permission_missing"
+
+
 def test_403_with_requests_left_is_about_credentials() -> None:
     error = classify(403, {"X-RateLimit-Remaining": "17"}, b'{"message":"no permission"}')
     assert error is not None

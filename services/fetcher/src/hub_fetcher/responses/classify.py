@@ -86,7 +86,12 @@ def _trouble(body: bytes, told: Verdict | None) -> Verdict:
 
 
 def _forbidden(headers: Mapping[str, str], body: bytes, told: Verdict | None) -> Verdict:
-    """403 says that a person may not, that a program asks too often (Canvas), or that the API is closed (BioTime)."""
+    """403 says that a person may not, that a program asks too often (Canvas), or that the API is closed (BioTime).
+
+    Canvas calls also a course that a good token may not see "unauthorized".
+    """
+    if told is Verdict.CREDENTIALS and _NOT_ALLOWED in body[:2048].lower():
+        return Verdict.PERMISSION
     if told in (Verdict.RATE, Verdict.UNLICENSED, Verdict.SWITCHED_OFF, Verdict.MAINTENANCE, Verdict.CREDENTIALS):
         return told
     return Verdict.RATE if _is_rate_limit(headers, body) else Verdict.PERMISSION
