@@ -71,7 +71,7 @@ test-fast: $(INSTALLED) ## without what takes more than a few seconds
 lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(SOURCES)
+	@$(BIN)/mypy $(SOURCES) docs
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
 
