@@ -117,3 +117,14 @@ def test_durations_are_iso_8601_and_come_back_as_they_were_stored() -> None:
     stored = endpoint.model_dump(mode="json", by_alias=True)
     assert stored["incremental"]["step"] == "P30D"
     assert Endpoint.model_validate(stored) == endpoint
+
+
+def test_the_reading_order_of_a_ladder_of_streams_is_found_at_once() -> None:
+    """Each rung needs the two below it: gone through by paths, these are 2**60."""
+    streams = {"s0": Stream(path="/0"), "s1": Stream(path="/1")}
+    for rung in range(2, 60):
+        joins = [{"stream": f"s{rung - below}", "left": "a", "right": "b", "as": f"rung{below}"} for below in (1, 2)]
+        streams[f"s{rung}"] = Stream.model_validate({"path": "/x", "joins": joins})
+    order = reading_order(streams, streams["s59"])
+    assert sorted(order) == sorted(f"s{rung}" for rung in range(59))
+    assert all(order.index(f"s{rung - 1}") < order.index(f"s{rung}") for rung in range(3, 59))

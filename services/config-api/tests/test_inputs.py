@@ -24,6 +24,11 @@ def changed(draft: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 PASSWORD = {"username": "{{ username }}", "password": "{{ password }}"}
+WINDOWS = "/endpoints/marks/incremental"
+VERSIONS = {"type": "change_version"}
+DEEP: Any = 1
+for _ in range(40):
+    DEEP = [DEEP]
 BAD: list[tuple[str, Any, str, str]] = [
     ("bogus", 1, "/bogus", "not known"),
     ("collegeId", "other-college", "/collegeId", "not known"),
@@ -212,6 +217,47 @@ BAD: list[tuple[str, Any, str, str]] = [
         "/oauth/clientSecret",
         "line breaks",
     ),
+    *[
+        ("endpoints.marks", {"path": "/m", "incremental": {"type": "datetime", **wrong}}, f"{WINDOWS}/{field}", words)
+        for wrong, field, words in [
+            ({"startDatetime": "2024-01-01T00:00:00"}, "startDatetime", "timezone"),
+            ({"startDatetime": "0001-01-01T00:00:00Z"}, "startDatetime", "1970"),
+            ({"timeZone": "Mars/Olympus"}, "timeZone", "IANA"),
+            ({"lookbackWindow": "P999999999D"}, "lookbackWindow", "3660 days"),
+            ({"safetyLag": "P999999999D"}, "safetyLag", "3660 days"),
+            ({"apiRetentionPeriod": "P999999999D"}, "apiRetentionPeriod", "3660 days"),
+            ({"fullEvery": "P999999999D"}, "fullEvery", "3660 days"),
+            ({"step": "PT0.001S"}, "step", "1 minute"),
+        ]
+    ],
+    *[
+        ("endpoints.marks", {"path": "/m", "incremental": VERSIONS | {"versionsPath": path}}, WINDOWS, words)
+        for path, words in [("https://evil.example/v", "base URL"), ("//evil/v", "base URL"), ("/../v", "'..'")]
+    ],
+    ("endpoints.marks", {"path": "/m", "incremental": VERSIONS | {"versionsPath": "/{{ parent.x }}"}}, WINDOWS, "fill"),
+    (
+        "endpoints.marks",
+        {"path": "/m", "pagination": {"type": "page", "count": {"path": "/../v"}}},
+        "/endpoints/marks/pagination",
+        "'..'",
+    ),
+    ("endpoints.marks", {"path": "/m/{{ parent.id }}"}, "/endpoints/marks/path", "parent"),
+    ("endpoints.marks", {"path": "/m", "params": {"a": ["{{ parent.id }}"]}}, "/endpoints/marks/params", "parent"),
+    (
+        "endpoints.marks",
+        {"path": "/m", "params": {"a": "{{ window.start }}"}},
+        "/endpoints/marks/params",
+        "incremental",
+    ),
+    ("endpoints.marks", {"path": "/m", "text": {"delimiter": "\n"}}, "/endpoints/marks/text/delimiter", "character"),
+    (
+        "endpoints.marks",
+        {"path": "/m", "text": {"columns": ["a", "a"]}},
+        "/endpoints/marks/text/columns",
+        "two columns",
+    ),
+    ("endpoints.marks", {"path": "/m", "params": {"a": [10**30]}}, "/endpoints/marks/params/a/0", "digits"),
+    ("endpoints.marks", {"path": "/m", "params": {"a": DEEP}}, "/endpoints/marks/params/a", "levels"),
 ]
 
 
@@ -233,6 +279,18 @@ async def test_a_bad_field_is_named_with_its_fix_and_changes_nothing(
     [only] = (await hub.get("/api/integrations"))["items"]
     assert (only["name"], only["revision"]) == ("Before", 1)
     assert [entry["action"] for entry in await hub.audit()] == ["createIntegration"]
+
+
+async def test_two_joins_into_one_field_are_refused_for_one_would_be_lost(hub: Any) -> None:
+    join = {"stream": "users", "left": "a", "right": "b", "as": "user"}
+    body = {
+        **hub.draft,
+        "streams": {"users": {"path": "/u"}},
+        "endpoints": {"marks": {"path": "/m", "joins": [join, join]}},
+    }
+    response = await hub.call("POST", "/api/integrations", body)
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/endpoints/marks/joins/1/as"]
 
 
 async def test_every_mistake_is_told_at_once(hub: Any) -> None:

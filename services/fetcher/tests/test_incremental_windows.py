@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hub_fetcher.walking.incremental import (
     FORGOTTEN,
+    NOT_YET,
     WENT_BACK,
     Plan,
     bounds,
@@ -18,6 +19,7 @@ from hub_fetcher.walking.incremental import (
     plan_versions,
     usable,
 )
+from hub_model.errors import SourceError
 from hub_model.incremental import ChangeVersionIncremental, DatetimeIncremental, TokenIncremental
 from hub_model.stream_states import StreamState
 from hypothesis import given
@@ -65,7 +67,16 @@ def test_the_first_read_begins_where_the_college_wants_its_data_and_goes_in_step
 
 
 def test_a_start_in_the_future_asks_for_nothing() -> None:
-    assert planned(spec(start_datetime=at(25)), None).windows == ()
+    plan = planned(spec(start_datetime=at(25)), None)
+    assert plan.windows == ()
+    assert plan.warnings == (NOT_YET,)
+
+
+def test_more_windows_than_a_message_can_hold_are_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(SourceError) as caught:
+        planned(spec(start_datetime=NOW - timedelta(days=10), step=timedelta(minutes=1)), None)
+    assert caught.value.code == "too_many_windows"
+    assert "longer 'step'" in caught.value.public
 
 
 def test_gaps_are_read_again_and_the_lookback_moves_only_the_last_window() -> None:

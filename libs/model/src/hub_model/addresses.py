@@ -3,6 +3,9 @@
 import re
 from urllib.parse import urlsplit
 
+# What is filled in when a request is made, such as ``{{ parent.id }}``.
+PLACE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+
 _HEADER_NAME = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
 _RESERVED_HEADERS = frozenset(
     [
@@ -52,6 +55,18 @@ def check_url(url: str, *, query: bool = False) -> str:
     if port == 0 or not parts.hostname.isascii():
         raise ValueError("write the host in ASCII (punycode) and a port between 1 and 65535")
     return url
+
+
+def check_path(path: str) -> str:
+    """A path below a base URL, perhaps with places; ValueError says what to mend."""
+    if "://" in path or path.startswith("//") or "\\" in path:
+        raise ValueError("write the path below the base URL, such as /api/students; not a full address")
+    bare = PLACE.sub("x", path)
+    if any(ord(char) < 33 or ord(char) == 127 for char in bare):
+        raise ValueError("a path has no spaces or control characters; write %20 for a space")
+    if ".." in bare.split("?", 1)[0].split("/"):
+        raise ValueError("a path must not contain '..'")
+    return path
 
 
 def check_headers(headers: dict[str, str]) -> dict[str, str]:

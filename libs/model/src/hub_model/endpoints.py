@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
+from hub_model.addresses import PLACE, check_path
 from hub_model.base import Input
 from hub_model.conditions import Conditions
 from hub_model.incremental import Incremental
@@ -22,7 +23,6 @@ Path = Annotated[str, Field(min_length=1, max_length=2048)]
 StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9_]{0,63}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
-_PLACE = re.compile(r"\{\{\s*(.*?)\s*\}\}")
 # A place in the body where a credential with this name goes (``hub_model.auth.Placement``).
 CREDENTIAL_PLACE = "credential."
 _CREDENTIAL_NAME = re.compile(r"^credential\.[A-Za-z0-9_-]{1,64}$")
@@ -231,14 +231,7 @@ class Request(Input):
     @field_validator("path")
     @classmethod
     def _relative_path(cls, path: str) -> str:
-        if "://" in path or path.startswith("//") or "\\" in path:
-            raise ValueError("write the path below the base URL, such as /api/students; not a full address")
-        bare = _PLACE.sub("x", path)
-        if any(ord(char) < 33 or ord(char) == 127 for char in bare):
-            raise ValueError("a path has no spaces or control characters; write %20 for a space")
-        if ".." in bare.split("?", 1)[0].split("/"):
-            raise ValueError("a path must not contain '..'")
-        return path
+        return check_path(path)
 
     @model_validator(mode="after")
     def _known_places(self) -> "Request":
@@ -326,7 +319,7 @@ class Deletes(Request):
 def placeholders(value: Any) -> list[str]:
     """The names within ``{{ }}`` in all texts of a value, in order."""
     if isinstance(value, str):
-        return _PLACE.findall(value)
+        return PLACE.findall(value)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [name for item in inner for name in placeholders(item)]
 

@@ -4,15 +4,28 @@ What a walk has covered is remembered as closed windows, gaps between them are r
 when every page of it was read and every batch written (``StreamFinished.state``).
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, AwareDatetime, Field, field_validator
 
-from hub_model.base import Input
+from hub_model.addresses import PLACE, check_path
+from hub_model.base import Input, check_time_zone
 
+# Times are counted from then, and a window may be moved back by so much at most.
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = timedelta(days=3660)
+_Moved = Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST)]
+_Kept = Annotated[timedelta, Field(gt=timedelta(0), le=_LONGEST)]
+_ZoneName = Annotated[str, AfterValidator(check_time_zone)]
 # "iso", "epoch_s", "epoch_ms", or a strftime format.
 TimeFormat = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _without_places(path: str) -> str:
+    if PLACE.search(path):
+        raise ValueError("nothing is filled in here; write the path as it is asked for")
+    return check_path(path)
 
 
 class DatetimeIncremental(Input):
@@ -33,16 +46,23 @@ class DatetimeIncremental(Input):
     start_time_param: str | None = None
     end_time_param: str | None = None
     datetime_format: TimeFormat = "iso"
-    time_zone: str | None = None
-    start_datetime: datetime | None = None
-    step: timedelta | None = Field(default=None, gt=timedelta(0))
+    time_zone: _ZoneName | None = None
+    start_datetime: AwareDatetime | None = None
+    step: timedelta | None = Field(default=None, ge=timedelta(minutes=1))
     cursor_granularity: timedelta = Field(default=timedelta(seconds=1), ge=timedelta(0))
-    lookback_window: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(0))
-    safety_lag: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(0))
+    lookback_window: _Moved = timedelta(minutes=5)
+    safety_lag: _Moved = timedelta(seconds=30)
     whole_days: bool = False
     day_start: timedelta = Field(default=timedelta(0), ge=timedelta(0), lt=timedelta(days=1))
-    api_retention_period: timedelta | None = Field(default=None, gt=timedelta(0))
-    full_every: timedelta | None = Field(default=None, gt=timedelta(0))
+    api_retention_period: _Kept | None = None
+    full_every: _Kept | None = None
+
+    @field_validator("start_datetime")
+    @classmethod
+    def _from_1970(cls, start: datetime | None) -> datetime | None:
+        if start is not None and not _FIRST <= start < _FIRST.replace(year=9999):
+            raise ValueError("write a time from 1970 on, such as 2024-06-01T00:00:00+05:30")
+        return start
 
 
 class ChangeVersionIncremental(Input):
@@ -54,12 +74,12 @@ class ChangeVersionIncremental(Input):
     """
 
     type: Literal["change_version"] = "change_version"
-    versions_path: str = Field(min_length=1, max_length=2048)
+    versions_path: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_without_places)]
     newest_path: str = "newestChangeVersion"
     oldest_path: str | None = "oldestChangeVersion"
     min_param: str = "minChangeVersion"
     max_param: str = "maxChangeVersion"
-    full_every: timedelta | None = Field(default=None, gt=timedelta(0))
+    full_every: _Kept | None = None
 
 
 class TokenIncremental(Input):
@@ -73,7 +93,7 @@ class TokenIncremental(Input):
     token_param: str
     token_path: str
     start_value: str | None = None
-    full_every: timedelta | None = Field(default=None, gt=timedelta(0))
+    full_every: _Kept | None = None
 
 
 Incremental = Annotated[DatetimeIncremental | ChangeVersionIncremental | TokenIncremental, Field(discriminator="type")]

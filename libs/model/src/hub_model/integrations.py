@@ -4,13 +4,12 @@ from collections.abc import Mapping as MappingABC
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from hub_model.addresses import check_headers
 from hub_model.auth import Access, Secret
-from hub_model.base import Input, Instant, Value
+from hub_model.base import Input, Instant, Value, check_time_zone
 from hub_model.endpoints import Endpoint, Stream, StreamName
 from hub_model.errors import ErrorClass
 from hub_model.records import DataType
@@ -107,11 +106,7 @@ class IntegrationDraft(Access):
     @field_validator("time_zone")
     @classmethod
     def _time_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError("not an IANA time zone; write one such as Asia/Kolkata") from error
-        return name
+        return check_time_zone(name)
 
     @field_validator("headers")
     @classmethod

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from hub_model.addresses import check_path
 from hub_model.base import Input
 
 PageSize = Annotated[int, Field(ge=1, le=10_000)]
@@ -41,7 +42,7 @@ class CountRequest(Input):
     has to be picked in its own query.
     """
 
-    path: str = Field(min_length=1, max_length=2048)
+    path: Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(check_path)]
     total_path: str = ""
 
 

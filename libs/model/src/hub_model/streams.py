@@ -1,6 +1,6 @@
 """Streams that are read for others: which an endpoint needs, and in which order they are read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hub_model.endpoints import Stream
@@ -21,7 +21,7 @@ def reading_order(streams: Mapping[str, Stream], stream: Stream) -> tuple[str, .
     """
     ordered: list[str] = []
     for name in needed_by(stream):
-        ordered += [found for found in _ordered(streams, name, ()) if found not in ordered]
+        _order(streams, name, (), ordered)
     return tuple(ordered)
 
 
@@ -30,12 +30,15 @@ def given_rows(stream: Stream) -> list[dict[str, Any]]:
     return [{"value": row} if isinstance(row, str) else row for row in stream.rows]
 
 
-def _ordered(streams: Mapping[str, Stream], name: str, above: tuple[str, ...]) -> Iterator[str]:
+def _order(streams: Mapping[str, Stream], name: str, above: tuple[str, ...], ordered: list[str]) -> None:
+    """Put the stream behind those it needs. Each is gone through once, or a ladder of them would take for ever."""
+    if name in ordered:
+        return
     if name not in streams:
         known = f"there are: {', '.join(streams)}" if streams else "there are none"
         raise ValueError(f"there is no stream '{name}' in 'streams'; {known}")
     if name in above:
         raise ValueError(f"the streams {' -> '.join([*above[above.index(name) :], name])} need each other")
     for needed in needed_by(streams[name]):
-        yield from _ordered(streams, needed, (*above, name))
-    yield name
+        _order(streams, needed, (*above, name), ordered)
+    ordered.append(name)

@@ -10,6 +10,7 @@ from hub_model.errors import InvalidInput, Issue
 from hub_model.integrations import IntegrationDraft
 from hub_runtime.pointers import pointer_to
 
+from hub_config_api.contradictions import request_contradictions, unstorable
 from hub_config_api.credentials import credential_issues, misplaced_in_headers, misplaced_in_request, unknown_places
 from hub_config_api.destinations import Destinations
 
@@ -23,16 +24,18 @@ def check_draft(draft: IntegrationDraft, destinations: Destinations) -> None:
         *_text_issues(draft),
         *credential_issues(draft),
         *misplaced_in_headers("/headers", draft.headers),
+        *unstorable(draft),
     ]
     for data_type, endpoint in draft.endpoints.items():
         pointer = pointer_to(["endpoints", data_type])
-        issues += _request_issues(pointer, endpoint, draft)
+        has_windows = endpoint.incremental is not None
+        issues += _request_issues(pointer, endpoint, draft, has_windows=has_windows)
         if endpoint.deletes is not None:
-            issues += _request_issues(f"{pointer}/deletes", endpoint.deletes, draft)
+            issues += _request_issues(f"{pointer}/deletes", endpoint.deletes, draft, has_windows=has_windows)
         issues += _below(pointer, endpoint_issues(endpoint, data_type, time_zone=draft.time_zone))
     for name, stream in draft.streams.items():
         pointer = pointer_to(["streams", name])
-        issues += _request_issues(pointer, stream, draft)
+        issues += _request_issues(pointer, stream, draft, has_windows=stream.incremental is not None)
         issues += _below(pointer, stream_issues(stream))
     if issues:
         fields = ", ".join(dict.fromkeys(issue.pointer for issue in issues))
@@ -56,10 +59,11 @@ def _below(pointer: str, issues: list[Issue]) -> list[Issue]:
     return [Issue(pointer + issue.pointer, issue.code, issue.message) for issue in issues]
 
 
-def _request_issues(pointer: str, request: Request, draft: IntegrationDraft) -> Iterator[Issue]:
+def _request_issues(pointer: str, request: Request, draft: IntegrationDraft, *, has_windows: bool) -> Iterator[Issue]:
     try:
         check_headers(request.headers)
     except ValueError as error:
         yield Issue(f"{pointer}/headers", "value_error", str(error))
     yield from misplaced_in_request(pointer, request)
     yield from unknown_places(pointer, request, draft)
+    yield from request_contradictions(pointer, request, has_windows=has_windows)

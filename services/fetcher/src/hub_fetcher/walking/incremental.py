@@ -7,9 +7,11 @@ the lookback; what was left out between two covered windows is asked for again.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from hub_model.base import Instant, Value
+from hub_model.errors import ErrorClass, SourceError
 from hub_model.incremental import ChangeVersionIncremental, DatetimeIncremental, Incremental, TokenIncremental
 from hub_model.intervals import Intervals, add_interval, all_upto, gaps
 from hub_model.stream_states import StreamState
@@ -25,7 +27,10 @@ FORGOTTEN = "The source no longer knows all that changed since the last sync, so
 WENT_BACK = (
     "The source's clock went back since the last sync, so what it has changed meanwhile is read again as it comes."
 )
+NOT_YET = "The time to begin at ('startDatetime') is yet to come for the source, so nothing was read."
 _TOLERATED = timedelta(minutes=1)
+# They travel in the chain's messages.
+MAX_WINDOWS = 5_000
 
 
 class Plan(Value):
@@ -80,7 +85,9 @@ def plan_times(
         warnings.append(FORGOTTEN)
     if state is None or not state.windows:
         start = None if spec.start_datetime is None else microseconds(spec.start_datetime)
-        return Plan(began_at=began_at, windows=_cut(spec, [(start, end)], zone), limit=end, warnings=tuple(warnings))
+        windows = _cut(spec, [(start, end)], zone)
+        warnings += [] if windows else [NOT_YET]
+        return Plan(began_at=began_at, windows=windows, limit=end, warnings=tuple(warnings))
     known = all_upto(state.windows, end)
     if not known:
         return Plan(began_at=began_at, windows=_cut(spec, [(None, end)], zone), limit=end, warnings=(WENT_BACK,))
@@ -177,14 +184,19 @@ def _length(duration: timedelta) -> int:
 
 
 def _cut(spec: DatetimeIncremental, spans: Sequence[tuple[int | None, int]], zone: ZoneInfo) -> tuple[Window, ...]:
-    """The spans in steps. Whole days begin at the day's start where the college is."""
+    """The spans in steps. Whole days begin at the day's start where the college is.
+
+    SourceError where that makes more windows than a message can hold.
+    """
     windows: list[Window] = []
     for start, end in spans:
         if start is None:
             windows.append((None, end))
             continue
         first = _day_start(start, spec.day_start, zone) if spec.whole_days else start
-        windows += _steps(first, end, spec.step)
+        windows += islice(_steps(first, end, spec.step), MAX_WINDOWS + 1)
+        if len(windows) > MAX_WINDOWS:
+            raise _too_many_windows()
     return tuple(windows)
 
 
@@ -199,3 +211,13 @@ def _day_start(value: int, day_start: timedelta, zone: ZoneInfo) -> int:
     local = instant(value).astimezone(zone).replace(tzinfo=None)
     midnight = (local - day_start).replace(hour=0, minute=0, second=0, microsecond=0)
     return microseconds((midnight + day_start).replace(tzinfo=zone).astimezone(UTC))
+
+
+def _too_many_windows() -> SourceError:
+    return SourceError(
+        f"what is to be read would be cut into more than {MAX_WINDOWS} windows",
+        error_class=ErrorClass.CONFIG,
+        code="too_many_windows",
+        public=f"The 'step' of 'incremental' cuts what is to be read into more than {MAX_WINDOWS:,} requests. Set a "
+        "longer 'step' or a later 'startDatetime'.",
+    )
