@@ -52,6 +52,11 @@ def test_an_endpoint_has_a_path_or_takes_the_rows_of_a_stream() -> None:
     assert "exactly one of 'path' and 'source'" in refusal(Endpoint, source="punches", rows=["A1"])
 
 
+def test_a_time_to_begin_at_says_its_zone() -> None:
+    incremental = {"type": "datetime", "startDatetime": "2026-01-01T00:00:00"}
+    assert "timezone" in refusal(Stream, path="/a", incremental=incremental)
+
+
 def test_only_known_values_are_filled_in_wherever_text_stands() -> None:
     fields = {
         "method": "POST",

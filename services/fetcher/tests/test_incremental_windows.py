@@ -129,6 +129,8 @@ def test_whole_days_begin_at_the_days_start_where_the_college_is() -> None:
         ("epoch_ms", "1784492100000"),
         ("%Y-%m-%d %H:%M:%S", "2026-07-20 01:45:00"),
         ("%d/%m/%Y_%H:%M", "20/07/2026_01:45"),
+        ("%Y-%m-%dT%H:%M:%S%:z", "2026-07-20T01:45:00+05:30"),
+        ("%H:%M%z", "01:45+0530"),
     ],
 )
 def test_bounds_are_written_as_the_source_reads_them(form: str, start: str) -> None:
@@ -144,6 +146,14 @@ def test_where_a_local_time_comes_twice_the_window_is_the_wider_one() -> None:
         value = microseconds(moment)
         written = bounds(incremental, Plan(began_at=NOW, windows=((value, value),)), 0, KOLKATA)
         assert (written["start"], written["end"]) == ("01:30", "03:30")
+
+
+def test_a_local_time_that_comes_twice_is_told_apart_by_its_offset() -> None:
+    incremental = spec(datetime_format="%H:%M%:z", time_zone="Europe/Berlin")
+    for hour, written in ((0, "02:30+02:00"), (1, "02:30+01:00")):
+        value = microseconds(datetime(2026, 10, 25, hour, 30, tzinfo=UTC))
+        found = bounds(incremental, Plan(began_at=NOW, windows=((value, value),)), 0, KOLKATA)
+        assert (found["start"], found["end"]) == (written, written)
 
 
 def test_an_open_start_sends_no_parameter() -> None:

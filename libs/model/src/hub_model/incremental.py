@@ -18,7 +18,7 @@ _LONGEST = timedelta(days=3660)
 _Moved = Annotated[timedelta, Field(ge=timedelta(0), le=_LONGEST)]
 _Kept = Annotated[timedelta, Field(gt=timedelta(0), le=_LONGEST)]
 _ZoneName = Annotated[str, AfterValidator(check_time_zone)]
-# "iso", "epoch_s", "epoch_ms", or a strftime format.
+# "iso", "epoch_s", "epoch_ms", or a strftime format, in which %:z is an offset such as +05:30.
 TimeFormat = Annotated[str, Field(min_length=1, max_length=64)]
 
 

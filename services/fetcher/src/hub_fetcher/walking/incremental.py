@@ -166,6 +166,9 @@ def text_of(spec: DatetimeIncremental, value: int, zone: ZoneInfo, *, is_end: bo
         case "iso":
             return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     local = moment.astimezone(zone)
+    if "%z" in spec.datetime_format or "%:z" in spec.datetime_format:
+        offset = local.strftime("%z")
+        return local.strftime(spec.datetime_format.replace("%:z", f"{offset[:3]}:{offset[3:]}"))
     repeated = (local.replace(fold=0).utcoffset() or _NO_TIME) - (local.replace(fold=1).utcoffset() or _NO_TIME)
     wider = local.replace(tzinfo=None) + (repeated if is_end else -repeated)
     return (wider if repeated else local).strftime(spec.datetime_format)
