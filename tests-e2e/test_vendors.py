@@ -18,11 +18,21 @@ from simulators.serving import serve
 
 # The presets, each of which is named as its simulator.
 VENDORS = [
+    "blackboard-learn",
     "canvas",
     "edfi",
+    "essl-soap",
+    "etimeoffice",
+    "fedena",
     "frappe-education",
     "generic-rest",
+    "google-classroom",
+    "hikvision",
+    "linways",
     "moodle",
+    "open-edx",
+    "opensis",
+    "zkteco-biotime",
 ]
 
 

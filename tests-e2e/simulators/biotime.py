@@ -47,7 +47,7 @@ class BioTime(Simulator):
         ]
 
     def connection(self) -> Row:
-        return {"username": self.username, "password": self.password}
+        return {"username": self.username, "password": self.password, "since": "2026-02-01"}
 
     def not_found(self) -> Response:
         return json({"detail": "Not found."}, 404)

@@ -36,7 +36,8 @@ class Essl(Simulator):
         return [Route("/iclock/WebAPIService.asmx", self._call, methods=["POST"])]
 
     def connection(self) -> Row:
-        return {"userName": self.user_name, "password": self.password, "serialNumbers": list(DEVICES)}
+        user = {"userName": self.user_name, "password": self.password}
+        return {**user, "serialNumbers": list(DEVICES), "since": "2026-02-01"}
 
     def not_found(self) -> Response:
         return Response("<html><body>The resource cannot be found.</body></html>", 404, media_type="text/html")

@@ -23,7 +23,7 @@ _STAMP = "%d/%m/%Y %H:%M:%S"
 
 
 class ETimeOffice(Simulator):
-    """A person who did not punch is absent on every day on which anybody did."""
+    """A person who did not punch is absent on every day on which anybody did, from the day on that brought them."""
 
     name = "etimeoffice"
     base_path = "/api"
@@ -39,7 +39,8 @@ class ETimeOffice(Simulator):
         ]
 
     def connection(self) -> Row:
-        return {"corporateId": self.corporate_id, "userName": self.user_name, "password": self.password}
+        user = {"corporateId": self.corporate_id, "userName": self.user_name, "password": self.password}
+        return {**user, "since": "2026-02-01"}
 
     def not_found(self) -> Response:
         return json({"Message": "No HTTP resource was found that matches the request URI."}, 404)
@@ -106,9 +107,14 @@ class ETimeOffice(Simulator):
             at = datetime.fromisoformat(row["punchedAt"])
             moments[row["studentId"], at.date().isoformat()].append(at)
         days = sorted({day for _, day in moments})
+        log = self.campus.students.log
+        came = {change.number: change.at.astimezone(INDIA).date().isoformat() for change in log if not change.before}
         rows = []
         for day in days:
-            for student in self.campus.students.rows:
+            for entry in self.campus.students:
+                student = entry.row
+                if day < came.get(entry.number, ""):
+                    continue
                 seen = sorted(moments.get((student["studentId"], day), []))
                 left = seen[-1] if seen and seen[-1] - seen[0] >= timedelta(minutes=1) else None
                 rows.append(
@@ -128,11 +134,11 @@ class ETimeOffice(Simulator):
         return [{"studentId": row["biometricId"], "name": row["name"]} for row in self.campus.students.rows]
 
     def true_attendance(self) -> list[Row]:
-        """Times are whole minutes here."""
+        """Times are whole minutes here. Names are left out: a hub has those of the day on which it read the row."""
         rows = []
         for day in self._all_days():
             student = self.campus.students.get(day["studentId"]).row
-            row = {"studentId": student["biometricId"], "name": student["name"], "date": day["date"]}
+            row = {"studentId": student["biometricId"], "date": day["date"]}
             row["attendance"] = "present" if day["in"] else "absent"
             for field, moment in (("checkInAt", day["in"]), ("checkOutAt", day["out"])):
                 if moment:

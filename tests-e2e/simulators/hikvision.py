@@ -49,7 +49,7 @@ class Hikvision(Simulator):
         ]
 
     def connection(self) -> Row:
-        return {"username": self.username, "password": self.password}
+        return {"username": self.username, "password": self.password, "since": "2026-02-01"}
 
     def not_found(self) -> Response:
         return _error(404, "invalidOperation", "notSupport")

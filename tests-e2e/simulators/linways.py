@@ -22,7 +22,7 @@ class Linways(Simulator):
         return [Route("/api/v1/students", self._students), Route("/api/v1/staff", self._staff)]
 
     def connection(self) -> Row:
-        return {"token": self.token}
+        return {"token": self.token, "staffPath": "/staff"}
 
     def not_found(self) -> Response:
         return json({"success": False, "message": "Not Found"}, 404)

@@ -104,7 +104,7 @@ class OpenEdx(Simulator):
             marks = [e.row for e in self.campus.marks.by("studentId")[student.row["studentId"]]]
             mine = [row for row in marks if row["subjectId"] == subject.row["subjectId"]]
             points = [row["marksObtained"] for row in mine if row["marksObtained"] is not None]
-            if len(points) < len(mine):
+            if not mine or len(points) < len(mine):
                 continue
             percent = round(sum(points) * 100 / sum(row["maxMarks"] for row in mine))
             grade = {"percent": percent / 100, "letter_grade": next((w for at, w in _LETTERS if percent >= at), None)}
