@@ -118,7 +118,9 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
     integrations.WebhookSettings: (
         {"scheme": "standard", "secret": "whsec_bXktc2VjcmV0LW9mLTMyLWJ5dGVzLWF0LWxlYXN0", "dataType": "attendance"},
     ),
-    integrations.Connector: ({"name": "generic-rest", "version": 1, "settings": {"schoolYear": "2026"}},),
+    integrations.Connector: (
+        {"name": "generic-rest", "version": 1, "settings": {"schoolYear": "2026"}, "recognised": ["students: ..."]},
+    ),
     auth.Access: (
         {
             "baseUrl": "https://erp.college.edu/api",

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from hub_config_api.api.examples import LMS
 from hub_connectors.loader import find_preset
 from hub_standalone.client import HubClient
 from hub_standalone.demo.simulated.faults import Kind
@@ -71,6 +72,19 @@ async def test_a_vendor_is_read_completely_and_so_is_what_changes_there(principa
         run = await synced(principal, integration["id"])
         assert await troubles(principal, run) == []
         assert written(run) == {"inserted": 0, "updated": 0, "deleted": 0}
+
+
+@pytest.mark.slow
+async def test_the_guides_own_example_of_an_lms_connects_moodle(principal: HubClient) -> None:
+    async with serve(SIMULATORS["moodle"]()) as simulator:
+        own = {"baseUrl": f"{simulator.origin}/webservice/rest", "apiKey": simulator.connection()["token"]}
+        integration = await principal.create({**LMS, **own})
+        for prepare in (None, change):
+            if prepare is not None:
+                prepare(simulator)
+            run = await synced(principal, integration["id"])
+            assert await troubles(principal, run) == []
+            assert await shortfalls(principal, simulator, LMS["endpoints"]) == []
 
 
 @pytest.mark.slow

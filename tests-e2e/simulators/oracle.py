@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from hub_model.records import DataType
 from hub_standalone.client import HubClient, Json
 from hub_standalone.demo.simulated.simulator import Simulator
 from simulators.comparison import differences
 
+ALL = frozenset(DataType)
 ENDED = ("succeeded", "partial", "failed", "cancelled")
 _WRITES = ("inserted", "updated", "deleted")
 _MOST_SHOWN = 5
@@ -25,13 +27,14 @@ async def synced(client: HubClient, integration_id: str) -> Json:
     return run
 
 
-async def shortfalls(client: HubClient, simulator: Simulator) -> list[str]:
-    """How what the hub holds differs from what the vendor has; of what the vendor has not, there is to be nothing."""
+async def shortfalls(client: HubClient, simulator: Simulator, wanted: Collection[str] = ALL) -> list[str]:
+    """How what the hub holds differs from what the vendor has; of what it has not, and of what is not wanted, there is
+    to be nothing."""
     found: list[str] = []
     for data_type in set(DataType) - {DataType.CUSTOM}:
         stored = await client.all_of(f"/api/records/{data_type.value}")
         living = [item["data"] for item in stored if not item["deleted"]]
-        truth = simulator.truth(data_type) if data_type in simulator.expresses else []
+        truth = simulator.truth(data_type) if data_type in simulator.expresses and data_type in wanted else []
         found += differences(data_type, truth, living)
     return found
 

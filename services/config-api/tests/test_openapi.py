@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hub_config_api.openapi import document
+from hub_connectors.drafting import complete
 from hub_model.integrations import IntegrationDraft
 from hub_runtime.serving import HttpServer
 from hypothesis import HealthCheck, Phase, settings
@@ -46,9 +47,9 @@ def test_every_error_of_an_operation_is_declared_as_a_problem(path: str, operati
 def test_the_examples_of_the_document_are_valid_bodies() -> None:
     content = json.loads(document())["paths"]["/api/integrations"]["post"]["requestBody"]["content"]
     examples = content["application/json"]["examples"]
-    assert len(examples) == 5
+    assert len(examples) == 6
     for example in examples.values():
-        IntegrationDraft.model_validate(example["value"])
+        IntegrationDraft.model_validate(complete(example["value"]))
 
 
 SECRETS = {"apiKey", "password", "clientSecret", "refreshToken", "consumerSecret", "token", "tokenSecret"}

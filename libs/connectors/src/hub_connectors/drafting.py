@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hub_connectors.conventions import recognise
 from hub_connectors.expanding import expand
 from hub_connectors.loader import presets
 from hub_connectors.spec import Preset
@@ -28,11 +29,11 @@ def draft_to_start_from(preset: Preset) -> dict[str, Any]:
 def complete(draft: Any) -> Any:
     """A draft that names a preset and leaves its endpoints, or some of them, to it, as ``expand`` completes it.
 
-    Any other is returned as it is: one that says everything itself, also where it was made from a preset once. Raises
-    InvalidInput as ``expand`` does.
+    In any other, paths of a system that is known by them are completed as ``recognise`` does it; what says everything
+    itself stays as it is, also where it was made from a preset once. Raises InvalidInput as ``expand`` does.
     """
     preset = _preset_of(draft)
-    return draft if preset is None else expand(preset, draft)
+    return recognise(draft) if preset is None else expand(preset, draft)
 
 
 def _preset_of(draft: Any) -> Preset | None:

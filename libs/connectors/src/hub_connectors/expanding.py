@@ -37,13 +37,20 @@ def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
     answers = _answers(preset, own.pop("settings", None), str(own.get("baseUrl", "")).rstrip("/"))
     template = _filled(preset.draft, answers)
     template["endpoints"] = _endpoints(preset, template["endpoints"], own.pop("endpoints", None))
-    expanded = _over({"type": preset.name, "syncInterval": preset.sync_interval, **template}, own)
+    expanded = laid_over({"type": preset.name, "syncInterval": preset.sync_interval, **template}, own)
     for setting in preset.settings:
         if setting.fills is not None and answers.get(setting.name) is not None:
             _put(expanded, setting.fills.split("."), _written(setting, answers[setting.name]))
     kept = {setting.name: answers[setting.name] for setting in preset.settings if not setting.secret}
     expanded["connector"] = {"name": preset.name, "version": preset.version, "settings": kept}
     return expanded
+
+
+def filled_with_defaults(preset: Preset) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The preset's template for a college that answers nothing, and the answers that it then has."""
+    answers = {setting.name: setting.default for setting in preset.settings}
+    kept = {setting.name: setting.default for setting in preset.settings if setting.fills is None}
+    return _filled(preset.draft, answers), kept
 
 
 def _answers(preset: Preset, given: Any, base_url: str) -> dict[str, Any]:
@@ -133,13 +140,13 @@ def _written(setting: Setting, answer: Any) -> Any:
     return answer if setting.fills_as == "{}" else setting.fills_as.replace("{}", str(answer))
 
 
-def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """``own`` laid over ``base``: objects field by field, everything else as a whole."""
     merged = dict(base)
     for name, value in own.items():
         below = base.get(name)
         if isinstance(below, dict) and isinstance(value, dict):
-            merged[name] = _over(below, value)
+            merged[name] = laid_over(below, value)
         elif value is not None:
             merged[name] = value
     return merged

@@ -50,11 +50,15 @@ class RateLimits(Input):
 
 
 class Connector(Input):
-    """The preset a draft was made from: its ``name`` and ``version`` then, and the answers to its ``settings``."""
+    """The preset a draft was made from: its ``name`` and ``version`` then, and the answers to its ``settings``.
+
+    ``recognised`` tells what was completed in a draft that named no preset, because of its paths.
+    """
 
     name: str = Field(min_length=1, max_length=64)
     version: int = Field(ge=1)
     settings: dict[str, JsonValue] = Field(default_factory=dict, max_length=50)
+    recognised: list[Annotated[str, Field(max_length=500)]] = Field(default_factory=list, max_length=10)
 
 
 class IntegrationDraft(Access):

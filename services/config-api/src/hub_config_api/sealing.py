@@ -35,12 +35,19 @@ class SealedDraft:
     @property
     def warnings(self) -> list[str]:
         """What the person who edited should know."""
+        connector = self.settings.connector
+        told = (
+            [f"Recognised by its path as {connector.name}: {what}" for what in connector.recognised]
+            if connector
+            else []
+        )
         if not self.voided:
-            return []
+            return told
         names = " and ".join(self.voided)
         return [
+            *told,
             f"Requests go to another address now, so the stored {names} was removed and syncing is paused. "
-            "Give the credential again."
+            "Give the credential again.",
         ]
 
 

@@ -72,10 +72,19 @@ BIOTIME: dict[str, Any] = {
     },
     "endpoints": {"students": "/personnel/api/employees/"},
 }
+MOODLE: dict[str, Any] = {
+    "name": "Moodle",
+    "type": "moodle",
+    "baseUrl": "https://lms.college.edu",
+    "settings": {"token": "moodle-token", "studentRoles": ["student"]},
+    "endpoints": {"students": True, "attendance": True, "marks": True},
+    "enabled": True,
+}
 INTEGRATIONS: dict[str, Any] = {
     "erp": {"summary": "A college's ERP", "value": ERP},
     "attendance": {"summary": "A biometric attendance system", "value": ATTENDANCE},
     "lms": {"summary": "Moodle", "value": LMS},
+    "connector": {"summary": "Moodle, by its connector", "value": MOODLE},
     "oauth": {"summary": "OAuth 2.0 client credentials", "value": ONEROSTER},
     "login": {"summary": "A login that gives a token", "value": BIOTIME},
 }
