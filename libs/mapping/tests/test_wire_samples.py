@@ -284,6 +284,21 @@ def test_a_oneroster_tombstone_needs_no_name() -> None:
     assert (record["deleted"], record["sourceId"], record["data"]) == (True, "u-58", {"studentId": "u-58"})
 
 
+def test_a_tombstone_that_tells_only_its_row_is_a_delete_of_that_row() -> None:
+    rows = [{"sourcedId": f"r-{number}", "status": "tobedeleted"} for number in (1, 1, 2)]
+    document: dict[str, Any] = {
+        "sourceId": "sourcedId",
+        "deletedWhen": [{"path": "status", "equals": "tobedeleted"}],
+        "rules": rules(studentId="student.sourcedId", examId="lineItem.sourcedId"),
+    }
+    mapping = compile_mapping(Mapping.model_validate(document), DataType.MARKS, time_zone=INDIA)
+    living = {"sourcedId": "r-3", "status": "active"}
+    batch = mapping.map_batch([*rows, {"status": "tobedeleted"}, living], observed_at=OBSERVED)
+    found = [(record["key"], record["sourceId"], record["deleted"], record["data"]) for record in batch.records]
+    assert found == [("", "r-1", True, {}), ("", "r-2", True, {})]
+    assert (batch.duplicates, [reject.index for reject in batch.rejects]) == (1, [3, 4])
+
+
 def test_a_oneroster_result() -> None:
     result = {
         "sourcedId": "r-1", "status": "active", "lineItem": {"sourcedId": "li-1"}, "student": {"sourcedId": "u-57"},

@@ -115,6 +115,13 @@ class FaultyRecords(RecordStore):
     async def find(self, college_id: str, data_type: DataType, query: RecordQuery) -> Sequence[StoredRecord]:
         return await self._faults.around(lambda: self._records.find(college_id, data_type, query))
 
+    async def keys_of_rows(
+        self, college_id: str, data_type: DataType, integration_id: str, source_ids: Sequence[str]
+    ) -> Mapping[str, str]:
+        return await self._faults.around(
+            lambda: self._records.keys_of_rows(college_id, data_type, integration_id, source_ids)
+        )
+
     async def count(self, college_id: str, data_type: DataType) -> int:
         return await self._faults.around(lambda: self._records.count(college_id, data_type))
 

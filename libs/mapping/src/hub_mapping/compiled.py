@@ -102,7 +102,7 @@ class CompiledMapping:
                     continue
                 rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
                 continue
-            key = mapped["key"]
+            key = mapped["key"] or f"row {mapped['sourceId']}"
             rival = kept.get(key)
             if rival is not None and is_partial:
                 parts.setdefault(key, [rival]).append(mapped)
@@ -136,11 +136,18 @@ class CompiledMapping:
             data = {name: data[name] for name in self._key_fields if name in data}
             issues[:] = [issue for issue in issues if issue.pointer[1:] in self._key_fields]
         self._validate(data, deleted, issues)
-        if issues:
+        key = ""
+        if not issues:
+            key = self._key_of(data)
+        elif not deleted or source_id is None or any(issue.code != "missing" for issue in issues):
             return None
+        else:
+            # Hardly anything is left of what is gone: who writes it finds the record by the source's row.
+            data = {}
+            issues.clear()
         payload = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
         mapped: Canonical = {
-            "key": self._key_of(data),
+            "key": key,
             "data": EncodedObject(data, payload),
             "hash": content_hash(payload, deleted=deleted),
             "version": updated_at if updated_at is not None and updated_at < observed else observed,

@@ -154,8 +154,9 @@ class BatchTransformed(RunMessage):
     """Canonical records of one batch, ready to be merged.
 
     Each of ``records`` is ``{key, data, hash, version, sourceId?, deleted?}`` (see ``records.RecordWrite``; version
-    in ``base.format_datetime`` form). ``duplicates`` were dropped in favour of a newer copy in the same batch;
-    ``skipped`` were left out by the mapping's condition.
+    in ``base.format_datetime`` form). The key of a delete is "" where the source told nothing but the ``sourceId``.
+    ``duplicates`` were dropped in favour of a newer copy in the same batch; ``skipped`` were left out by the mapping's
+    condition.
     """
 
     name = "batch.transformed"

@@ -46,6 +46,8 @@ REMEMBERED_FOR = timedelta(days=7)
 
 # The parts of an entry without versions of single fields.
 _PLAIN = 7
+# Where in an entry the id of the source's row stands.
+SOURCE_ID = 2
 # What these leave as it was; neither moves a record's time.
 _AT_REST = (Outcome.UNCHANGED, Outcome.STALE)
 

@@ -95,5 +95,15 @@ class RecordStore(ABC):
         """A page of records in the order of their keys. Raises InvalidInput for what is no field's name."""
 
     @abstractmethod
+    async def keys_of_rows(
+        self, college_id: str, data_type: DataType, integration_id: str, source_ids: Sequence[str]
+    ) -> Mapping[str, str]:
+        """The keys of the records that this integration last wrote from one of these rows of its source, tombstones
+        included, each with the row's id.
+
+        There is no index for it: the time grows with the college's records of the type.
+        """
+
+    @abstractmethod
     async def count(self, college_id: str, data_type: DataType) -> int:
         """How many records there are, without tombstones."""

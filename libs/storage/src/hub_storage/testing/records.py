@@ -238,6 +238,20 @@ class RecordStoreContract:
         gone = replace(write("1", 2, deleted=True), source_id=told)
         assert await records.merge(batch(gone, id="second")) == [DELETED]
 
+    async def test_records_are_found_by_the_rows_of_the_source_that_they_come_from_now(
+        self, records: RecordStore
+    ) -> None:
+        of_row = {key: replace(write(key, 1), source_id=row) for key, row in (("1", "row 1"), ("2", "row 2"))}
+        await records.merge(batch(*of_row.values(), write("3", 1)))
+        moved = replace(write("2", 2, name="moved"), source_id="row 9")
+        await records.merge(batch(moved, replace(write("1", 2, deleted=True), source_id="row 1"), id="later"))
+        rows = ["row 1", "row 2", "row 9", "no such row"]
+        found = await records.keys_of_rows("college", STUDENTS, "erp", rows)
+        assert found == {'["1"]': "row 1", '["2"]': "row 9"}
+        assert await records.keys_of_rows("college", STUDENTS, "another", rows) == {}
+        assert await records.keys_of_rows("another", STUDENTS, "erp", rows) == {}
+        assert await records.keys_of_rows("college", MARKS, "erp", rows) == {}
+
     async def test_a_delete_with_the_content_of_the_record_is_a_delete(self, records: RecordStore) -> None:
         live = write("1", 1, name="Asha")
         await records.merge(batch(live))

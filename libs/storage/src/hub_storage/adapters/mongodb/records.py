@@ -1,13 +1,13 @@
 """The record store on MongoDB: reading. Merging has a module of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub_model.base import format_datetime
 from hub_model.records import DataType, Outcome, StoredRecord
 
 from hub_storage.adapters.mongodb.connection import Database
-from hub_storage.adapters.mongodb.documents import BsonDocument
+from hub_storage.adapters.mongodb.documents import BsonDocument, escape_name
 from hub_storage.adapters.mongodb.errors import translated
 from hub_storage.adapters.mongodb.indexes import Declared, ensure_indexes, undeclared_indexes
 from hub_storage.adapters.mongodb.merging import BatchMerge
@@ -69,6 +69,20 @@ class MongoRecordStore(RecordStore):
             cursor = self._records.find(wanted, sort=[("_id", 1)], limit=query.limit, batch_size=query.limit)
             documents = await cursor.to_list()
         return [to_record(document) for document in documents]
+
+    async def keys_of_rows(
+        self, college_id: str, data_type: DataType, integration_id: str, source_ids: Sequence[str]
+    ) -> Mapping[str, str]:
+        prefix = set_prefix(college_id, data_type)
+        name = escape_name(integration_id)
+        wanted: BsonDocument = {
+            "_id": {"$gte": prefix, "$lt": set_end(prefix)},
+            f"sources.{name}.sourceId": {"$in": [check_text(source_id, "a row's id") for source_id in source_ids]},
+        }
+        with translated("finding the records of rows"):
+            cursor = self._records.find(wanted, projection={f"sources.{name}.sourceId": 1})
+            documents = await cursor.to_list()
+        return {found["_id"].removeprefix(prefix): found["sources"][name]["sourceId"] for found in documents}
 
     async def count(self, college_id: str, data_type: DataType) -> int:
         with translated("counting records"):

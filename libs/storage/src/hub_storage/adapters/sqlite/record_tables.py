@@ -15,6 +15,7 @@ import apsw
 from hub_model.records import DataType
 
 from hub_storage.json_text import to_text, to_value
+from hub_storage.merging import SOURCE_ID
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS record_sets (
@@ -49,6 +50,10 @@ SELECT_ONE = f"SELECT {COLUMNS} FROM records WHERE set_id = ? AND key = ?"
 _OF_KEYS = "FROM records WHERE set_id = ? AND key IN (SELECT value FROM json_each(?))"
 _SELECT_ENTRIES = f"SELECT json_group_object(key, sources -> ?) {_OF_KEYS}"
 _SELECT_ROWS = f"SELECT json_group_array(json_array({COLUMNS})) {_OF_KEYS}"
+_SELECT_ROWS_OF = """
+    SELECT json_group_object(key, sources ->> ?1) FROM records
+    WHERE set_id = ?2 AND (sources ->> ?1) IN (SELECT value FROM json_each(?3))
+"""
 CHANGES = "SELECT 1 FROM records WHERE set_id = ? AND updated_at >= ? LIMIT ?"
 _UPSERT = """
     INSERT INTO records (set_id, key, data, sources, deleted, created_at, updated_at, student_id, date)
@@ -95,6 +100,15 @@ def find_entries(connection: apsw.Connection, set_id: int, keys: Sequence[str], 
     path = f"$.{to_text(integration_id)}"
     entries: dict[str, Any] = _value(connection, _SELECT_ENTRIES, (path, set_id, to_text(keys)))
     return entries
+
+
+def find_keys_of_rows(
+    connection: apsw.Connection, set_id: int, integration_id: str, source_ids: Sequence[str]
+) -> dict[str, str]:
+    """By key of the records that the integration last wrote from one of these rows, the row's id."""
+    path = f"$.{to_text(integration_id)}[{SOURCE_ID}]"
+    found: dict[str, str] = _value(connection, _SELECT_ROWS_OF, (path, set_id, to_text(source_ids)))
+    return found
 
 
 def find_rows(connection: apsw.Connection, set_id: int, keys: Sequence[str]) -> list[list[Any]]:

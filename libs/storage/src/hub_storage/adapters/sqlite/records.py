@@ -1,6 +1,6 @@
 """The record store on SQLite: one read of a batch's keys, a comparison, one write of what changed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from operator import attrgetter
 
@@ -50,6 +50,15 @@ class SqliteRecordStore(RecordStore):
             return _selected(connection, set_id, query)
 
         return [row.to_record() for row in await self._database.read(find)]
+
+    async def keys_of_rows(
+        self, college_id: str, data_type: DataType, integration_id: str, source_ids: Sequence[str]
+    ) -> Mapping[str, str]:
+        def find(connection: apsw.Connection) -> dict[str, str]:
+            set_id = find_set(connection, college_id, data_type) or 0
+            return record_tables.find_keys_of_rows(connection, set_id, integration_id, source_ids)
+
+        return await self._database.read(find)
 
     async def count(self, college_id: str, data_type: DataType) -> int:
         def count(connection: apsw.Connection) -> int:
