@@ -12,7 +12,7 @@ from hub_standalone.demo.simulated.faults import Kind
 from hub_standalone.demo.simulated.simulator import Simulator
 from running import Standalone
 from simulators.catalogue import SIMULATORS
-from simulators.changes import change
+from simulators.changes import GONE_STUDENT, change
 from simulators.generic import GenericRest, Paging
 from simulators.oracle import shortfalls, synced, troubles, written
 from simulators.serving import serve
@@ -31,6 +31,8 @@ VENDORS = [
     "hikvision",
     "linways",
     "moodle",
+    "oneroster-1.1",
+    "oneroster-1.2",
     "open-edx",
     "opensis",
     "zkteco-biotime",
@@ -99,13 +101,15 @@ async def test_a_college_with_its_own_api_is_read_completely(principal: HubClien
             (Kind.CUT, "/attendance"),
         ):
             simulator.faults.order(kind, where, after=2)
-        integration = await principal.create(draft_of(simulator))
+        integration = await principal.create(draft_of(simulator, sinceParam="updatedSince"))
         run = await synced(principal, integration["id"])
         assert run["status"] == "succeeded", run
         assert await shortfalls(principal, simulator) == []
         assert all(fault.happened for fault in simulator.faults.ordered)
 
         change(simulator)
+        simulator.campus.students.remove(GONE_STUDENT)
         run = await synced(principal, integration["id"])
-        assert run["status"] == "succeeded", run
+        assert (run["status"], run["counts"]["deleted"]) == ("succeeded", 1), run
+        assert run["counts"]["fetched"] < 50, run
         assert await shortfalls(principal, simulator) == []

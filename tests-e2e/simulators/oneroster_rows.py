@@ -20,6 +20,7 @@ class OneRosterRows(Simulator):
     """Each collection as both versions have it. What is asked for, and how, is the business of ``OneRoster``."""
 
     expresses = frozenset({DataType.STUDENTS, DataType.FACULTY, DataType.SUBJECTS, DataType.MARKS})
+    shows_deletes = frozenset({DataType.STUDENTS, DataType.MARKS})
 
     def user(self, entry: Entry, role: str) -> Row:
         row = entry.row

@@ -40,11 +40,15 @@ async def shortfalls(client: HubClient, simulator: Simulator, wanted: Collection
 
 
 async def troubles(client: HubClient, run: Json) -> list[str]:
-    """What a run that is as it should be has none of: an end other than success, warnings, rejected records."""
+    """What a run that is as it should be has none of: an end other than success, warnings, rejected records.
+
+    What found no row to join is compared with the truth like everything else, and a tombstone has nothing to join.
+    """
     streams = run["streams"].items()
     found = [] if run["status"] == "succeeded" else [f"the run is {run['status']}: {run['failure']}"]
     found += [f"{name} failed: {stream['failure']}" for name, stream in streams if stream["failure"]]
-    found += [f"{name}: {warning}" for name, stream in streams for warning in stream["warnings"]]
+    warnings = [f"{name}: {warning}" for name, stream in streams for warning in stream["warnings"]]
+    found += [warning for warning in warnings if " no row in " not in warning]
     rejects = await client.all_of(f"/api/integrations/{run['integrationId']}/rejects", runId=run["id"])
     return found + [f"rejected: {reject}" for reject in rejects[:_MOST_SHOWN]]
 
