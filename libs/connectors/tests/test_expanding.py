@@ -146,6 +146,16 @@ def test_what_the_draft_says_itself_wins() -> None:
     assert (draft["headers"], draft["syncInterval"], draft["apiKey"]) == ({"X-A": "2", "X-B": "3"}, 15, "own")
 
 
+def test_a_draft_that_authenticates_in_another_way_is_not_asked_for_the_presets_credentials() -> None:
+    login = {"authType": "oauth1", "oauth1": {"consumerKey": "k", "consumerSecret": "s"}}
+    draft = expanded({}, **login)
+    assert (draft["authType"], draft["oauth1"]) == ("oauth1", login["oauth1"])
+    assert "oauth" not in draft
+    assert draft["headers"] == {"X-A": "1"}
+    assert "client" not in draft["connector"]["settings"]
+    assert expanded({"key": "k-9"}, authType="api-key")["apiKey"] == "k-9"
+
+
 def test_endpoints_choose_data_types_and_may_replace_one() -> None:
     draft = expanded(endpoints={"students": True, "attendance": "/own"})
     assert draft["endpoints"]["students"]["path"] == "/schools/7/users"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from hub_model.auth import Access
 from hub_model.errors import InvalidInput, Issue
 
 from hub_connectors.spec import Preset, Setting, SettingKind
@@ -24,16 +25,20 @@ _KINDS: Mapping[SettingKind, tuple[type, ...]] = {
     SettingKind.TABLE: (dict,),
 }
 _NOTHING = object()
+_ACCESS = frozenset(field.alias or name for name, field in Access.model_fields.items())
 
 
 def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
     """The draft completed by the preset. ``draft`` is the body as a college wrote it, in camelCase.
 
     Its ``settings`` hold the answers. Without ``endpoints`` all of the preset's are taken; with them, only the data
-    types they name: as the draft says, or as the preset does where the draft says ``true``. Raises InvalidInput with a
-    pointer for each answer that is missing or wrong.
+    types they name: as the draft says, or as the preset does where the draft says ``true``. A draft whose ``authType``
+    is not the preset's brings all of its credentials itself. Raises InvalidInput with a pointer for each answer that is
+    missing or wrong.
     """
     own = dict(draft)
+    if own.get("authType") not in (None, preset.draft.get("authType")):
+        preset = _without_access(preset)
     answers = _answers(preset, own.pop("settings", None), str(own.get("baseUrl", "")).rstrip("/"))
     template = _filled(preset.draft, answers)
     template["endpoints"] = _endpoints(preset, template["endpoints"], own.pop("endpoints", None))
@@ -44,6 +49,13 @@ def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
     kept = {setting.name: answers[setting.name] for setting in preset.settings if not setting.secret}
     expanded["connector"] = {"name": preset.name, "version": preset.version, "settings": kept}
     return expanded
+
+
+def _without_access(preset: Preset) -> Preset:
+    """The preset for a draft that authenticates in another way, and brings all that this needs."""
+    draft = {name: value for name, value in preset.draft.items() if name not in _ACCESS}
+    asked = [setting for setting in preset.settings if (setting.fills or "").partition(".")[0] not in _ACCESS]
+    return preset.model_copy(update={"draft": draft, "settings": asked})
 
 
 def filled_with_defaults(preset: Preset) -> tuple[dict[str, Any], dict[str, Any]]:
