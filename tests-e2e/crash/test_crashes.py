@@ -38,6 +38,13 @@ SYNC_PLANS = {
         "ack:fetcher.pages:2",
         "acked:fetcher.pages:2",
     ],
+    "tables": [
+        "write:runs:2",
+        "write:tables:1",
+        "publish:page.requested:2",
+        "write:tables:3",
+        "ack:fetcher.pages:2",
+    ],
     "transform": [
         "receive:transformer.batches:3",
         "publish:batch.transformed:3",
@@ -97,6 +104,18 @@ async def source_url() -> AsyncIterator[str]:
         yield url
 
 
+# Each student is joined with itself: first the table is read, then the students.
+JOINED = {
+    "streams": {"people": {"path": "/students"}},
+    "endpoints": {
+        "students": {
+            "path": "/students",
+            "joins": [{"stream": "people", "left": "studentId", "right": "studentId", "as": "person"}],
+        }
+    },
+}
+
+
 def draft(source_url: str) -> dict[str, Any]:
     return {
         "name": "ERP",
@@ -115,7 +134,8 @@ async def test_a_sync_killed_at_every_step_loses_nothing_and_stores_nothing_twic
     stage: str, victim: Victim, source_url: str
 ) -> None:
     async with victim.alive() as life:
-        integration = (await life.http.post("/api/integrations", json=draft(source_url))).raise_for_status().json()
+        wanted = {**draft(source_url), **(JOINED if stage == "tables" else {})}
+        integration = (await life.http.post("/api/integrations", json=wanted)).raise_for_status().json()
     place = f"/api/integrations/{integration['id']}"
     run_id = None
     for plan in SYNC_PLANS[stage]:

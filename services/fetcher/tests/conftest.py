@@ -16,8 +16,9 @@ from hub_fetcher.auth.tokens import TokenCache
 from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
+from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.stretch import fetch_stretch
-from hub_fetcher.walking.walk import Limits, Reading, Walk
+from hub_fetcher.walking.walk import Walk
 from hub_model.auth import credential_origin
 from hub_model.base import parse_datetime
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret

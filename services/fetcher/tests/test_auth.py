@@ -9,7 +9,7 @@ import pytest
 from hub_fetcher.auth.credentials import Credential, bearer
 from hub_fetcher.auth.exchange import Bought, TokenRequest
 from hub_fetcher.auth.tokens import Token
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 from hub_model.auth import OAuthSettings
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.messages import SyncFailed

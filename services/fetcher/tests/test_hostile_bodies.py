@@ -7,7 +7,8 @@ import orjson
 import pytest
 from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.source import Page
-from hub_fetcher.walking.walk import Limits, Reading, Walk
+from hub_fetcher.walking.reading import Limits, Reading
+from hub_fetcher.walking.walk import Walk
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft

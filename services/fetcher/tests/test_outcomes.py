@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 from hub_model.errors import ErrorClass, TransientError
 from hub_model.messages import StreamFinished, SyncFailed
 

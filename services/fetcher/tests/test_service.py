@@ -14,7 +14,7 @@ from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner
 from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.walking.joins import Lookups
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker, Delivery, Subscription
 from hub_messaging.envelope import decode

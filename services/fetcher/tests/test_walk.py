@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 from hub_model.errors import ErrorClass, RateLimited, SourceError, Unavailable
 from hub_model.messages import PageRequested, StreamFinished, SyncFailed
 from hub_model.records import Origin

@@ -35,7 +35,8 @@ from hub_fetcher.planning import Planner
 from hub_fetcher.preparing import first_messages, following, keep_rows, lost, still_waiting, table_of
 from hub_fetcher.probe import check_connection
 from hub_fetcher.responses.verdicts import ASKED_TO_WAIT
-from hub_fetcher.walking.walk import Limits, failed
+from hub_fetcher.walking.ending import failed
+from hub_fetcher.walking.reading import Limits
 
 log = structlog.get_logger(__name__)
 

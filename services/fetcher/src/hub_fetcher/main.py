@@ -32,7 +32,7 @@ from hub_fetcher.settings import FetcherSettings
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
 from hub_fetcher.walking.joins import Lookups
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 
 NAME = "fetcher"
 

@@ -23,10 +23,11 @@ from hub_fetcher.sources import Sources
 from hub_fetcher.walking.joins import Joiner, Lookups
 from hub_fetcher.walking.parents import Parents
 from hub_fetcher.walking.place import Place
+from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.shaping import Shaper
 from hub_fetcher.walking.stretch import fetch_stretch
 from hub_fetcher.walking.tables import TableWalk, derived, take_rows
-from hub_fetcher.walking.walk import Limits, Output, Reading, Walk
+from hub_fetcher.walking.walk import Output, Walk
 
 
 @dataclass(frozen=True, slots=True)

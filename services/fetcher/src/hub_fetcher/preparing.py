@@ -19,7 +19,7 @@ from hub_storage.repositories import Tables
 from hub_storage.repositories.tables import Piece, TableEnd
 
 from hub_fetcher.opening import Stretch
-from hub_fetcher.walking.walk import failed
+from hub_fetcher.walking.ending import failed
 
 # Pieces are written in groups, so that many small pages do not cost a write each.
 _WRITTEN_AT_ONCE = 64

@@ -6,7 +6,8 @@ from contextlib import aclosing
 from hub_model.errors import PermanentError, SourceError, TransientError
 
 from hub_fetcher.walking.lookahead import Lookahead, Read
-from hub_fetcher.walking.walk import Limits, Output, Walk
+from hub_fetcher.walking.reading import Limits
+from hub_fetcher.walking.walk import Output, Walk
 from hub_fetcher.walking.window import Window
 
 

@@ -14,8 +14,10 @@ from hub_storage.repositories.tables import MAX_PIECE_BYTES, Piece, Row, TableEn
 
 from hub_fetcher.paging.position import End
 from hub_fetcher.walking.batches import cut
+from hub_fetcher.walking.ending import is_snapshot, state_of
 from hub_fetcher.walking.place import added
-from hub_fetcher.walking.walk import Limits, Output, Walk
+from hub_fetcher.walking.reading import Limits
+from hub_fetcher.walking.walk import Output, Walk
 
 
 class TableWalk(Walk):
@@ -33,8 +35,8 @@ class TableWalk(Walk):
             self._records,
             complete=end.complete,
             warnings=end.warnings,
-            snapshot=end.complete and self.is_snapshot,
-            state=self.state(whole=True) if end.complete else None,
+            snapshot=end.complete and is_snapshot(self._place, self._reading),
+            state=state_of(self._place, self._reading, whole=True) if end.complete else None,
         )
 
     def _pack(self, records: list[Any], encoded: bytes, faults: list[Fault], total: int | None) -> Sequence[Output]:
@@ -80,7 +82,7 @@ async def take_rows(
                 return
             for output in walk.take(chunk):
                 yield output
-        yield walk.ended(walk.outcome())
+        yield walk.conclude()
     except PermanentError as error:
         yield walk.ended(error)
 

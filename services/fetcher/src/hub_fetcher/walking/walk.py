@@ -6,19 +6,15 @@ all its pages.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hub_model.encoded import EncodedArray
-from hub_model.endpoints import Endpoint, Request, Stream
+from hub_model.endpoints import Endpoint, Request
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
-from hub_model.incremental import TokenIncremental
-from hub_model.messages import BatchFetched, Fault, Message, PageRequested, StreamFinished, SyncFailed
+from hub_model.messages import BatchFetched, Fault, Message, PageRequested, StreamFinished
 from hub_model.records import Origin
-from hub_model.stream_states import StreamState
 from hub_storage.repositories.tables import Piece, TableEnd
 
 from hub_fetcher.paging.guards import too_deep
@@ -26,61 +22,21 @@ from hub_fetcher.paging.position import End, Position
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_fetcher.responses.records import encode_records
-from hub_fetcher.responses.remarks import is_incomplete, sentences
 from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
+from hub_fetcher.walking.ending import failed, is_snapshot, outcome, states_of
 from hub_fetcher.walking.incremental import bounds, params
 from hub_fetcher.walking.pages import Pages, begun, check_duration
 from hub_fetcher.walking.parents import ParentRow, Parents
 from hub_fetcher.walking.place import Place, added
+from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.shaping import Shaper
 from hub_fetcher.walking.times import Times
 from hub_fetcher.walking.window import Window
 
-MAX_TABLE_ROWS = 2_000_000
-MAX_TABLE_BYTES = 256 * 1024 * 1024
-
 # What a walk gives: messages, or pieces of a table and at last how it ended.
 Output = Message | Piece | TableEnd | HubError
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where a stretch of a walk ends, whichever comes first, and how much may be read before its turn.
-
-    The end of a stretch costs one wait for the source, so pages and bytes are meant for quick sources, seconds for slow
-    ones. ``ahead_bytes`` are counted as they come: decoded, a page takes about five times as much memory. A table may
-    have so many rows and bytes.
-    """
-
-    pages: int = 200
-    bytes: int = 32 * 1024 * 1024
-    seconds: float = 20.0
-    ahead: int = 16
-    ahead_bytes: int = 8 * 1024 * 1024
-    table_rows: int = MAX_TABLE_ROWS
-    table_bytes: int = MAX_TABLE_BYTES
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What one stream is read with: its requests' plans, the tables it needs, and what its records become.
-
-    ``name`` is the stream's, ``zone`` the college's. ``tables`` are the tables it needs, by name. A table may have
-    ``most_rows`` and ``most_bytes``.
-    """
-
-    stream: Stream
-    plan: RequestPlan
-    name: str = ""
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
-    deletes: RequestPlan | None = None
-    parents: Parents | None = None
-    shaper: Shaper | None = None
-    tables: dict[str, TableEnd] = field(default_factory=dict)
-    most_rows: int = MAX_TABLE_ROWS
-    most_bytes: int = MAX_TABLE_BYTES
 
 
 class Walk:
@@ -112,7 +68,7 @@ class Walk:
         self._bounds = self._window_bounds()
         self.over: End | HubError | None = None
         if self._place.plan is not None and not self._place.plan.windows:
-            self.over = self.outcome()
+            self.over = outcome(self._place, self._reading)
         elif self._parents is None:
             self._opened()
 
@@ -235,7 +191,13 @@ class Walk:
         request = self._request
         if isinstance(end, HubError):
             end = too_deep(self._position, end) if isinstance(end, SourceError) else end
-            return failed(request, end, batches=self._sequence, now=self._clock(), states=self._states(whole=False))
+            return failed(
+                request,
+                end,
+                batches=self._sequence,
+                now=self._clock(),
+                states=states_of(self._place, self._reading, whole=False),
+            )
         return StreamFinished(
             college_id=request.college_id,
             integration_id=request.integration_id,
@@ -247,31 +209,13 @@ class Walk:
             complete=end.complete,
             finished_at=self._clock(),
             warnings=end.warnings,
-            snapshot=end.complete and self.is_snapshot,
-            states=self._states(whole=True) if end.complete else {},
+            snapshot=end.complete and is_snapshot(self._place, self._reading),
+            states=states_of(self._place, self._reading, whole=True) if end.complete else {},
         )
 
-    @property
-    def is_snapshot(self) -> bool:
-        """Whether the walk, where it was complete, has seen all that the source has now."""
-        source = getattr(self._reading.stream, "source", None)
-        if source is not None:
-            return self._reading.tables[source].snapshot
-        return self._place.plan is None or self._place.plan.is_everything
-
-    def state(self, *, whole: bool) -> StreamState | None:
-        """What to remember of a walk by windows that is over, or failed in the present window."""
-        plan, place = self._place.plan, self._place
-        if plan is None or not place.complete or place.refused or is_incomplete(place.remarks):
-            return None
-        if not whole and (place.window == 0 or isinstance(self._reading.stream.incremental, TokenIncremental)):
-            return None
-        return plan.state(len(plan.windows) if whole else place.window, place.token)
-
-    def _states(self, *, whole: bool) -> dict[str, StreamState]:
-        source = getattr(self._reading.stream, "source", None)
-        state = self.state(whole=whole) if source is None else self._reading.tables[source].state if whole else None
-        return {} if state is None else {source or self._reading.name: state}
+    def conclude(self) -> Output:
+        """What ends a walk whose rows are all taken."""
+        return self.ended(outcome(self._place, self._reading))
 
     def take(self, chunk: Piece) -> Sequence[Output]:
         """Take in rows of a table as a page of records, and move on."""
@@ -280,26 +224,6 @@ class Walk:
         given = self._shaped(list(chunk.rows), encode_records(list(chunk.rows)), None)
         self._place = self._place.model_copy(update={"piece": chunk.number + 1})
         return given
-
-    def outcome(self) -> End | SourceError:
-        """How the walk ended, when all requests are over."""
-        place, warnings = self._place, list(self._place.warnings)
-        warnings += place.plan.warnings if place.plan else ()
-        if place.more_warnings:
-            warnings.append(f"There are {place.more_warnings} more warnings like these.")
-        if place.refused and self._reading.parents is not None:
-            name = self._reading.parents.spec.stream
-            refused = sum(place.refused.values())
-            if refused == place.asked and place.refusal is not None:
-                return place.refusal.to_error(refused, name)
-            codes = ", ".join(f"{count} x {code}" for code, count in sorted(place.refused.items()))
-            warnings.append(f"{refused} of {place.asked} rows of '{name}' could not be read: {codes}.")
-        warnings += [*sentences(place.remarks), *self._losses()]
-        is_whole = place.complete and not place.refused and not place.dropped and not is_incomplete(place.remarks)
-        for name, end in self._reading.tables.items():
-            is_whole = is_whole and end.complete
-            warnings += [f"{name}: {warning}" for warning in end.warnings]
-        return End(complete=is_whole, warnings=tuple(warnings))
 
     @property
     def _here(self) -> Pages:
@@ -344,7 +268,7 @@ class Walk:
             row = self._parents.present
             if row is None:
                 if not self._next_window():
-                    self.over = self.outcome()
+                    self.over = outcome(self._place, self._reading)
                 return False
             if (row.piece, row.offset) != (self._place.piece, self._place.offset):
                 self._place = self._place.model_copy(update={"piece": row.piece, "offset": row.offset})
@@ -391,7 +315,7 @@ class Walk:
         else:
             self._place = place
             if not self._next_window():
-                self.over = self.outcome()
+                self.over = outcome(self._place, self._reading)
 
     def _next_window(self) -> bool:
         """Whether there is one more window, which the walk is at the beginning of then."""
@@ -425,18 +349,6 @@ class Walk:
 
     def _begin_request(self) -> None:
         self._position = begun(self._plan, self._spec, self._clock(), self._position)
-
-    def _losses(self) -> Iterator[str]:
-        joins = {join.as_: join for join in self._reading.stream.joins}
-        for name, count in self._place.unmatched.items():
-            stream = joins[name].stream if name in joins else name
-            yield f"{count} {'record has' if count == 1 else 'records have'} no row in '{stream}' ('{name}')."
-        if self._place.undated:
-            yield f"{self._place.undated} of the records that were read have no modification time of their own."
-        if self._place.future:
-            yield f"{self._place.future} of the records that were read bear a time that is yet to come."
-        for code, count in self._place.dropped.items():
-            yield f"{count} {'row' if count == 1 else 'rows'} could not be kept: {code}."
 
     def _given(self, records: list[Any], encoded: bytes, pages: Pages) -> Sequence[Output]:
         """The outputs that this page's records make, in order."""
@@ -494,31 +406,6 @@ class Walk:
             faults=faults,
             edition="" if self._place.plan is None else blake2b(records.json, digest_size=8).hexdigest(),
         )
-
-
-def failed(
-    request: PageRequested,
-    error: HubError,
-    *,
-    batches: int,
-    now: datetime,
-    states: dict[str, StreamState] | None = None,
-) -> SyncFailed:
-    """The end of a stream that cannot go on, after so many batches and these windows."""
-    return SyncFailed(
-        college_id=request.college_id,
-        integration_id=request.integration_id,
-        run_id=request.run_id,
-        data_type=request.data_type,
-        stage="fetch",
-        error_class=error.error_class,
-        code=error.code,
-        public=error.public,
-        detail=str(error),
-        batches=batches,
-        failed_at=now,
-        states=states or {},
-    )
 
 
 def _first_place(request: PageRequested, reading: Reading) -> Place:

@@ -1,0 +1,104 @@
+"""How a walk ended: what it was short of, in words, and what there is to remember of it. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from hub_model.errors import HubError, SourceError
+from hub_model.incremental import TokenIncremental
+from hub_model.messages import PageRequested, SyncFailed
+from hub_model.stream_states import StreamState
+
+from hub_fetcher.paging.position import End
+from hub_fetcher.responses.remarks import is_incomplete, sentences
+from hub_fetcher.walking.place import Place
+from hub_fetcher.walking.reading import Reading
+
+
+def outcome(place: Place, reading: Reading) -> End | SourceError:
+    """How the walk ended, when all requests are over."""
+    warnings = [*place.warnings, *(place.plan.warnings if place.plan else ())]
+    if place.more_warnings:
+        warnings.append(f"There are {place.more_warnings} more warnings like these.")
+    if place.refused and reading.parents is not None:
+        name = reading.parents.spec.stream
+        refused = sum(place.refused.values())
+        if refused == place.asked and place.refusal is not None:
+            return place.refusal.to_error(refused, name)
+        codes = ", ".join(f"{count} x {code}" for code, count in sorted(place.refused.items()))
+        warnings.append(f"{refused} of {place.asked} rows of '{name}' could not be read: {codes}.")
+    warnings += [*sentences(place.remarks), *_losses(place, reading)]
+    for name, end in reading.tables.items():
+        warnings += [f"{name}: {warning}" for warning in end.warnings]
+    return End(complete=_is_whole(place, reading), warnings=tuple(warnings))
+
+
+def is_snapshot(place: Place, reading: Reading) -> bool:
+    """Whether the walk, where it was complete, has seen all that the source has now."""
+    source = getattr(reading.stream, "source", None)
+    if source is not None:
+        return reading.tables[source].snapshot
+    return place.plan is None or place.plan.is_everything
+
+
+def state_of(place: Place, reading: Reading, *, whole: bool) -> StreamState | None:
+    """What to remember of a walk by windows that is over, or failed in the present window."""
+    plan = place.plan
+    if plan is None or not _is_whole(place, reading):
+        return None
+    if not whole and (place.window == 0 or isinstance(reading.stream.incremental, TokenIncremental)):
+        return None
+    return plan.state(len(plan.windows) if whole else place.window, place.token)
+
+
+def states_of(place: Place, reading: Reading, *, whole: bool) -> dict[str, StreamState]:
+    """The same by the name of the stream that was asked: records that are made of a table move its state."""
+    source = getattr(reading.stream, "source", None)
+    if source is not None and not whole:
+        return {}
+    state = reading.tables[source].state if source is not None else state_of(place, reading, whole=whole)
+    return {} if state is None else {source or reading.name: state}
+
+
+def failed(
+    request: PageRequested,
+    error: HubError,
+    *,
+    batches: int,
+    now: datetime,
+    states: dict[str, StreamState] | None = None,
+) -> SyncFailed:
+    """The end of a stream that cannot go on, after so many batches and these windows."""
+    return SyncFailed(
+        college_id=request.college_id,
+        integration_id=request.integration_id,
+        run_id=request.run_id,
+        data_type=request.data_type,
+        stage="fetch",
+        error_class=error.error_class,
+        code=error.code,
+        public=error.public,
+        detail=str(error),
+        batches=batches,
+        failed_at=now,
+        states=states or {},
+    )
+
+
+def _is_whole(place: Place, reading: Reading) -> bool:
+    """Whether nothing was left out: by this walk so far, and by those of the tables that it needs."""
+    if not place.complete or place.refused or place.dropped or is_incomplete(place.remarks):
+        return False
+    return all(end.complete for end in reading.tables.values())
+
+
+def _losses(place: Place, reading: Reading) -> Iterator[str]:
+    joins = {join.as_: join for join in reading.stream.joins}
+    for name, count in place.unmatched.items():
+        stream = joins[name].stream if name in joins else name
+        yield f"{count} {'record has' if count == 1 else 'records have'} no row in '{stream}' ('{name}')."
+    if place.undated:
+        yield f"{place.undated} of the records that were read have no modification time of their own."
+    if place.future:
+        yield f"{place.future} of the records that were read bear a time that is yet to come."
+    for code, count in place.dropped.items():
+        yield f"{count} {'row' if count == 1 else 'rows'} could not be kept: {code}."
