@@ -17,8 +17,10 @@ from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner
 from hub_fetcher.walking.joins import Lookups
+from hub_fetcher.walking.parents import Parents
 from hub_fetcher.walking.reading import Limits
 from hub_messaging.handling import Context
+from hub_model.endpoints import Parent
 from hub_model.errors import RateLimited, TransientError
 from hub_model.integrations import Integration
 from hub_model.messages import (
@@ -35,6 +37,7 @@ from hub_model.runs import Run, new_run
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.repositories import SPECS, Chains, Integrations, Runs, StreamStates, Tables
+from hub_storage.repositories.tables import Piece, TableEnd
 
 IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
 
@@ -616,3 +619,92 @@ async def test_transient_trouble_of_one_row_is_tried_again_and_loses_nothing(
     await sync.go()
     assert sync.records("marks") == ALL_MARKS
     assert sync.end("marks").complete
+
+
+async def test_a_hundred_thousand_rows_of_a_parent_are_never_in_memory_together() -> None:
+    pieces_of, total, read = 500, 100_000, 0
+
+    async def read_pieces(first: int) -> AsyncIterator[Piece]:
+        nonlocal read
+        for number in range(first, total // pieces_of):
+            read += 1
+            yield Piece(number, [{"id": number * pieces_of + offset} for offset in range(pieces_of)])
+
+    parents = Parents(Parent(stream="courses"), read_pieces)
+    passed = most = 0
+    await parents.fill(17)
+    while (row := parents.present) is not None:
+        assert row.values == {"id": passed}
+        most = max(most, read * pieces_of - passed)
+        parents.pass_on()
+        passed += 1
+        await parents.fill(17)
+    assert passed == total
+    assert most <= pieces_of + 17
+
+
+async def test_a_walk_goes_on_with_the_row_that_it_stood_at(store: SqliteStore) -> None:
+    tables, end = Tables(store), TableEnd(3, 9, complete=True)
+    rows = [{"id": number} for number in range(9)]
+    await tables.write("c", "r", "s", [Piece(number, rows[number * 3 : number * 3 + 3]) for number in range(3)])
+    parents = Parents(
+        Parent(stream="s"), lambda first: tables.pieces("c", "r", "s", end, first=first), piece=1, offset=2
+    )
+    await parents.fill(100)
+    assert [row.values["id"] for row in (parents.present, *parents.following(99)) if row] == [5, 6, 7, 8]
+
+
+async def test_look_ups_that_were_not_used_for_long_make_room_for_others() -> None:
+    loads: list[str] = []
+
+    def pieces(name: str) -> Callable[[], AsyncIterator[Piece]]:
+        async def read() -> AsyncIterator[Piece]:
+            loads.append(name)
+            yield Piece(0, [{"id": number, "text": "x" * 100} for number in range(100)])
+
+        return read
+
+    lookups = Lookups(max_bytes=80_000)  # two of them
+    for name in ("a", "b", "a", "c", "a", "b"):
+        lookup = await lookups.get(("college", "run", name), "id", pieces(name))
+        assert len(lookup.rows) == 100
+    assert loads == ["a", "b", "c", "b"]
+    assert len((await Lookups(max_bytes=1).get(("k",), "id", pieces("d"))).rows) == 100
+
+
+async def test_the_same_request_for_two_rows_is_made_for_each(sync: Sync, college: Any, make_integration: Make) -> None:
+    serve(college, courses_with_marks(**{"/courses": [COURSES[0], COURSES[0], COURSES[1]]}))
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    await sync.go()
+    of_first, of_second = ALL_MARKS[:5], ALL_MARKS[5:10]
+    assert sync.records("marks") == [*of_first, *of_first, *of_second]
+    assert sync.end("marks").complete
+
+
+async def test_an_integration_that_is_changed_while_a_table_is_read_fails_what_waits_for_it(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks())
+    await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
+    (first,) = sync.queue
+    (second,) = await sync._deliver(first)
+    changed = make_integration(
+        endpoints=MARKS, streams={"courses": {**STREAMS["courses"], "params": {"active": 1}}}
+    ).settings
+    await sync.fetching.integrations.change(
+        "college-1", "integration-1", lambda stored: stored.model_copy(update={"settings": changed})
+    )
+    sync.queue = [second]
+    await sync.go()
+    assert (sync.end("marks").code, sync.end("marks").batches) == ("endpoint_changed", 0)
+    assert (await sync.run()).preparing is None
+
+
+async def test_a_record_that_is_too_large_counts_no_batch_that_was_not_sent(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    rows = [*({"id": number} for number in range(600)), {"id": 600, "text": "x" * 600_000}]
+    serve(college, {"/rows": {"data": rows}})
+    await sync.begin(make_integration(endpoints={"students": {"path": "/rows", "pagination": {"type": "none"}}}))
+    await sync.go()
+    assert (sync.end("students").code, sync.end("students").batches) == ("record_too_large", 0)

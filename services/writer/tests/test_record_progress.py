@@ -10,7 +10,8 @@ from hub_model.messages import SyncFinished
 from hub_model.records import DataType, Origin
 from hub_model.runs import RunStatus
 from hub_model.stream_states import StreamState
-from hub_storage.repositories import StreamStates
+from hub_storage.repositories import StreamStates, Tables
+from hub_storage.repositories.tables import Piece
 
 STUDENTS, MARKS = DataType.STUDENTS, DataType.MARKS
 
@@ -190,3 +191,17 @@ async def test_nothing_is_remembered_of_a_stream_whose_records_were_of_no_use(wo
     await world.deliver(with_states(world.finished(STUDENTS)))
     assert (await world.run()).status is RunStatus.FAILED
     assert await known(world) is None
+
+
+async def test_the_tables_of_a_run_are_gone_when_it_has_ended_and_not_before(world) -> None:
+    await world.begin(STUDENTS, MARKS)
+    tables = Tables(world.store)
+    await tables.write("c1", "r1", "courses", [Piece(0, [{"id": 1}])])
+    await tables.write("c1", "another run", "courses", [Piece(0, [{"id": 1}])])
+    await world.deliver(world.written(STUDENTS))
+    await world.deliver(world.finished(STUDENTS))
+    assert await tables.next_run_anywhere("another run") == ("c1", "r1")
+    await world.deliver(world.written(MARKS))
+    await world.deliver(world.finished(MARKS))
+    assert await tables.next_run_anywhere("another run") is None
+    assert await tables.next_run_anywhere() == ("c1", "another run")
