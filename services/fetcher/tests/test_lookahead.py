@@ -208,4 +208,6 @@ async def test_the_next_page_is_asked_for_though_the_window_is_full_and_what_is_
         await ahead.ask(["x", "b", "c"])
         await wait_until(lambda: len(reads.begun) == 3)
         assert (reads.begun, reads.cancelled) == (["a", "b", "x"], ["a"])
-        assert ahead.has("x")
+        await ahead.ask(["y", "x", "b"])
+        await wait_until(lambda: reads.begun == ["a", "b", "x", "y"])
+        assert (ahead.has("y"), reads.cancelled) == (True, ["a"])

@@ -449,7 +449,7 @@ async def test_lists_in_records_become_records_of_their_own_that_fit_into_batche
     sync: Sync, college: Any, make_integration: Make
 ) -> None:
     sessions = [{"id": n, "log": [{"s": s, "status": "P" if s % 2 else "A"} for s in range(700)]} for n in range(3)]
-    serve(college, {"/sessions": {"data": sessions}})
+    serve(college, {"/sessions": {"data": sessions, "total": 3}})
     endpoint = {
         "path": "/sessions",
         "pagination": {"type": "none"},

@@ -161,6 +161,7 @@ async def test_a_batch_of_deletes_is_mapped_by_the_mapping_of_the_deletes(world)
     await world.connect(attendance={"path": "/a", "deletes": {**deletes, "mapping": {**deletes["mapping"], **_DAY}}})
     day = {"date": "2024-01-15", "subject": "M"}
     raw = {"id": "r1", "old": {"roll": "R1"}, **day}
+    assert (await world.transform(world.batch({**SEED_EXAMPLE}))).records[0].get("deleted") is None
     transformed = await world.transform(world.batch(raw).model_copy(update={"deletes": True}))
     (record,) = transformed.records
     assert (record["deleted"], record["sourceId"], record["data"]["studentId"]) == (True, "r1", "R1")

@@ -128,11 +128,7 @@ class Walk:
         fitting = max(1, (limits.bytes - self._bytes) // max(1, pages.position.page_bytes))
         count = min(limits.ahead, limits.pages - self._answers, fitting)
         requests = [pages.next_request, *pages.foreseen(min(count, pages.pages_left) - 1)]
-        for request in self._rows_ahead(count - len(requests)):
-            if request in requests:
-                break  # the same request for another row is asked anew when its turn comes
-            requests.append(request)
-        return requests
+        return [*requests, *self._rows_ahead(count - len(requests))]
 
     def turn(self, page: Page) -> Sequence[Output]:
         """Take in the page that was asked for, and move on. Raises SourceError where nothing of it may be used."""
