@@ -1,7 +1,7 @@
 """A connection test says which step fails and what to do about it, step by step, and nothing of the records."""
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 from email.utils import format_datetime
 from typing import Any
 
@@ -302,6 +302,29 @@ async def test_rows_that_are_written_down_are_not_asked_for(
     assert all(results.values()), checks
     assert named(checks, "stream:devices").detail == "Has 2 rows of its own."
     assert "first 1 records fit" in named(checks, "mapping:students").detail
+
+
+async def test_a_source_that_wants_a_window_is_asked_for_the_last_one_of_a_first_sync(
+    college: Any, sources: Sources, make_integration: Any
+) -> None:
+    def answer(asked: Any) -> Any:
+        start, end = (date.fromisoformat(asked.query[name]) for name in ("from", "to"))
+        return college.json({"data": ROWS} if timedelta(0) <= end - start < timedelta(days=8) else {}, 200)
+
+    by_path(college, students=answer, marks=lambda asked: college.json([] if asked.query == {"mark": "0"} else {}))
+    times = {"type": "datetime", "startTimeParam": "from", "endTimeParam": "to", "datetimeFormat": "%Y-%m-%d"}
+    windows = {**times, "startDatetime": "2024-01-01T00:00:00Z", "step": "P7D"}
+    marks = {"type": "token", "tokenParam": "mark", "tokenPath": "next", "startValue": "0"}
+    results, checks = await probe(
+        sources,
+        make_integration(
+            endpoints={
+                "students": {"path": "/students", "incremental": windows},
+                "marks": {"path": "/marks", "incremental": marks},
+            }
+        ),
+    )
+    assert all(results.values()), checks
 
 
 async def test_what_is_made_of_a_stream_is_made_of_its_first_page(

@@ -14,6 +14,7 @@ from hub_mapping import compile_conditions
 from hub_mapping.derive import group_rows, punches_to_attendance
 from hub_mapping.shaping import compile_fields, explode, project
 from hub_model.endpoints import Endpoint, Join, Parent, Punches, Stream
+from hub_model.incremental import DatetimeIncremental, TokenIncremental
 from hub_model.integrations import Integration
 from hub_model.records import DataType
 from hub_model.streams import given_rows
@@ -21,10 +22,12 @@ from hub_model.streams import given_rows
 from hub_fetcher.paging.pagination import arrive, begin
 from hub_fetcher.paging.position import PageFacts
 from hub_fetcher.paths import MISSING, dig
+from hub_fetcher.planning import goes_by_windows
 from hub_fetcher.requests.request import request_at
 from hub_fetcher.responses.records import find_records
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
+from hub_fetcher.walking.incremental import bounds, params, plan_times, plan_token
 
 _MOST_RECORDS = 500
 _AT_A_TIME = 3
@@ -91,7 +94,8 @@ class Samples:
 
     async def _first_page(self, stream: Stream, usual_name: str, parent: Row | None) -> Sample:
         source = self._sources.open(self._integration, stream, self._patience)
-        plan = source.plan.fill({"parent": parent} if parent is not None else {})
+        window, params = self._window(stream, usual_name)
+        plan = source.plan.fill({"parent": parent or {}, "window": window}, params)
         position = begin(stream.pagination).model_copy(update={"counting": False})
         request = request_at(plan, position)
         async with source.session():
@@ -114,6 +118,19 @@ class Samples:
         paging = position.pagination.type if position.pagination else "auto"
         words = f"Answers with {len(found)} records{of_all} at '{path or 'the top'}'; pagination: {paging}."
         return Sample(await self._shaped(stream, found[:_MOST_RECORDS], parent=parent), words)
+
+    def _window(self, stream: Stream, name: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The last window that a first sync asks for, where records are the likeliest; and its parameters."""
+        spec, now, zone = stream.incremental, self._sources.transport.clock(), ZoneInfo(self._settings.time_zone)
+        match spec:
+            case DatetimeIncremental() if goes_by_windows(self._settings, name):
+                plan = plan_times(spec, None, source_now=now, began_at=now, zone=zone)
+            case TokenIncremental() if goes_by_windows(self._settings, name):
+                plan = plan_token(spec, None, began_at=now)
+            case _:
+                return {}, {}
+        window = bounds(spec, plan, len(plan.windows) - 1, zone) if plan.windows else {}
+        return window, params(spec, window)
 
     async def _first_row(self, parent: Parent) -> Row | None:
         table = await self.of_stream(parent.stream)
