@@ -288,20 +288,21 @@ async def test_without_a_parent_row_there_is_nothing_to_ask_for(
     assert named(checks, "endpoint:marks").detail == "Not asked: courses has no row to ask for."
 
 
-async def test_rows_that_are_written_down_are_not_asked_for(
+async def test_rows_that_are_written_down_are_not_asked_for_and_say_nothing_of_the_credentials(
     college: Any, sources: Sources, make_integration: Any
 ) -> None:
     by_path(college, devices_A1_punches=[{"studentId": "canary-1", "name": "canary"}])
-    results, checks = await probe(
-        sources,
-        make_integration(
-            streams={"devices": {"rows": ["A1", "B2"]}},
-            endpoints={"students": {"path": "/devices/{{ parent.value }}/punches", "parent": {"stream": "devices"}}},
-        ),
+    integration = make_integration(
+        streams={"devices": {"rows": ["A1", "B2"]}},
+        endpoints={"students": {"path": "/devices/{{ parent.value }}/punches", "parent": {"stream": "devices"}}},
     )
+    results, checks = await probe(sources, integration)
     assert all(results.values()), checks
     assert named(checks, "stream:devices").detail == "Has 2 rows of its own."
     assert "first 1 records fit" in named(checks, "mapping:students").detail
+    by_path(college, devices_A1_punches=lambda asked: college.json({}, 401))
+    results, _ = await probe(sources, integration)
+    assert (results["stream:devices"], results["credentials"]) == (True, False)
 
 
 async def test_a_source_that_wants_a_window_is_asked_for_the_last_one_of_a_first_sync(

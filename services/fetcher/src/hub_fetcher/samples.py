@@ -39,7 +39,7 @@ Row = dict[str, Any]
 class Sample:
     """Some records of a stream, and how it answered, in words that hold nothing of them.
 
-    ``was_asked`` is False where there was no parent row to ask for.
+    ``was_asked`` is False where there was no parent row to ask for, or nothing that had to be asked.
     """
 
     records: Sequence[Row]
@@ -83,7 +83,7 @@ class Samples:
     async def _read(self, stream: Stream, usual_name: str) -> Sample:
         if stream.rows:
             rows = await self._shaped(stream, given_rows(stream), parent=None)
-            return Sample(rows, f"Has {len(rows)} rows of its own.")
+            return Sample(rows, f"Has {len(rows)} rows of its own.", was_asked=False)
         parent: Row | None = None
         if stream.parent is not None:
             parent = await self._first_row(stream.parent)
