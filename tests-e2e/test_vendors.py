@@ -1,6 +1,7 @@
 """Simulated vendors read by the hub: afterwards it holds what they hold, field by field, whatever went wrong."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -11,9 +12,13 @@ from hub_standalone.client import HubClient
 from hub_standalone.demo.simulated.faults import Kind
 from hub_standalone.demo.simulated.simulator import Simulator
 from running import Standalone
+from simulators.biotime import BioTime
 from simulators.catalogue import SIMULATORS
 from simulators.changes import GONE_STUDENT, change
+from simulators.essl import Essl
 from simulators.generic import GenericRest, Paging
+from simulators.google_classroom import GoogleClassroom
+from simulators.hikvision import Hikvision
 from simulators.oracle import shortfalls, synced, troubles, written
 from simulators.serving import serve
 
@@ -113,3 +118,64 @@ async def test_a_college_with_its_own_api_is_read_completely(principal: HubClien
         assert (run["status"], run["counts"]["deleted"]) == ("succeeded", 1), run
         assert run["counts"]["fetched"] < 50, run
         assert await shortfalls(principal, simulator) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["blackboard-learn", "google-classroom", "open-edx"])
+async def test_a_course_that_the_account_may_not_see_is_left_out_and_told(principal: HubClient, name: str) -> None:
+    async with serve(SIMULATORS[name]()) as simulator:
+        simulator.closed.add("CS301")
+        integration = await principal.create(draft_of(simulator))
+        run = await synced(principal, integration["id"])
+        assert run["status"] == "partial", run
+        assert "could not be read" in str([stream["warnings"] for stream in run["streams"].values()])
+        assert await shortfalls(principal, simulator) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(Essl, has_directions=False),
+        partial(Hikvision, algorithm="SHA-256", nonce_uses=40),
+        partial(GoogleClassroom, rotates=True),
+    ],
+)
+async def test_a_vendor_is_read_completely_in_its_other_forms_too(
+    principal: HubClient, make: Callable[[], Simulator]
+) -> None:
+    async with serve(make()) as simulator:
+        integration = await principal.create(draft_of(simulator))
+        for _ in range(2):
+            run = await synced(principal, integration["id"])
+            assert await troubles(principal, run) == []
+            assert await shortfalls(principal, simulator) == []
+            if isinstance(simulator, GoogleClassroom):
+                simulator.tokens.revoke_all()
+
+
+@pytest.mark.slow
+async def test_a_login_that_ended_is_renewed(principal: HubClient) -> None:
+    async with serve(BioTime()) as simulator:
+        integration = await principal.create(draft_of(simulator))
+        for _ in range(2):
+            run = await synced(principal, integration["id"])
+            assert await troubles(principal, run) == []
+            simulator.expire()
+        assert simulator.logins == 2
+        assert await shortfalls(principal, simulator) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VENDORS)
+async def test_wrong_credentials_are_told_as_such(principal: HubClient, name: str) -> None:
+    async with serve(SIMULATORS[name]()) as simulator:
+        draft = draft_of(simulator)
+        secrets = {setting.name for setting in find_preset(name).settings if setting.secret}
+        settings = {**draft["settings"], **dict.fromkeys(secrets, "another-one")}
+        integration = await principal.create({**draft, "settings": settings})
+        tested = await principal.test(integration["id"])
+        run = await synced(principal, integration["id"])
+    assert [check["ok"] for check in tested["checks"] if check["name"] == "credentials"] == [False]
+    assert run["status"] == "failed", run
+    assert {stream["failure"]["errorClass"] for stream in run["streams"].values()} == {"auth"}
