@@ -18,7 +18,7 @@ help: ## this list
 setup: $(INSTALLED) ## environment and development keys
 	@$(BIN)/hub keys
 
-demo: $(INSTALLED) ## a simulated college, two integrations, a sync, a webhook; ONCE=1 checks every record and exits
+demo: $(INSTALLED) ## a simulated college, three integrations, a sync, a webhook; ONCE=1 checks every record and exits
 	@$(BIN)/hub demo $(if $(ONCE),--once)
 
 run: setup ## everything on http://127.0.0.1:8000, data in .hub/hub.db

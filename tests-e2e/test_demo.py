@@ -16,7 +16,7 @@ from separate import SeparateHub
 def test_the_demo_finds_every_record_as_the_college_has_it(tmp_path: Path) -> None:
     done = run_hub(tmp_path, "demo", "--once")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "all 23,728 records are as the college has them" in done.stdout
+    assert "all 26,048 records are as the college has them" in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -29,7 +29,7 @@ def test_the_demo_against_a_hub_that_runs_already_can_be_played_again(hub: Runni
     for _ in range(1 if is_slow else 2):
         done = run_hub(tmp_path, *command, "--webhooks-url", hub.webhooks_url + "/", HUB_TOKEN_SECRET=hub.token_secret)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "all 23,728 records are as the college has them" in done.stdout
+        assert "all 26,048 records are as the college has them" in done.stdout
 
 
 @pytest.mark.parametrize("college_url", ["nonsense", "http://127.0.0.1", "https://127.0.0.1:9000", "http://h:port"])
@@ -62,7 +62,11 @@ def test_the_demo_stays_up_to_be_looked_at_until_it_is_interrupted(tmp_path: Pat
             headers={"authorization": f"Bearer {words['HUB_TOKEN']}"},
             trust_env=False,
         )
-        assert [item["name"] for item in response.json()["items"]] == ["College ERP", "BiometricAttendance"]
+        assert [item["name"] for item in response.json()["items"]] == [
+            "College ERP",
+            "BiometricAttendance",
+            "College LMS",
+        ]
         demo.send_signal(signal.SIGINT)
         assert demo.wait(COMMAND_DEADLINE_S) == 0
     finally:

@@ -1,6 +1,6 @@
-"""A simulated college on loopback: an ERP behind a bearer token and a biometric system behind an API key.
+"""A simulated college on loopback: an ERP behind a bearer token, a biometric system behind an API key, and an LMS.
 
-Both answer in pages, and each of the mishaps below happens once. Restarting the college brings them back.
+The first two answer in pages, and each of the mishaps below happens once. Restarting the college brings them back.
 """
 
 import asyncio
@@ -17,12 +17,14 @@ from hub_runtime.serving import HttpServer
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
+from hub_standalone.demo.simulated.moodle import Moodle
 from hub_standalone.demo.world import Row, World
 
 MAX_PAGE_SIZE = 100
 SLOW_PAGE_S = 1.5
+_LMS_PATH = "/lms"
 
 
 class Mishap(StrEnum):
@@ -50,10 +52,14 @@ class Credentials:
 
 
 class College:
-    """The two systems over one world. ``mishaps`` lists what has gone wrong so far, for whoever wants to see it."""
+    """The systems over one world. ``mishaps`` lists what has gone wrong so far, for whoever wants to see it.
 
-    def __init__(self, world: World, credentials: Credentials) -> None:
+    ``lms`` has been made of the same world; without one there are the other two.
+    """
+
+    def __init__(self, world: World, credentials: Credentials, lms: Moodle | None = None) -> None:
         self.world = world
+        self.lms = lms
         self.base_url = ""
         self.mishaps: list[Mishap] = []
         self._credentials = credentials
@@ -66,13 +72,21 @@ class College:
             "/attendance/records": world.attendance,
             "/examination/results": world.marks,
         }
-        feeds = [self._feed("/api/v1", path, rows, self._refuse_erp) for path, rows in erp.items()]
-        feeds.append(self._feed("", "/api/attendance/today", world.biometric, self._refuse_biometric))
-        self.app = Starlette(routes=feeds)
+        routes: list[BaseRoute] = [self._feed("/api/v1", path, rows, self._refuse_erp) for path, rows in erp.items()]
+        routes.append(self._feed("", "/api/attendance/today", world.biometric, self._refuse_biometric))
+        if lms is not None:
+            routes.append(Mount(_LMS_PATH, lms))
+        self.app = Starlette(routes=routes)
 
     @property
     def erp_url(self) -> str:
         return f"{self.base_url}/api/v1"
+
+    def settle_at(self, base_url: str) -> None:
+        """Say where the systems are."""
+        self.base_url = base_url
+        if self.lms is not None:
+            self.lms.origin = base_url + _LMS_PATH
 
     def let_in_late(self) -> Row:
         """An absent student arrives after all: the biometric system knows it from now on, and would push this row."""
@@ -135,7 +149,7 @@ async def serve_college(college: College, *, public_url: str | None = None) -> A
         server = HttpServer(college.app, host="0.0.0.0", port=_port_of(public_url))  # noqa: S104 - the hub is elsewhere
     await server.start()
     try:
-        college.base_url = (public_url or f"http://127.0.0.1:{server.port}").rstrip("/")
+        college.settle_at((public_url or f"http://127.0.0.1:{server.port}").rstrip("/"))
         yield college
     finally:
         await server.stop(1.0)

@@ -29,6 +29,8 @@ async def print_arrivals(console: Console, scene: Scene, runs: Sequence[Json]) -
         console.print(f"  {run['id']}  {run['status']}: {describe_counts(run)}", markup=False)
     mishaps = ", ".join(mishap.value for mishap in scene.college.mishaps)
     console.print(f"  although a page of the college ... {mishaps}")
+    faults = ", ".join(fault.kind.value for fault in scene.lms.faults.ordered if fault.happened)
+    console.print(f"  and an answer of the LMS ... {faults}")
     console.print("\n[bold]A few records[/bold]")
     for data_type in _SHOWN_TYPES:
         page = await scene.client.request("GET", f"/api/records/{data_type.value}", params={"limit": 1})

@@ -14,6 +14,7 @@ from hub_standalone.commands.integrations import print_checks
 from hub_standalone.demo.check import differences
 from hub_standalone.demo.college import Mishap
 from hub_standalone.demo.drafts import biometric_draft, erp_draft
+from hub_standalone.demo.lms import lms_draft, with_lms
 from hub_standalone.demo.report import print_arrivals, print_ways_to_look
 from hub_standalone.demo.scene import Scene
 from hub_standalone.demo.truth import truth
@@ -48,8 +49,12 @@ async def run_demo(stage: AbstractAsyncContextManager[Scene], *, once: bool) -> 
 
 
 async def _connect(console: Console, scene: Scene) -> list[Json]:
-    """The two integrations, as the principal creates them: the ERP, then the biometric system."""
-    drafts = [erp_draft(scene.college, scene.credentials), biometric_draft(scene.college, scene.credentials)]
+    """The integrations, as the principal creates them: the ERP, the biometric system, then the LMS."""
+    drafts = [
+        erp_draft(scene.college, scene.credentials),
+        biometric_draft(scene.college, scene.credentials),
+        lms_draft(scene.lms),
+    ]
     integrations = [await scene.client.create(draft) for draft in drafts]
     for integration in integrations:
         console.print(f"  [bold]{integration['name']}[/bold] is connected to {integration['baseUrl']}")
@@ -57,7 +62,7 @@ async def _connect(console: Console, scene: Scene) -> list[Json]:
 
 
 async def _test(console: Console, scene: Scene, integrations: list[Json]) -> list[str]:
-    """Test both connections; what is wrong with them."""
+    """Test the connections; what is wrong with them."""
     results = [await scene.client.test(integration["id"]) for integration in integrations]
     for integration, result in zip(integrations, results, strict=True):
         console.print(f"\n[bold]Testing {integration['name']}[/bold]")
@@ -66,7 +71,7 @@ async def _test(console: Console, scene: Scene, integrations: list[Json]) -> lis
 
 
 async def _sync_all(console: Console, scene: Scene, integrations: list[Json]) -> list[Json]:
-    """Sync both at once; their runs as they ended."""
+    """Sync all at once; their runs as they ended."""
     console.print("\n[bold]Syncing[/bold]")
     async with _within(_SYNC_DEADLINE_S, "the syncs", scene):
         with ProgressView(console) as view:
@@ -110,11 +115,12 @@ async def _within(deadline_s: float, what: str, scene: Scene) -> AsyncIterator[N
 
 async def _check(console: Console, scene: Scene, runs: list[Json]) -> list[str]:
     """What differs from the truth, whether in the records or in what should have happened on the way."""
-    expected = truth(scene.college.world)
+    expected = with_lms(truth(scene.college.world), scene.lms)
     total = sum(len(records) for records in expected.records.values())
     problems = await differences(scene.client, expected, runs=runs)
     missed = set(Mishap) - set(scene.college.mishaps)
     problems += [f"the college never did this: {mishap.value}" for mishap in missed]
+    problems += [f"the LMS never did this: it {fault.kind}" for fault in scene.lms.faults.ordered if not fault.happened]
     if not problems:
         console.print(
             f"\n[bold green]Checked[/bold green]: all {total:,} records are as the college has them, field by field; "

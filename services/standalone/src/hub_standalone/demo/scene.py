@@ -20,6 +20,8 @@ from hub_sqlite import FileLock
 from hub_standalone.client import HubClient, Json, open_client
 from hub_standalone.commands.connection import make_token
 from hub_standalone.demo.college import College, Credentials, serve_college
+from hub_standalone.demo.lms import open_lms
+from hub_standalone.demo.simulated.moodle import Moodle
 from hub_standalone.demo.world import INDIA, build_world
 from hub_standalone.keys import create_keys, read_token_secret
 from hub_standalone.local import LocalSettings
@@ -44,6 +46,7 @@ class Scene:
     client: HubClient
     college_id: str
     college: College
+    lms: Moodle
     credentials: Credentials
     log: str
     webhooks_url: str | None = None
@@ -71,7 +74,7 @@ async def set_scene(folder: Path) -> AsyncIterator[Scene]:
         )
         log_file = folder / "hub.log"
         credentials = _credentials()
-        college = _college(credentials)
+        college, lms = _college(credentials)
         with log_file.open("wb", buffering=0) as log:
             redactor = Redactor()
             configure_logging(service="demo", level=settings.log_level, processors=[redactor], stream=log)
@@ -86,6 +89,7 @@ async def set_scene(folder: Path) -> AsyncIterator[Scene]:
                     client=client,
                     college_id=COLLEGE_ID,
                     college=college,
+                    lms=lms,
                     credentials=credentials,
                     log=str(log_file),
                 )
@@ -100,7 +104,7 @@ async def visit(url: str, *, college_url: str, webhooks_url: str | None) -> Asyn
     college_id = f"{COLLEGE_ID}-{secrets.token_hex(3)}"
     token = make_token(load_settings(LocalSettings), role=Role.PRINCIPAL, college=college_id)
     credentials = _credentials()
-    college = _college(credentials)
+    college, lms = _college(credentials)
     async with serve_college(college, public_url=college_url), open_client(url, token) as client:
         yield Scene(
             url=url,
@@ -108,6 +112,7 @@ async def visit(url: str, *, college_url: str, webhooks_url: str | None) -> Asyn
             client=client,
             college_id=college_id,
             college=college,
+            lms=lms,
             credentials=credentials,
             log="the hub's own log",
             webhooks_url=webhooks_url,
@@ -120,8 +125,10 @@ def _credentials() -> Credentials:
     )
 
 
-def _college(credentials: Credentials) -> College:
-    return College(build_world(SEED, datetime.now(INDIA).date()), credentials)
+def _college(credentials: Credentials) -> tuple[College, Moodle]:
+    today = datetime.now(INDIA).date()
+    lms = open_lms(SEED, today)
+    return College(build_world(SEED, today), credentials, lms), lms
 
 
 @contextmanager

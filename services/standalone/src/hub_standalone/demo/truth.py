@@ -19,8 +19,8 @@ IDENTITIES: Mapping[DataType, tuple[str, ...]] = {
     DataType.STUDENTS: ("studentId",),
     DataType.FACULTY: ("facultyId",),
     DataType.SUBJECTS: ("subjectId",),
-    DataType.TIMETABLE: ("subjectId", "section", "dayOfWeek", "startTime"),
-    DataType.ATTENDANCE: ("studentId", "date", "subjectId", "period"),
+    DataType.TIMETABLE: ("subjectId", "section", "dayOfWeek", "date", "startTime"),
+    DataType.ATTENDANCE: ("studentId", "date", "subjectId", "period", "sessionId"),
     DataType.MARKS: ("studentId", "subjectId", "examId", "attempt"),
 }
 _CLASS_TYPES = {"L": "lecture", "P": "lab"}
@@ -46,7 +46,7 @@ def truth(world: World) -> Truth:
         DataType.MARKS: [_canonical_mark(row) for row in world.marks],
     }
     return Truth(
-        records={data_type: _by_identity(data_type, rows) for data_type, rows in records.items()},
+        records={data_type: by_identity(data_type, rows) for data_type, rows in records.items()},
         rejects=world.invalid,
     )
 
@@ -56,7 +56,8 @@ def identity_of(data_type: DataType, data: Row) -> Identity:
     return tuple(data.get(name) for name in IDENTITIES[data_type])
 
 
-def _by_identity(data_type: DataType, rows: Sequence[Row]) -> dict[Identity, Row]:
+def by_identity(data_type: DataType, rows: Sequence[Row]) -> dict[Identity, Row]:
+    """The records of a type by what tells them apart."""
     return {identity_of(data_type, row): row for row in rows}
 
 

@@ -26,15 +26,24 @@ _GRADED_AFTER = timedelta(days=2)
 
 class Campus:
     """Tables to look at and to change. Changes carry the moment that ``now`` tells; what was there from the first day
-    on was modified before ``today``, attendance when its lesson ended.
+    on was modified before ``today``, attendance when its lesson ended. ``lesson_days``: only so many of the last days
+    have lessons, and with them attendance and punches. ``department``: only that one's, by its code, such as ``CS``.
 
     ``students`` by studentId, ``faculty`` by facultyId, ``subjects`` by subjectId, ``timetable`` (weekly) by section,
     dayOfWeek, period; ``lessons`` (dated) by section, date, period; ``attendance`` by studentId, date, period;
     ``exams`` by subjectId, examId; ``marks`` by studentId, subjectId, examId; ``punches`` by personCode, punchedAt.
     """
 
-    def __init__(self, seed: int = SEED, today: date = TODAY, now: Callable[[], datetime] | None = None) -> None:
-        rows = _first_day(seed, today)
+    def __init__(
+        self,
+        seed: int = SEED,
+        today: date = TODAY,
+        now: Callable[[], datetime] | None = None,
+        *,
+        lesson_days: int | None = None,
+        department: str | None = None,
+    ) -> None:
+        rows = _first_day(seed, today, lesson_days, department or "")
         self.today = today
         self.clock = Clock(now or (lambda: datetime.now(UTC)))
         self.opened = local((today - timedelta(days=90)).isoformat(), "08:00")
@@ -85,21 +94,23 @@ class Campus:
 
 
 @lru_cache(maxsize=4)
-def _first_day(seed: int, today: date) -> Mapping[str, list[Row]]:
+def _first_day(seed: int, today: date, lesson_days: int | None, department: str) -> Mapping[str, list[Row]]:
     """The rows of each table. They are shared: whoever changes a row makes another."""
-    records = {kind: list(rows.values()) for kind, rows in truth(build_world(seed, today)).records.items()}
+    whole = truth(build_world(seed, today)).records
+    records = {kind: [row for row in rows.values() if _is_of(row, department)] for kind, rows in whole.items()}
     numbered = enumerate(records[DataType.STUDENTS], 1)
     students = [{**row, "biometricId": f"{number:05d}"} for number, row in numbered]
     sections = {row["studentId"]: section_of(row) for row in students}
     lectures = [row for row in records[DataType.ATTENDANCE] if "period" in row]
-    attendance = [{**row, "section": sections[row["studentId"]]} for row in lectures]
+    days = sorted({row["date"] for row in lectures})[-(lesson_days or 0) :]
+    attendance = [{**row, "section": sections[row["studentId"]]} for row in lectures if row["date"] in days]
     marks = [{**row, "gradedAt": _graded_at(row)} for row in records[DataType.MARKS]]
     return {
         "students": students,
         "faculty": records[DataType.FACULTY],
         "subjects": records[DataType.SUBJECTS],
         "timetable": records[DataType.TIMETABLE],
-        "lessons": _lessons(records[DataType.TIMETABLE], sorted({row["date"] for row in attendance})),
+        "lessons": _lessons(records[DataType.TIMETABLE], days),
         "attendance": attendance,
         "exams": _exams(marks),
         "marks": marks,
@@ -110,6 +121,12 @@ def _first_day(seed: int, today: date) -> Mapping[str, list[Row]]:
 def section_of(student: Row) -> str:
     """``CS-A``, as the timetable calls it; a student's own section is ``A``."""
     return f"{student['studentId'][:2]}-{student['section']}"
+
+
+def _is_of(row: Row, department: str) -> bool:
+    """Every id of a student and a subject begins with the code of its department."""
+    ids = [row.get("studentId"), row.get("subjectId"), *row.get("subjectIds", ())]
+    return any(str(name).startswith(department) for name in ids if name is not None)
 
 
 def _lessons(timetable: list[Row], days: list[str]) -> list[Row]:

@@ -23,7 +23,9 @@ _EVERY_NTH_IS_HIDDEN = 25
 
 
 class Moodle(MoodleRows):
-    """Whoever has no ``idnumber`` is known by the user name. ``closed`` courses may not be seen by the token's user."""
+    """Whoever has no ``idnumber`` is known by the ``profile_field``, without one by the user name. ``closed`` courses
+    may not be seen by the token's user.
+    """
 
     name = "moodle"
     token = "7c1f0a6b2d9e4f53a8b6c0d1e2f30415"
@@ -89,7 +91,7 @@ class Moodle(MoodleRows):
             else:
                 warnings.append({"item": key, "warningcode": "invalidfieldparameter", "message": "unknown key"})
         people = [self._user(entry) for table in (self.campus.students, self.campus.faculty) for entry in table]
-        users = [{**user, "auth": "manual", "suspended": False, "confirmed": True} for user in people]
+        users = [{**user, "auth": "manual", "confirmed": True} for user in people]
         found = [u for u in users if all(_is_like(str(u[key]), text) for key, text in wanted.items())]
         return {"users": found, "warnings": warnings}
 
@@ -161,13 +163,13 @@ class Moodle(MoodleRows):
             {
                 "courseid": course_id(subject),
                 "courseidnumber": subject.row["subjectId"],
-                "userid": self._user_id(student),
+                "userid": self.user_id(student),
                 "userfullname": f"{student.row['firstName']} {student.row['lastName']}",
                 "useridnumber": idnumber(student),
                 "gradeitems": [self._grade_item(mark) for mark in self._marks_of(student, subject)],
             }
             for student in self.campus.students_of(subject.row["subjectId"])
-            if wanted in (0, self._user_id(student))
+            if wanted in (0, self.user_id(student))
         ]
         return {"usergrades": grades, "warnings": []}
 

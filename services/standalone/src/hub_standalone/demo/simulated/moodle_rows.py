@@ -17,20 +17,26 @@ _STATUSES = (
     ("on_duty", "OD", "On duty", 2),
 )
 _EVERY_NTH_HAS_NO_IDNUMBER = 60
+CATEGORY = 2
 _TOTAL_ITEM = 9000
+_FIRST_SESSION = 3000
 
 
 class MoodleRows(Simulator):
-    """Courses, users, registers and grades. What is asked for, and how, is the business of ``Moodle``."""
+    """Courses, users, registers and grades. What is asked for, and how, is the business of ``Moodle``.
+
+    ``profile_field`` is the short name of a custom field of people's profiles that holds their number, if there is one.
+    """
 
     expresses = frozenset(DataType) - {DataType.CUSTOM}
+    profile_field: str | None = None
 
     def _course_of(self, entry: Entry) -> Row:
         name = escape(entry.row["name"])
         return {
             "id": course_id(entry),
             "shortname": entry.row["code"],
-            "categoryid": 2,
+            "categoryid": CATEGORY,
             "fullname": f'<span lang="en" class="multilang">{name}</span>' if entry.number % 6 == 0 else name,
             "idnumber": entry.row["subjectId"],
             "visible": int(entry.row["status"] == "active"),
@@ -41,18 +47,22 @@ class MoodleRows(Simulator):
 
     def _user(self, entry: Entry) -> Row:
         row = entry.row
+        own = {"name": "Number", "shortname": self.profile_field, "type": "text", "value": number_of(entry)}
         return {
-            "id": self._user_id(entry),
-            "username": str(row.get("studentId") or row["facultyId"]).lower(),
+            "id": self.user_id(entry),
+            "username": number_of(entry).lower(),
             "firstname": row["firstName"],
             "lastname": row["lastName"],
             "fullname": f"{row['firstName']} {row['lastName']}",
             "email": row["email"].title() if entry.number % 10 == 0 else row["email"],
             "idnumber": idnumber(entry),
             "department": row["department"],
+            "phone1": row["phone"],
+            "suspended": row["status"] != "active",
+            **({"customfields": [own]} if self.profile_field else {}),
         }
 
-    def _user_id(self, entry: Entry) -> int:
+    def user_id(self, entry: Entry) -> int:
         return (10 if "studentId" in entry.row else 1000) + entry.number
 
     def _session(self, subject: Entry, lesson: Entry) -> Row:
@@ -64,7 +74,7 @@ class MoodleRows(Simulator):
         ]
         log = [
             {
-                "studentid": self._user_id(self.campus.students.get(entry.row["studentId"])),
+                "studentid": self.user_id(self.campus.students.get(entry.row["studentId"])),
                 "statusid": str(ids[entry.row["attendance"]]),
                 "remarks": entry.row.get("remarks", ""),
                 "id": str(entry.number),
@@ -75,7 +85,7 @@ class MoodleRows(Simulator):
         people = self.campus.students_of(subject.row["subjectId"], lesson.row["section"])
         taken = max((epoch(entry.modified) for entry in marked), default=0)
         return {
-            "id": lesson.number,
+            "id": _session_id(lesson),
             "attendanceid": 300 + subject.number,
             "courseid": course_id(subject),
             "groupid": 900 + ord(lesson.row["section"][-1]),
@@ -87,7 +97,7 @@ class MoodleRows(Simulator):
             "statuses": statuses,
             "attendance_log": log,
             "users": [
-                {"id": self._user_id(e), "firstname": e.row["firstName"], "lastname": e.row["lastName"]} for e in people
+                {"id": self.user_id(e), "firstname": e.row["firstName"], "lastname": e.row["lastName"]} for e in people
             ],
         }
 
@@ -126,13 +136,16 @@ class MoodleRows(Simulator):
         total = sum(points) if points else None
         return [*rows, _mark(_TOTAL_ITEM + subject.number, "Course total", "course_total", total, most, last)]
 
+    def _known_as(self, student: Entry) -> str:
+        return number_of(student) if idnumber(student) or self.profile_field else number_of(student).lower()
+
     def _open(self) -> list[Entry]:
         return [entry for entry in self.campus.subjects if entry.row["subjectId"] not in self.closed]
 
     def true_students(self) -> list[Row]:
-        names = ("firstName", "lastName", "email", "department")
+        names = ("firstName", "lastName", "email", "phone", "department", "status")
         ids = {e.row["studentId"]: e for s in self._open() for e in self.campus.students_of(s.row["subjectId"])}
-        return [{"studentId": _known_as(e), "name": e.row["name"], **only(e.row, *names)} for e in ids.values()]
+        return [{"studentId": self._known_as(e), "name": e.row["name"], **only(e.row, *names)} for e in ids.values()]
 
     def true_faculty(self) -> list[Row]:
         people = {e.number: e.row for s in self._open() for e in self.campus.teachers_of(s.row["subjectId"])}
@@ -156,9 +169,9 @@ class MoodleRows(Simulator):
         people = {entry.row["studentId"]: entry for entry in self.campus.students.with_deleted}
         return [
             {
-                "studentId": _known_as(people[row["studentId"]]),
+                "studentId": self._known_as(people[row["studentId"]]),
                 "name": people[row["studentId"]].row["name"],
-                "sessionId": str(self.campus.lesson_of(row).number),
+                "sessionId": str(_session_id(self.campus.lesson_of(row))),
                 **only(row, *names),
             }
             for row in self.campus.attendance.rows
@@ -168,7 +181,7 @@ class MoodleRows(Simulator):
     def true_marks(self) -> list[Row]:
         return [
             {
-                "studentId": _known_as(student),
+                "studentId": self._known_as(student),
                 "subjectId": subject.row["subjectId"],
                 **only(mark, "examId", "examName", "examType", "marksObtained", "maxMarks", "percentage"),
                 **({"gradedAt": mark["gradedAt"]} if "percentage" in mark else {"result": "pending"}),
@@ -218,11 +231,14 @@ def _status_id(subject: Entry, index: int) -> int:
     return len(_STATUSES) * subject.number + index
 
 
+def _session_id(lesson: Entry) -> int:
+    return _FIRST_SESSION + lesson.number
+
+
+def number_of(person: Entry) -> str:
+    return str(person.row.get("studentId") or person.row["facultyId"])
+
+
 def idnumber(person: Entry) -> str:
-    if "facultyId" in person.row:
-        return str(person.row["facultyId"])
-    return "" if person.number % _EVERY_NTH_HAS_NO_IDNUMBER == 0 else str(person.row["studentId"])
-
-
-def _known_as(student: Entry) -> str:
-    return idnumber(student) or str(student.row["studentId"]).lower()
+    is_empty = "studentId" in person.row and person.number % _EVERY_NTH_HAS_NO_IDNUMBER == 0
+    return "" if is_empty else number_of(person)
