@@ -1,5 +1,5 @@
 """``make bench``: every figure of the standalone system from one run, beside what it is compared with; then those of
-separate processes.
+what endpoints may ask for, and of separate processes.
 
 Ratios are what counts; the absolute figures belong to the machine. ``--quick`` leaves out the million records and
 repeats less.
@@ -11,9 +11,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hub_process import Hub, hub_environment, running_hub
 from rich.console import Console
@@ -38,10 +39,10 @@ def server(*command: str, env: dict[str, str] | None = None) -> Iterator[int]:
             process.terminate()
 
 
-def measured(*command: str) -> dict[str, float]:
+def measured(*command: str) -> dict[str, Any]:
     """The JSON that a program of this folder prints."""
     output = subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], stdout=subprocess.PIPE, check=True)
-    result: dict[str, float] = json.loads(output.stdout)
+    result: dict[str, Any] = json.loads(output.stdout)
     return result
 
 
@@ -86,14 +87,14 @@ def parts(rounds: int) -> dict[str, float]:
     return {part: statistics.median(each[part] for each in seen) for part in seen[0]}
 
 
-def memory(records: int) -> tuple[float, float]:
+def memory(records: int, connect: Callable[[Hub, int], str] = students) -> tuple[float, float]:
     """Peak MiB of a fresh hub that loads this many records, and records per second."""
     with (
         server("source_server.py", str(records), str(PAGE_SIZE)) as port,
         tempfile.TemporaryDirectory() as folder,
         running_hub(Path(folder)) as hub,
     ):
-        seconds, counts = hub.sync(students(hub, port))
+        seconds, counts = hub.sync(connect(hub, port))
         assert counts["inserted"] == records, counts
         return hub.peak_mib, records / seconds
 
@@ -199,7 +200,8 @@ def main(*, quick: bool) -> None:
             "hub, storing": "bare + receipt + publish",
         },
     )
-    subprocess.run([sys.executable, str(HERE / "distributed.py"), *(["--quick"] if quick else [])], check=True)
+    for section in ("engine.py", "distributed.py"):
+        subprocess.run([sys.executable, str(HERE / section), *(["--quick"] if quick else [])], check=True)
 
 
 if __name__ == "__main__":
