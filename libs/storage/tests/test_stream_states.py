@@ -64,3 +64,18 @@ async def test_forgetting_is_about_all_streams_of_one_integration(states: Stream
     assert await states.find("c1", "i1", "students") is None
     assert await states.find("c1", "i1", "marks") is None
     assert await states.find("c1", "i2", "students") is not None
+
+
+async def test_a_mark_of_a_walk_that_was_under_way_does_not_undo_the_forgetting(
+    states: StreamStates, now: datetime
+) -> None:
+    mark = StreamState(identity="x", token="9")
+    await states.advance("c1", "i1", "students", mark, began_at=now)
+    assert await states.find("c1", "i1", "students") is None
+    whole = mark.model_copy(update={"full_at": now})
+    await states.advance("c1", "i1", "students", whole, began_at=now)
+    assert await states.find("c1", "i1", "students") == whole
+    await states.advance("c1", "i1", "students", mark.model_copy(update={"token": "12"}), began_at=now)
+    found = await states.find("c1", "i1", "students")
+    assert found is not None
+    assert (found.token, found.full_at) == ("12", now)

@@ -8,19 +8,24 @@ from typing import Any
 
 import pytest
 from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.limits.pace import source_of
 from hub_fetcher.opening import Opener
-from hub_fetcher.planning import Planner
+from hub_fetcher.planning import Planner, identity_of
+from hub_fetcher.walking.incremental import MARK_REFUSED
 from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.reading import Limits
 from hub_messaging.handling import Context
+from hub_model.errors import RateLimited
 from hub_model.integrations import Integration
 from hub_model.messages import BatchFetched, PageRequested, StreamFinished, SyncFailed, SyncRequested, Trigger
+from hub_model.records import DataType
 from hub_model.runs import new_run
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.repositories import SPECS, Chains, Integrations, Runs, StreamStates, Tables
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
+IDS: dict[str, Any] = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-0"}
 SINCE: dict[str, Any] = {
     "type": "datetime",
     "startTimeParam": "since",
@@ -54,8 +59,11 @@ class Hub:
     def clock(self) -> datetime:
         return self.now
 
-    async def sync(self, integration: Integration, *, twice: bool = False) -> dict[str, Any]:
-        """One run: what each stream gave, and its end. ``twice``: each message was handled half before."""
+    async def sync(self, integration: Integration, *, twice: bool = False, unwritten: str = "") -> dict[str, Any]:
+        """One run: what each stream gave, and its end. ``twice``: each message was handled half before.
+
+        The writer has not written the stream ``unwritten``.
+        """
         self.runs += 1
         ids: dict[str, Any] = {
             "college_id": integration.college_id,
@@ -85,11 +93,12 @@ class Hub:
                 else:
                     told[output.message_id] = output
         ends = {m.data_type: m for m in told.values() if isinstance(m, StreamFinished | SyncFailed)}
-        for end in ends.values():
+        for end in (end for data_type, end in ends.items() if data_type != unwritten):
             for name, state in end.states.items():
                 await self.states.advance("college-1", integration.id, name, state, began_at=self.now)
         records = [record for m in told.values() if isinstance(m, BatchFetched) for record in m.records]
-        return {"records": records, "ends": ends}
+        batches = [m for m in told.values() if isinstance(m, BatchFetched)]
+        return {"records": records, "ends": ends, "batches": batches}
 
 
 def context(copy_id: str) -> Context:
@@ -297,7 +306,7 @@ async def test_a_table_that_an_endpoint_takes_its_rows_from_goes_by_windows_and_
     first = await hub.sync(integration)
     assert sorted(record["id"] for record in first["records"]) == [1, 2, 3, 4, 5]
     end = first["ends"]["students"]
-    assert (list(end.states), end.snapshot) == (["people"], True)
+    assert (list(end.states), end.snapshot) == (["people/students"], True)
     hub.now = NOW + timedelta(hours=1)
     rows.append(row(6, NOW + timedelta(minutes=30)))
     assert [record["id"] for record in (await hub.sync(integration))["records"]] == [6]
@@ -328,3 +337,222 @@ async def test_an_endpoint_that_asks_for_other_things_is_read_in_full(
     await hub.fetching.integrations.remove("college-1", changed.id)
     hub.now += timedelta(hours=1)
     assert len((await hub.sync(changed))["records"]) == 3
+
+
+async def test_in_each_window_the_deletes_come_first_and_then_every_row_of_the_parent(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    def answer(asked: Any) -> Any:
+        date = hub.now.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        if asked.path == "/courses":
+            return college.json([{"id": "a"}, {"id": "b"}], Date=date)
+        rows = [] if asked.path == "/" else [{"id": f"{asked.path}@{asked.query['since'][8:10]}"}]
+        return college.json(rows, Date=date)
+
+    college.answer = answer
+    plain = {"pagination": {"type": "none"}}
+    endpoint = {
+        "path": "/courses/{{ parent.id }}/students",
+        "parent": {"stream": "courses"},
+        "deletes": {"path": "/deletes", **plain},
+        "incremental": {**SINCE, "startDatetime": "2026-01-13T10:00:00Z", "step": "P1D"},
+        **plain,
+    }
+    integration = make_integration(endpoints={"students": endpoint}, streams={"courses": {"path": "/courses", **plain}})
+    of_each = ["/deletes@{}", "/courses/a/students@{}", "/courses/b/students@{}"]
+    done = await hub.sync(integration, twice=True)
+    assert [record["id"] for record in done["records"]] == [name.format(day) for day in (13, 14) for name in of_each]
+    assert done["ends"]["students"].complete
+    hub.now += timedelta(days=2)
+    later = await hub.sync(integration)
+    assert [record["id"] for record in later["records"]] == [name.format(day) for day in (15, 16) for name in of_each]
+
+
+async def test_a_window_read_for_the_rows_of_an_incomplete_parent_is_not_covered_though_a_later_one_fails(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    def answer(asked: Any) -> Any:
+        if asked.path == "/courses":
+            return college.json({"data": [{"id": "a"}], "warnings": [{"warningcode": "loss"}], "errors": [{"c": 1}]})
+        status = 500 if asked.query.get("since", "").startswith("2026-01-14") else 200
+        return college.json([{"id": 1}], status=404 if status == 500 else 200)
+
+    college.answer = answer
+    plain = {"pagination": {"type": "none"}}
+    endpoint = {
+        "path": "/courses/{{ parent.id }}/students",
+        "parent": {"stream": "courses", "onError": "fail"},
+        "incremental": {**SINCE, "startDatetime": "2026-01-13T10:00:00Z", "step": "P1D"},
+        **plain,
+    }
+    integration = make_integration(
+        endpoints={"students": endpoint}, streams={"courses": {"path": "/courses", "recordsPath": "data", **plain}}
+    )
+    end = (await hub.sync(integration))["ends"]["students"]
+    assert isinstance(end, SyncFailed)
+    assert end.states == {}
+
+
+async def test_a_mark_that_the_source_refuses_is_a_full_read_that_is_told(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    taken = {"first": {"", "5"}}
+
+    def answer(asked: Any) -> Any:
+        last = asked.query.get("last", "")
+        if last not in taken["first"]:
+            return college.json({"error": "invalid cursor"}, 410)
+        rows = [{"id": number} for number in range(int(last or 0) + 1, 8)]
+        return college.json({"data": rows, "max": "7"})
+
+    college.answer = answer
+    incremental = {"type": "token", "tokenParam": "last", "tokenPath": "max"}
+    endpoint = {"path": "/students", "pagination": {"type": "none"}, "incremental": incremental}
+    integration = make_integration(endpoints={"students": endpoint})
+    await hub.sync(integration)
+    taken["first"] = {""}  # the mark "7" has lapsed
+    again = await hub.sync(integration, twice=True)
+    end = again["ends"]["students"]
+    assert [record["id"] for record in again["records"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert (end.complete, MARK_REFUSED in end.warnings, end.states["students"].token) == (True, True, "7")
+    college.answer = lambda asked: college.json({"error": "gone"}, 410)
+    failed = (await hub.sync(integration))["ends"]["students"]
+    assert isinstance(failed, SyncFailed), "a source that refuses everything is not asked for ever"
+
+
+async def test_of_two_endpoints_that_take_one_table_the_one_that_failed_gets_its_rows_again(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 4)]
+    serve(college, hub, rows)
+    integration = make_integration(
+        endpoints={"students": {"source": "people"}, "faculty": {"source": "people"}},
+        streams={"people": {"path": "/students", "incremental": SINCE}},
+    )
+    await hub.sync(integration)
+    hub.now += timedelta(hours=1)
+    rows.append(row(6, NOW + timedelta(minutes=30)))
+    assert [record["id"] for record in (await hub.sync(integration, unwritten="faculty"))["records"]] == [6, 6]
+    hub.now += timedelta(hours=1)
+    assert [record["id"] for record in (await hub.sync(integration))["records"]] == [6, 6]
+    assert (await hub.sync(integration))["records"] == []
+
+
+@pytest.mark.parametrize(
+    ("derive", "incremental", "goes_on"),
+    [
+        ({"type": "punches", "person": "id", "punchedAt": "at"}, {}, False),
+        ({"type": "punches", "person": "id", "punchedAt": "at"}, {"wholeDays": True}, False),
+        ({"type": "punches", "person": "id", "punchedAt": "at"}, {"wholeDays": True, "dayStart": "PT4H"}, True),
+        ({"type": "group", "by": "id", "collect": {"all": "at"}}, {}, False),
+        ({"type": "group", "by": "id"}, {}, True),
+    ],
+)
+async def test_what_is_derived_from_rows_that_were_read_before_is_not_made_of_the_new_ones_alone(
+    hub: Hub, college: Any, make_integration: Any, derive: Any, incremental: Any, goes_on: bool
+) -> None:
+    morning, evening = NOW - timedelta(hours=6), NOW + timedelta(minutes=30)
+    rows = [{**row(1, morning), "number": 1}]
+    serve(college, hub, rows)
+    integration = make_integration(
+        endpoints={"attendance": {"source": "punches", "derive": derive}},
+        streams={"punches": {"path": "/students", "incremental": {**SINCE, **incremental}}},
+    )
+    await hub.sync(integration)
+    hub.now += timedelta(hours=1)
+    rows.append({**row(1, evening), "number": 2})
+    college.asked.clear()
+    done = await hub.sync(integration)
+    assert (asked_windows(college)[0][0] is not None) is goes_on
+    assert any("is read whole each time" in warning for warning in done["ends"]["attendance"].warnings) is not goes_on
+    (record,) = done["records"]
+    if derive["type"] == "punches":
+        assert record["punches"] == 2
+    elif "collect" in derive:
+        assert len(record["all"]) == 2
+
+
+async def test_a_change_of_what_the_parents_parents_are_is_a_full_read(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    serve(college, hub, [row(1, NOW - timedelta(days=1))])
+    endpoint = {"path": "/students", "parent": {"stream": "courses"}, "incremental": SINCE}
+
+    def integration(path: str) -> Integration:
+        terms: dict[str, Any] = {"path": path}
+        courses = {"path": "/students", "parent": {"stream": "terms"}}
+        made: Integration = make_integration(
+            endpoints={"students": endpoint}, streams={"terms": terms, "courses": courses}
+        )
+        return made
+
+    def identity(made: Integration) -> str:
+        return identity_of(made, "students", made.settings.endpoints[DataType.STUDENTS])
+
+    assert identity(integration("/terms")) == identity(integration("/terms"))
+    assert identity(integration("/terms")) != identity(integration("/all-terms"))
+
+
+async def test_other_credentials_may_see_other_rows_so_everything_is_read(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 4)])
+    endpoint: dict[str, Any] = {"path": "/students", "incremental": SINCE}
+    await hub.sync(make_integration(endpoints={"students": endpoint}))
+    other = make_integration(endpoints={"students": endpoint}, secrets={"apiKey": "canary-another-key-9876543210"})
+    await hub.fetching.integrations.remove("college-1", other.id)
+    hub.now += timedelta(hours=1)
+    assert len((await hub.sync(other))["records"]) == 3
+
+
+async def test_a_source_that_wants_to_be_left_alone_is_not_asked_for_its_time_or_versions(
+    hub: Hub, college: Any, make_integration: Any, shared_limits: Any, sources: Any
+) -> None:
+    for incremental in (SINCE, {"type": "change_version", "versionsPath": "/versions"}):
+        integration = make_integration(endpoints={"students": {"path": "/students", "incremental": incremental}})
+        await shared_limits.block("college-1", source_of(integration), NOW + timedelta(hours=1))
+        stream = integration.settings.endpoints[DataType.STUDENTS]
+        message = PageRequested(**IDS, data_type=DataType.STUDENTS, observed_at=NOW)
+        with pytest.raises(RateLimited):
+            await hub.fetching.planner.plan(message, integration, stream)
+    assert college.asked == []
+
+
+async def test_a_walk_that_has_begun_without_windows_goes_on_without_them(hub: Hub, make_integration: Any) -> None:
+    integration = make_integration(endpoints={"students": {"path": "/students", "incremental": SINCE}})
+    stream = integration.settings.endpoints[DataType.STUDENTS]
+    position = {"source": "as it was", "place": 7}
+    message = PageRequested(**IDS, data_type=DataType.STUDENTS, observed_at=NOW, step=3, position=position)
+    assert await hub.fetching.planner.plan(message, integration, stream) is None
+
+
+async def test_of_two_plans_of_one_message_that_was_delivered_twice_one_goes_on(
+    hub: Hub, college: Any, make_integration: Any
+) -> None:
+    serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 4)])
+    integration = make_integration(endpoints={"students": {"path": "/students", "incremental": SINCE}})
+    await hub.fetching.integrations.add(integration)
+    await hub.fetching.runs.add(new_run(**IDS, trigger=Trigger.MANUAL, data_types=(DataType.STUDENTS,), now=NOW))
+    request = SyncRequested(**IDS, trigger=Trigger.MANUAL, data_types=(DataType.STUDENTS,), requested_at=NOW)
+    (first,) = await start_sync(request, context("s"), hub=hub.fetching)
+    assert isinstance(first, PageRequested)
+
+    async def handled(message: Any, copy: str) -> list[Any]:
+        return [output async for output in fetch_pages(message, context(copy), hub=hub.fetching)]
+
+    (one,) = await handled(first, "a")
+    hub.now += timedelta(minutes=1)
+    (other,) = await handled(first, "a")
+    ended = await handled(one, "b")
+    assert isinstance(ended[-1], StreamFinished)
+    assert await handled(other, "c") == []
+
+
+@pytest.mark.parametrize(("step", "expected"), [({}, 4), ({"step": "P1D"}, None)])
+async def test_the_total_of_one_window_is_not_told_for_that_of_all(
+    hub: Hub, college: Any, make_integration: Any, step: Any, expected: int | None
+) -> None:
+    serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 5)])
+    spec = {**SINCE, "startDatetime": "2026-01-10T10:00:00Z", **step}
+    done = await hub.sync(make_integration(endpoints={"students": {"path": "/students", "incremental": spec}}))
+    assert {batch.expected_records for batch in done["batches"]} == {expected}

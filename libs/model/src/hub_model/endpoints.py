@@ -9,12 +9,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, field_validator, model_validator
 
 from hub_model.addresses import PLACE, check_path
-from hub_model.base import Input
+from hub_model.base import Input, check_time_zone
 from hub_model.conditions import Conditions
-from hub_model.incremental import Incremental
+from hub_model.incremental import Incremental, TokenIncremental
 from hub_model.mappings import Candidate, Mapping
 from hub_model.pagination import AutoPagination, PagePagination, Pagination
 
@@ -126,7 +126,7 @@ class Punches(Input):
     person: str
     punched_at: str
     datetime_format: str = "iso"
-    time_zone: str | None = None
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] | None = None
     direction: str | None = None
     day_start: timedelta = Field(default=timedelta(hours=4), ge=timedelta(0), lt=timedelta(days=1))
     duplicate_within: timedelta = Field(default=timedelta(seconds=60), ge=timedelta(0))
@@ -283,6 +283,8 @@ class Stream(Request):
             raise ValueError("give exactly one of 'path' and 'rows'")
         if self.rows and (self.parent or self.incremental):
             raise ValueError("'parent' and 'incremental' are about requests, and with 'rows' there are none")
+        if self.parent and isinstance(self.incremental, TokenIncremental):
+            raise ValueError("an 'incremental' mark is one for the whole stream; with 'parent' each row has its own")
         return self
 
 
@@ -303,8 +305,11 @@ class Endpoint(Stream):
     def _one_origin(self) -> "Endpoint":
         if bool(self.path) == (self.source is not None) or self.rows:
             raise ValueError("give exactly one of 'path' and 'source'")
-        if self.source is not None and (self.parent or self.deletes):
-            raise ValueError("'parent' and 'deletes' are about requests, and with 'source' there are none")
+        if self.source is not None and (self.parent or self.deletes or self.incremental):
+            raise ValueError(
+                "'parent', 'deletes' and 'incremental' are about requests, and with 'source' there are none; "
+                "'incremental' belongs to the stream that 'source' names"
+            )
         if self.derive is not None and self.source is None:
             raise ValueError("'derive' works on the rows of a stream; name it in 'source'")
         return self

@@ -35,7 +35,8 @@ class DatetimeIncremental(Input):
     ``datetime_format`` in ``time_zone`` (the integration's by default). ``cursor_field`` is where a record has its own
     time: only to show how far the data reaches and to notice rows from the future. ``step`` cuts long windows.
     ``lookback_window`` is read again each time, for rows that come late; ``safety_lag`` keeps the end behind the
-    source's own clock. ``start_datetime`` is where the first sync begins; without it everything is read, with no bound
+    source's own clock, at a multiple of ``cursor_granularity``: a time that the source cuts to minutes lies before the
+    row was written. ``start_datetime`` is where the first sync begins; without it everything is read, with no bound
     at the start. ``whole_days`` moves the start to midnight in ``time_zone``, and ``day_start`` after it.
     ``api_retention_period``: a source that forgets; a state older than that means a full read. ``full_every`` reads
     everything anew from time to time, for changes that leave no newer time.
@@ -49,7 +50,7 @@ class DatetimeIncremental(Input):
     time_zone: _ZoneName | None = None
     start_datetime: AwareDatetime | None = None
     step: timedelta | None = Field(default=None, ge=timedelta(minutes=1))
-    cursor_granularity: timedelta = Field(default=timedelta(seconds=1), ge=timedelta(0))
+    cursor_granularity: _Moved = timedelta(seconds=1)
     lookback_window: _Moved = timedelta(minutes=5)
     safety_lag: _Moved = timedelta(seconds=30)
     whole_days: bool = False

@@ -53,6 +53,12 @@ def gaps(intervals: Intervals, low: int, high: int) -> Intervals:
     return (*found, (low, high)) if low < high else tuple(found)
 
 
+def overlap(intervals: Intervals, others: Intervals) -> Intervals:
+    """What both hold."""
+    both = [(max(low, other[0]), min(high, other[1])) for low, high in intervals for other in others]
+    return tuple(sorted((low, high) for low, high in both if low <= high))
+
+
 def all_upto(intervals: Intervals, limit: int) -> Intervals:
     """What the intervals hold up to ``limit``."""
     return tuple((low, min(high, limit)) for low, high in intervals if low <= limit)

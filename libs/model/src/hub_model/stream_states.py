@@ -1,7 +1,7 @@
 """How far a stream has been read: what an incremental sync may leave out next time."""
 
 from hub_model.base import Instant, Value
-from hub_model.intervals import Intervals, add_interval, all_upto
+from hub_model.intervals import Intervals, add_interval, all_upto, overlap
 
 
 class StreamState(Value):
@@ -32,7 +32,17 @@ class StreamState(Value):
         return newer.model_copy(
             update={
                 "windows": windows,
-                "token": newer.token if newer.token is not None else self.token,
+                # After a full read nothing may go on from a mark of before: the source may have refused it.
+                "token": self.token if newer.token is None and newer.full_at is None else newer.token,
                 "full_at": max(times, default=None),
             }
+        )
+
+    def common(self, other: "StreamState") -> "StreamState | None":
+        """What both cover; None where that cannot be said, since a mark is opaque."""
+        if other.identity != self.identity or other.token != self.token:
+            return None
+        times = [at for at in (self.full_at, other.full_at) if at is not None]
+        return self.model_copy(
+            update={"windows": overlap(self.windows, other.windows), "full_at": min(times) if len(times) == 2 else None}
         )

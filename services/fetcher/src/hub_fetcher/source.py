@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -85,6 +86,11 @@ class Source:
     def session(self) -> AbstractAsyncContextManager[None]:
         """Many pages in a row. Raises RateLimited if the source is known to want to be left alone."""
         return self._bounds.pace.session()
+
+    async def time(self, base_url: str) -> datetime | None:
+        """What its clock says, asked in its turn as any page is; None where it does not tell."""
+        async with self._bounds.pace.turn(self._bounds.allowed):
+            return await self._transport.server_time(base_url)
 
     async def read(self, request: SourceRequest, tries: Tries | None = None) -> Page:
         """The answer to ``request``, which holds no credential; tried again where that may help."""

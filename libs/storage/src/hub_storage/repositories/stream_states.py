@@ -29,7 +29,8 @@ class StreamStates:
     ) -> None:
         """Add what a walk, that began then, has covered. Repeatable.
 
-        Where the endpoint was changed meanwhile, the state of the run that began later stands.
+        Where the endpoint was changed meanwhile, the state of the run that began later stands. A mark by itself is
+        nothing: if what the walk went on from was forgotten meanwhile, it is not kept.
         """
         state_id = _id(college_id, integration_id, stream)
         new: Document = {
@@ -48,7 +49,11 @@ class StreamStates:
             changed = {**new, "beganAt": max(document["beganAt"], new["beganAt"]), "state": _dumped(joined)}
             return None if changed == document else changed
 
-        if await self._collection.update(state_id, add) is None and await self._collection.insert({state_id: new}):
+        if await self._collection.update(state_id, add) is not None:
+            return
+        if state.token is not None and state.full_at is None:
+            return
+        if await self._collection.insert({state_id: new}):
             await self._collection.update(state_id, add)  # another run was first
 
     async def forget(self, college_id: str, integration_id: str) -> None:

@@ -43,7 +43,7 @@ def is_snapshot(place: Place, reading: Reading) -> bool:
 def state_of(place: Place, reading: Reading, *, whole: bool) -> StreamState | None:
     """What to remember of a walk by windows that is over, or failed in the present window."""
     plan = place.plan
-    if plan is None or not _is_whole(place, reading):
+    if plan is None or not plan.identity or not _is_whole(place, reading):
         return None
     if not whole and (place.window == 0 or isinstance(reading.stream.incremental, TokenIncremental)):
         return None
@@ -56,7 +56,16 @@ def states_of(place: Place, reading: Reading, *, whole: bool) -> dict[str, Strea
     if source is not None and not whole:
         return {}
     state = reading.tables[source].state if source is not None else state_of(place, reading, whole=whole)
-    return {} if state is None else {source or reading.name: state}
+    name = reading.name if source is None else taken_as(source, reading.name)
+    return {} if state is None else {name: state}
+
+
+def taken_as(table: str, taker: str) -> str:
+    """Under which name it is remembered how far a table's rows have become an endpoint's records.
+
+    For each taker: of two that take the same rows one may fail.
+    """
+    return f"{table}/{taker}"
 
 
 def failed(

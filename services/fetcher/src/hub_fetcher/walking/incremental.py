@@ -2,7 +2,8 @@
 
 A window ends before the source's own present: behind its clock by the safety lag, and never after the run began, so
 that what is written while the walk reads belongs to the next one. It begins where the last one ended, moved back by
-the lookback; what was left out between two covered windows is asked for again.
+the lookback; what was left out between two covered windows is asked for again. Where that is not enough, since the
+source has forgotten or its clock was set back, everything is.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,9 +25,8 @@ _NO_TIME = timedelta(0)
 Window = tuple[int | None, int | None]
 
 FORGOTTEN = "The source no longer knows all that changed since the last sync, so everything was read again."
-WENT_BACK = (
-    "The source's clock went back since the last sync, so what it has changed meanwhile is read again as it comes."
-)
+WENT_BACK = "The source has gone back since the last sync, its clock or all of its data, so everything was read again."
+MARK_REFUSED = "The source does not take the mark that the last sync ended with any more, so everything was read again."
 NOT_YET = "The time to begin at ('startDatetime') is yet to come for the source, so nothing was read."
 _TOLERATED = timedelta(minutes=1)
 # They travel in the chain's messages.
@@ -59,7 +59,9 @@ class Plan(Value):
     @property
     def is_everything(self) -> bool:
         """Whether nothing that the source has is left out."""
-        return self.is_full and self.token is None and all(low is None for low, _ in self.windows)
+        if not self.is_full or self.token is not None or not self.windows:
+            return False
+        return all(low is None for low, _ in self.windows)
 
     def state(self, windows: int, token: str | None = None) -> StreamState:
         """What is to be remembered once so many of the windows are read, and their records written."""
@@ -78,25 +80,20 @@ def plan_times(
 ) -> Plan:
     """The windows of time. ``source_now`` and ``began_at`` (of the run) are both by the source's clock."""
     end = microseconds(min(source_now, began_at) - spec.safety_lag)
+    end -= end % max(1, _length(spec.cursor_granularity))
+    start = None if spec.start_datetime is None else microseconds(spec.start_datetime)
     zone = ZoneInfo(spec.time_zone) if spec.time_zone else zone
-    warnings: list[str] = []
-    if state is not None and state.windows and is_forgotten(spec, state, source_now):
-        state = None
-        warnings.append(FORGOTTEN)
-    if state is None or not state.windows:
-        start = None if spec.start_datetime is None else microseconds(spec.start_datetime)
+    known = all_upto(state.windows, end) if state is not None else ()
+    doubt = _doubt(spec, state, known, start=start or 0, end=end, now=source_now)
+    if not known or doubt:
         windows = _cut(spec, [(start, end)], zone)
+        warnings = [doubt] if doubt else []
         warnings += [] if windows else [NOT_YET]
         return Plan(began_at=began_at, windows=windows, limit=end, warnings=tuple(warnings))
-    known = all_upto(state.windows, end)
-    if not known:
-        return Plan(began_at=began_at, windows=_cut(spec, [(None, end)], zone), limit=end, warnings=(WENT_BACK,))
     reached = known[-1][1]
-    if state.windows[-1][1] - end > _length(_TOLERATED):
-        warnings.append(WENT_BACK)
-    first = 0 if spec.start_datetime is None else microseconds(spec.start_datetime)
-    spans = [*gaps(known, first, reached), (reached - _length(spec.lookback_window), end)]
-    return Plan(began_at=began_at, windows=_cut(spec, spans, zone), is_full=False, limit=end, warnings=tuple(warnings))
+    again = max(reached - _length(spec.lookback_window), start or 0)
+    windows = _cut(spec, [*gaps(known, start or 0, reached), (again, end)], zone)
+    return Plan(began_at=began_at, windows=windows, is_full=False, limit=end)
 
 
 def plan_versions(state: StreamState | None, *, newest: int, oldest: int | None, began_at: datetime) -> Plan:
@@ -123,12 +120,6 @@ def usable(spec: Incremental, state: StreamState | None, *, identity: str, now: 
         return None
     is_due = spec.full_every is not None and (state.full_at is None or state.full_at + spec.full_every <= now)
     return None if is_due else state
-
-
-def is_forgotten(spec: DatetimeIncremental, state: StreamState, now: datetime) -> bool:
-    """Whether the state is older than the source remembers changes."""
-    keeps = spec.api_retention_period
-    return keeps is not None and state.windows[-1][1] < microseconds(now - keeps)
 
 
 def bounds(spec: Incremental, plan: Plan, number: int, zone: ZoneInfo) -> dict[str, str]:
@@ -184,6 +175,26 @@ def instant(value: int) -> datetime:
 
 def _length(duration: timedelta) -> int:
     return duration // _MICROSECOND
+
+
+def _doubt(
+    spec: DatetimeIncremental, state: StreamState | None, known: Intervals, *, start: int, end: int, now: datetime
+) -> str | None:
+    """Why the state is not enough to go on from.
+
+    A clock that was set back gives the rows written since then times that are covered already, and nobody knows how
+    long ago that was. A step back of a minute is what the lookback is for.
+    """
+    if state is None or not state.windows:
+        return None
+    if state.windows[-1][1] - end > _length(_TOLERATED):
+        return WENT_BACK
+    keeps = spec.api_retention_period
+    if keeps is None or not known:
+        return None
+    missing = gaps(known, start, known[-1][1])
+    oldest = missing[0][0] if missing else known[-1][1]
+    return FORGOTTEN if oldest < microseconds(now - keeps) else None
 
 
 def _cut(spec: DatetimeIncremental, spans: Sequence[tuple[int | None, int]], zone: ZoneInfo) -> tuple[Window, ...]:

@@ -46,7 +46,7 @@ async def _read_pages(
             yield walk.onward(error, ahead=window.size)
             return
         except SourceError as error:
-            if not (walk.asks_less(error) or walk.passes_over(error)):
+            if not (walk.asks_less(error) or walk.passes_over(error) or walk.begins_anew(error)):
                 raise
             outputs = ()
         await walk.make_ready(limits)

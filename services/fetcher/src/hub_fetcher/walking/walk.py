@@ -13,6 +13,7 @@ from typing import Any
 from hub_model.encoded import EncodedArray
 from hub_model.endpoints import Endpoint, Request
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
+from hub_model.incremental import TokenIncremental
 from hub_model.messages import BatchFetched, Fault, Message, PageRequested, StreamFinished
 from hub_model.records import Origin
 from hub_storage.repositories.tables import Piece, TableEnd
@@ -26,7 +27,7 @@ from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.source import Page
 from hub_fetcher.walking.batches import cut
 from hub_fetcher.walking.ending import failed, is_snapshot, outcome, states_of
-from hub_fetcher.walking.incremental import bounds, params
+from hub_fetcher.walking.incremental import MARK_REFUSED, bounds, params, plan_token
 from hub_fetcher.walking.pages import Pages, begun, check_duration
 from hub_fetcher.walking.parents import ParentRow, Parents
 from hub_fetcher.walking.place import Place, added
@@ -164,6 +165,23 @@ class Walk:
         parents.pass_on()
         self._begin_request()
         return True
+
+    def begins_anew(self, error: SourceError) -> bool:
+        """Whether everything is read, because the source does not take the mark any more that the last walk ended with.
+
+        Only before anything was read; what is wrong with the request otherwise, the next answer says again.
+        """
+        plan, spec = self._place.plan, self._reading.stream.incremental
+        if plan is None or plan.is_full or not isinstance(spec, TokenIncremental) or self._pages:
+            return False
+        if error.error_class not in (ErrorClass.CONFIG, ErrorClass.DATA):
+            return False
+        anew = plan_token(spec, None, began_at=plan.began_at)
+        anew = anew.model_copy(update={"identity": plan.identity, "warnings": (*plan.warnings, MARK_REFUSED)})
+        self._place = self._place.model_copy(update={"plan": anew})
+        self._bounds = self._window_bounds()
+        self._begin_request()
+        return self._opened()
 
     def onward(self, error: Exception | None = None, *, ahead: int = 0) -> Message:
         """The chain's next message; after a rate limit it carries the time that the source asked us to wait for."""
@@ -356,6 +374,8 @@ class Walk:
 
     def _shaped(self, records: list[Any], encoded: bytes, total: int | None) -> Sequence[Output]:
         parent = None
+        if self._place.plan is not None and len(self._place.plan.windows) > 1:
+            total = None  # of one window's records alone
         if self._parents is not None:
             total = None  # of one row's records alone
             parent = self._parents.included(self._parents.present) if self._parents.present else None
