@@ -4,9 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 # Before anything imports them: a test that inherits from these tells what differed.
 pytest.register_assert_rewrite("hub_messaging.testing", "hub_storage.testing")
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("hub", deadline=None)
+settings.load_profile("hub")
 
 
 @pytest.fixture(autouse=True)
