@@ -1,6 +1,7 @@
 """A college's system that behaves as it is told, and the fetcher's parts wired to it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
@@ -13,23 +14,29 @@ import orjson
 import pytest
 from hub_fetcher.auth.credentials import secret_params
 from hub_fetcher.auth.tokens import TokenCache
+from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.limits.pace import Paces, Pacing
+from hub_fetcher.opening import Opener
+from hub_fetcher.planning import Planner
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience, Transport
+from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.stretch import fetch_stretch
 from hub_fetcher.walking.walk import Walk
+from hub_messaging.handling import Context
 from hub_model.auth import credential_origin
 from hub_model.base import parse_datetime
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
-from hub_model.messages import BatchFetched, Message, PageRequested
+from hub_model.messages import BatchFetched, Message, PageRequested, StreamFinished, SyncFailed, SyncRequested, Trigger
 from hub_model.records import DataType
+from hub_model.runs import new_run
 from hub_security.egress import open_client
 from hub_security.keys import PublicKeys, generate_keys, load_private_keys, load_public_keys
 from hub_security.vault import SecretBinding, SecretOpener, SecretSealer
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, SourceLimits, Tokens
+from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLimits, StreamStates, Tables, Tokens
 from hub_storage.store import Store
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
@@ -338,3 +345,83 @@ def walk_all(sources: Sources, make_integration: MakeIntegration) -> WalkAll:
         return walked
 
     return walk
+
+
+class Hub:
+    """The fetcher over a real store; ``now`` is moved by a test. States are saved as the writer would."""
+
+    def __init__(self, store: SqliteStore, sources: Any) -> None:
+        self.now = NOW
+        self.store = store
+        self.states = StreamStates(store)
+        tables = Tables(store)
+        self.fetching = Fetching(
+            integrations=Integrations(store),
+            runs=Runs(store),
+            chains=Chains(store),
+            tables=tables,
+            opener=Opener(sources, tables, Lookups(max_bytes=10_000_000)),
+            planner=Planner(sources, self.states, self.clock),
+            limits=Limits(pages=3),
+            clock=self.clock,
+            monotonic=time.monotonic,
+        )
+        self.runs = 0
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def sync(self, integration: Integration, *, twice: bool = False, unwritten: str = "") -> dict[str, Any]:
+        """One run: what each stream gave, and its end. ``twice``: each message was handled half before.
+
+        The writer has not written the stream ``unwritten``.
+        """
+        self.runs += 1
+        ids: dict[str, Any] = {
+            "college_id": integration.college_id,
+            "integration_id": integration.id,
+            "run_id": f"run-{self.runs}",
+        }
+        if await self.fetching.integrations.find(integration.college_id, integration.id) is None:
+            await self.fetching.integrations.add(integration)
+        types = tuple(integration.settings.endpoints)
+        await self.fetching.runs.add(new_run(**ids, trigger=Trigger.MANUAL, data_types=types, now=self.now))
+        request = SyncRequested(**ids, trigger=Trigger.MANUAL, data_types=types, requested_at=self.now)
+        queue: list[Any] = list(await start_sync(request, _context("s"), hub=self.fetching))
+        told: dict[str, Any] = {}
+        while queue:
+            message = PageRequested.model_validate_json(queue.pop(0).model_dump_json())
+            copy = _context(f"{message.table}{message.data_type}{message.step}")
+            if twice:
+                given = fetch_pages(message, copy, hub=self.fetching)
+                async for output in given:
+                    if not isinstance(output, PageRequested):
+                        told[output.message_id] = output
+                    break
+                await given.aclose()  # type: ignore[attr-defined]
+            async for output in fetch_pages(message, copy, hub=self.fetching):
+                if isinstance(output, PageRequested):
+                    queue.append(output)
+                else:
+                    told[output.message_id] = output
+        ends = {m.data_type: m for m in told.values() if isinstance(m, StreamFinished | SyncFailed)}
+        for end in (end for data_type, end in ends.items() if data_type != unwritten):
+            for name, state in end.states.items():
+                await self.states.advance("college-1", integration.id, name, state, began_at=self.now)
+        records = [record for m in told.values() if isinstance(m, BatchFetched) for record in m.records]
+        batches = [m for m in told.values() if isinstance(m, BatchFetched)]
+        return {"records": records, "ends": ends, "batches": batches}
+
+
+def _context(copy_id: str) -> Context:
+    return Context("m", copy_id, 1, NOW)
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, sources: Any) -> AsyncIterator[Hub]:
+    async with SqliteDatabase(tmp_path / "hub.db") as database:
+        store = SqliteStore(database)
+        await store.open(SPECS)
+        hub = Hub(store, sources)
+        yield hub
+        await store.close()

@@ -1,28 +1,19 @@
 """Whole syncs by windows, message by message, over the real store and a source that knows when its rows changed."""
 
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.handlers import fetch_pages, start_sync
 from hub_fetcher.limits.pace import source_of
-from hub_fetcher.opening import Opener
-from hub_fetcher.planning import Planner, identity_of
+from hub_fetcher.planning import identity_of
 from hub_fetcher.walking.incremental import MARK_REFUSED
-from hub_fetcher.walking.joins import Lookups
-from hub_fetcher.walking.reading import Limits
 from hub_messaging.handling import Context
 from hub_model.errors import RateLimited
 from hub_model.integrations import Integration
-from hub_model.messages import BatchFetched, PageRequested, StreamFinished, SyncFailed, SyncRequested, Trigger
+from hub_model.messages import PageRequested, StreamFinished, SyncFailed, SyncRequested, Trigger
 from hub_model.records import DataType
 from hub_model.runs import new_run
-from hub_sqlite import SqliteDatabase
-from hub_storage.adapters.sqlite import SqliteStore
-from hub_storage.repositories import SPECS, Chains, Integrations, Runs, StreamStates, Tables
 
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 IDS: dict[str, Any] = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-0"}
@@ -35,87 +26,11 @@ SINCE: dict[str, Any] = {
 }
 
 
-class Hub:
-    """The fetcher over a real store; ``now`` is moved by a test. States are saved as the writer would."""
-
-    def __init__(self, store: SqliteStore, sources: Any) -> None:
-        self.now = NOW
-        self.store = store
-        self.states = StreamStates(store)
-        tables = Tables(store)
-        self.fetching = Fetching(
-            integrations=Integrations(store),
-            runs=Runs(store),
-            chains=Chains(store),
-            tables=tables,
-            opener=Opener(sources, tables, Lookups(max_bytes=10_000_000)),
-            planner=Planner(sources, self.states, self.clock),
-            limits=Limits(pages=3),
-            clock=self.clock,
-            monotonic=time.monotonic,
-        )
-        self.runs = 0
-
-    def clock(self) -> datetime:
-        return self.now
-
-    async def sync(self, integration: Integration, *, twice: bool = False, unwritten: str = "") -> dict[str, Any]:
-        """One run: what each stream gave, and its end. ``twice``: each message was handled half before.
-
-        The writer has not written the stream ``unwritten``.
-        """
-        self.runs += 1
-        ids: dict[str, Any] = {
-            "college_id": integration.college_id,
-            "integration_id": integration.id,
-            "run_id": f"run-{self.runs}",
-        }
-        if await self.fetching.integrations.find(integration.college_id, integration.id) is None:
-            await self.fetching.integrations.add(integration)
-        types = tuple(integration.settings.endpoints)
-        await self.fetching.runs.add(new_run(**ids, trigger=Trigger.MANUAL, data_types=types, now=self.now))
-        request = SyncRequested(**ids, trigger=Trigger.MANUAL, data_types=types, requested_at=self.now)
-        queue: list[Any] = list(await start_sync(request, context("s"), hub=self.fetching))
-        told: dict[str, Any] = {}
-        while queue:
-            message = PageRequested.model_validate_json(queue.pop(0).model_dump_json())
-            copy = context(f"{message.table}{message.data_type}{message.step}")
-            if twice:
-                given = fetch_pages(message, copy, hub=self.fetching)
-                async for output in given:
-                    if not isinstance(output, PageRequested):
-                        told[output.message_id] = output
-                    break
-                await given.aclose()  # type: ignore[attr-defined]
-            async for output in fetch_pages(message, copy, hub=self.fetching):
-                if isinstance(output, PageRequested):
-                    queue.append(output)
-                else:
-                    told[output.message_id] = output
-        ends = {m.data_type: m for m in told.values() if isinstance(m, StreamFinished | SyncFailed)}
-        for end in (end for data_type, end in ends.items() if data_type != unwritten):
-            for name, state in end.states.items():
-                await self.states.advance("college-1", integration.id, name, state, began_at=self.now)
-        records = [record for m in told.values() if isinstance(m, BatchFetched) for record in m.records]
-        batches = [m for m in told.values() if isinstance(m, BatchFetched)]
-        return {"records": records, "ends": ends, "batches": batches}
-
-
 def context(copy_id: str) -> Context:
     return Context("m", copy_id, 1, NOW)
 
 
-@pytest.fixture
-async def hub(tmp_path: Path, sources: Any) -> AsyncIterator[Hub]:
-    async with SqliteDatabase(tmp_path / "hub.db") as database:
-        store = SqliteStore(database)
-        await store.open(SPECS)
-        hub = Hub(store, sources)
-        yield hub
-        await store.close()
-
-
-def serve(college: Any, hub: Hub, rows: list[dict[str, Any]], *, skew: timedelta = timedelta(0)) -> None:
+def serve(college: Any, hub: Any, rows: list[dict[str, Any]], *, skew: timedelta = timedelta(0)) -> None:
     """Rows by when they changed; the bounds are inclusive; two a page."""
 
     def answer(asked: Any) -> Any:
@@ -139,7 +54,7 @@ def asked_windows(college: Any) -> list[tuple[str | None, str | None]]:
 
 
 async def test_the_first_sync_reads_all_and_the_next_one_what_changed(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 6)]
     serve(college, hub, rows)
@@ -161,7 +76,7 @@ async def test_the_first_sync_reads_all_and_the_next_one_what_changed(
 
 
 async def test_a_failed_walk_moves_nothing_but_the_windows_it_has_finished(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 6)]
     serve(college, hub, rows)
@@ -182,7 +97,7 @@ async def test_a_failed_walk_moves_nothing_but_the_windows_it_has_finished(
     assert again["ends"]["students"].complete
 
 
-async def test_a_repeated_handling_asks_for_the_same_windows(hub: Hub, college: Any, make_integration: Any) -> None:
+async def test_a_repeated_handling_asks_for_the_same_windows(hub: Any, college: Any, make_integration: Any) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 9)]
     serve(college, hub, rows)
     integration = make_integration(endpoints={"students": {"path": "/students", "incremental": SINCE}})
@@ -212,7 +127,7 @@ async def test_rows_that_move_up_between_a_crash_and_the_repetition_are_not_take
 
 @pytest.mark.parametrize("skew", [timedelta(hours=-2), timedelta(hours=3)])
 async def test_windows_end_by_the_sources_clock_and_its_skew_is_told(
-    hub: Hub, college: Any, make_integration: Any, skew: timedelta
+    hub: Any, college: Any, make_integration: Any, skew: timedelta
 ) -> None:
     serve(college, hub, [row(1, NOW + skew - timedelta(minutes=1))], skew=skew)
     integration = make_integration(endpoints={"students": {"path": "/students", "incremental": SINCE}})
@@ -224,7 +139,7 @@ async def test_windows_end_by_the_sources_clock_and_its_skew_is_told(
 
 
 async def test_rows_without_a_time_and_from_the_future_are_kept_counted_and_told(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     rows = [row(1, NOW - timedelta(days=1)), {**row(2, NOW), "stamp": None}, {**row(3, NOW), "stamp": "2099-01-01"}]
     serve(college, hub, [{"stamp": "2026-01-01", **record} for record in rows])
@@ -236,7 +151,7 @@ async def test_rows_without_a_time_and_from_the_future_are_kept_counted_and_told
 
 
 async def test_versions_are_asked_for_first_and_deletes_go_over_the_same_window(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     newest = 40
 
@@ -263,7 +178,7 @@ async def test_versions_are_asked_for_first_and_deletes_go_over_the_same_window(
 
 
 async def test_a_source_without_change_versions_is_read_in_full_and_that_is_told(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     def answer(asked: Any) -> Any:
         if asked.path == "/versions":
@@ -279,7 +194,7 @@ async def test_a_source_without_change_versions_is_read_in_full_and_that_is_told
     assert any("change versions" in warning for warning in end.warnings)
 
 
-async def test_a_mark_is_kept_and_the_next_sync_goes_on_from_it(hub: Hub, college: Any, make_integration: Any) -> None:
+async def test_a_mark_is_kept_and_the_next_sync_goes_on_from_it(hub: Any, college: Any, make_integration: Any) -> None:
     def answer(asked: Any) -> Any:
         last = int(asked.query.get("last", 0))
         rows = [{"id": number} for number in range(last + 1, 6)]
@@ -295,7 +210,7 @@ async def test_a_mark_is_kept_and_the_next_sync_goes_on_from_it(hub: Hub, colleg
 
 
 async def test_a_table_that_an_endpoint_takes_its_rows_from_goes_by_windows_and_its_state_moves_with_the_endpoint(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 6)]
     serve(college, hub, rows)
@@ -312,7 +227,7 @@ async def test_a_table_that_an_endpoint_takes_its_rows_from_goes_by_windows_and_
     assert [record["id"] for record in (await hub.sync(integration))["records"]] == [6]
 
 
-async def test_a_table_that_is_looked_up_in_is_read_whole(hub: Hub, college: Any, make_integration: Any) -> None:
+async def test_a_table_that_is_looked_up_in_is_read_whole(hub: Any, college: Any, make_integration: Any) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 4)]
     serve(college, hub, rows)
     join = {"stream": "people", "left": "id", "right": "id", "as": "person"}
@@ -328,7 +243,7 @@ async def test_a_table_that_is_looked_up_in_is_read_whole(hub: Hub, college: Any
 
 
 async def test_an_endpoint_that_asks_for_other_things_is_read_in_full(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 4)])
     endpoint: dict[str, Any] = {"path": "/students", "incremental": SINCE}
@@ -340,7 +255,7 @@ async def test_an_endpoint_that_asks_for_other_things_is_read_in_full(
 
 
 async def test_in_each_window_the_deletes_come_first_and_then_every_row_of_the_parent(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     def answer(asked: Any) -> Any:
         date = hub.now.strftime("%a, %d %b %Y %H:%M:%S GMT")
@@ -369,7 +284,7 @@ async def test_in_each_window_the_deletes_come_first_and_then_every_row_of_the_p
 
 
 async def test_a_window_read_for_the_rows_of_an_incomplete_parent_is_not_covered_though_a_later_one_fails(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     def answer(asked: Any) -> Any:
         if asked.path == "/courses":
@@ -394,7 +309,7 @@ async def test_a_window_read_for_the_rows_of_an_incomplete_parent_is_not_covered
 
 
 async def test_a_mark_that_the_source_refuses_is_a_full_read_that_is_told(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     taken = {"first": {"", "5"}}
 
@@ -421,7 +336,7 @@ async def test_a_mark_that_the_source_refuses_is_a_full_read_that_is_told(
 
 
 async def test_of_two_endpoints_that_take_one_table_the_one_that_failed_gets_its_rows_again(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 4)]
     serve(college, hub, rows)
@@ -449,7 +364,7 @@ async def test_of_two_endpoints_that_take_one_table_the_one_that_failed_gets_its
     ],
 )
 async def test_what_is_derived_from_rows_that_were_read_before_is_not_made_of_the_new_ones_alone(
-    hub: Hub, college: Any, make_integration: Any, derive: Any, incremental: Any, goes_on: bool
+    hub: Any, college: Any, make_integration: Any, derive: Any, incremental: Any, goes_on: bool
 ) -> None:
     morning, evening = NOW - timedelta(hours=6), NOW + timedelta(minutes=30)
     rows = [{**row(1, morning), "number": 1}]
@@ -473,7 +388,7 @@ async def test_what_is_derived_from_rows_that_were_read_before_is_not_made_of_th
 
 
 async def test_a_change_of_what_the_parents_parents_are_is_a_full_read(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     serve(college, hub, [row(1, NOW - timedelta(days=1))])
     endpoint = {"path": "/students", "parent": {"stream": "courses"}, "incremental": SINCE}
@@ -494,7 +409,7 @@ async def test_a_change_of_what_the_parents_parents_are_is_a_full_read(
 
 
 async def test_other_credentials_may_see_other_rows_so_everything_is_read(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 4)])
     endpoint: dict[str, Any] = {"path": "/students", "incremental": SINCE}
@@ -506,7 +421,7 @@ async def test_other_credentials_may_see_other_rows_so_everything_is_read(
 
 
 async def test_a_source_that_wants_to_be_left_alone_is_not_asked_for_its_time_or_versions(
-    hub: Hub, college: Any, make_integration: Any, shared_limits: Any, sources: Any
+    hub: Any, college: Any, make_integration: Any, shared_limits: Any, sources: Any
 ) -> None:
     for incremental in (SINCE, {"type": "change_version", "versionsPath": "/versions"}):
         integration = make_integration(endpoints={"students": {"path": "/students", "incremental": incremental}})
@@ -518,7 +433,7 @@ async def test_a_source_that_wants_to_be_left_alone_is_not_asked_for_its_time_or
     assert college.asked == []
 
 
-async def test_a_walk_that_has_begun_without_windows_goes_on_without_them(hub: Hub, make_integration: Any) -> None:
+async def test_a_walk_that_has_begun_without_windows_goes_on_without_them(hub: Any, make_integration: Any) -> None:
     integration = make_integration(endpoints={"students": {"path": "/students", "incremental": SINCE}})
     stream = integration.settings.endpoints[DataType.STUDENTS]
     position = {"source": "as it was", "place": 7}
@@ -527,7 +442,7 @@ async def test_a_walk_that_has_begun_without_windows_goes_on_without_them(hub: H
 
 
 async def test_of_two_plans_of_one_message_that_was_delivered_twice_one_goes_on(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 4)])
     integration = make_integration(endpoints={"students": {"path": "/students", "incremental": SINCE}})
@@ -550,7 +465,7 @@ async def test_of_two_plans_of_one_message_that_was_delivered_twice_one_goes_on(
 
 @pytest.mark.parametrize(("step", "expected"), [({}, 4), ({"step": "P1D"}, None)])
 async def test_the_total_of_one_window_is_not_told_for_that_of_all(
-    hub: Hub, college: Any, make_integration: Any, step: Any, expected: int | None
+    hub: Any, college: Any, make_integration: Any, step: Any, expected: int | None
 ) -> None:
     serve(college, hub, [row(number, NOW - timedelta(days=number)) for number in range(1, 5)])
     spec = {**SINCE, "startDatetime": "2026-01-10T10:00:00Z", **step}
