@@ -107,7 +107,7 @@ async def test_a_repeated_handling_asks_for_the_same_windows(hub: Any, college: 
 
 
 async def test_rows_that_move_up_between_a_crash_and_the_repetition_are_not_taken_for_those_that_were_there(
-    hub: Hub, college: Any, make_integration: Any
+    hub: Any, college: Any, make_integration: Any
 ) -> None:
     rows = [row(number, NOW - timedelta(days=number)) for number in range(1, 4)]
     serve(college, hub, rows)

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hub_fetcher.walking.incremental import (
     FORGOTTEN,
-    MAX_WINDOWS,
     NOT_YET,
     WENT_BACK,
     Plan,
@@ -20,9 +19,8 @@ from hub_fetcher.walking.incremental import (
     plan_versions,
     usable,
 )
-from hub_model.errors import ErrorClass, SourceError
+from hub_model.errors import SourceError
 from hub_model.incremental import ChangeVersionIncremental, DatetimeIncremental, TokenIncremental
-from hub_model.messages import MAX_MESSAGE_BYTES
 from hub_model.stream_states import StreamState
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,98 +148,6 @@ def test_a_row_whose_time_the_source_cuts_to_minutes_is_not_left_behind() -> Non
     assert low is not None
     assert high is not None
     assert low <= stamp <= high
-
-
-def test_more_windows_than_a_message_can_hold_are_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(SourceError) as caught:
-        planned(spec(start_datetime=NOW - timedelta(days=10), step=timedelta(minutes=1)), None)
-    assert caught.value.code == "too_many_windows"
-    assert "longer 'step'" in caught.value.public
-
-
-def test_gaps_are_read_again_and_the_lookback_moves_only_the_last_window() -> None:
-    known = state((at(1), at(5)), (at(8), at(15)))
-    plan = planned(spec(lookback_window=timedelta(days=1)), known)
-    assert plan.windows == windows((at(5), at(8)), (at(14), NOW))
-    assert not plan.is_full
-
-
-def test_a_gap_is_cut_into_steps_too() -> None:
-    known = state((at(1), at(5)), (at(8), at(15)))
-    plan = planned(spec(step=timedelta(days=2)), known)
-    assert plan.windows == windows((at(5), at(7)), (at(7), at(8)), (at(15), at(17)), (at(17), at(19)), (at(19), NOW))
-
-
-def test_the_end_stays_behind_the_sources_clock_and_before_the_run_began() -> None:
-    lag = spec(safety_lag=timedelta(minutes=1))
-    began = NOW - timedelta(minutes=10)
-    assert planned(lag, None, began_at=began).windows == windows((None, began - timedelta(minutes=1)))
-    behind = NOW - timedelta(hours=2)
-    assert planned(lag, None, source_now=behind).windows == windows((None, behind - timedelta(minutes=1)))
-
-
-def test_after_a_sources_clock_was_set_back_everything_is_read_and_nothing_is_left_out_once_it_comes_forward() -> None:
-    known = state((at(1), NOW))
-    # Set back by five hours two hours ago: what was written since bears times that are covered already.
-    back = planned(spec(), known, NOW - timedelta(hours=3))
-    assert (back.warnings, back.windows, back.is_full) == (
-        (WENT_BACK,),
-        windows((None, NOW - timedelta(hours=3))),
-        True,
-    )
-    later = known.joined(StreamState(identity="x", windows=back.covered(9), withdrawn_after=back.limit))
-    assert planned(spec(), later, NOW + timedelta(hours=1)).windows == windows(
-        (NOW - timedelta(hours=3), NOW + timedelta(hours=1))
-    )
-
-
-def test_a_clock_that_is_seconds_behind_what_is_covered_is_a_matter_of_the_lookback() -> None:
-    plan = planned(spec(lookback_window=timedelta(minutes=5)), state((at(1), NOW)), NOW - timedelta(seconds=50))
-    assert (plan.is_full, plan.warnings) == (False, ())
-    assert plan.windows == windows((NOW - timedelta(seconds=350), NOW - timedelta(seconds=50)))
-
-
-def test_a_walk_that_asks_for_nothing_has_not_seen_everything() -> None:
-    assert not planned(spec(start_datetime=at(25)), None).is_everything
-    assert planned(spec(), None).is_everything
-
-
-def test_a_gap_older_than_the_source_remembers_is_a_full_read_however_new_the_rest_is() -> None:
-    known = state((at(1), at(5)), (at(8), at(19)))
-    assert planned(spec(api_retention_period=timedelta(days=7)), known).warnings == (FORGOTTEN,)
-    assert planned(spec(api_retention_period=timedelta(days=16)), known).warnings == ()
-
-
-def test_the_lookback_reaches_no_further_back_than_the_data_that_the_college_wants() -> None:
-    incremental = spec(start_datetime=at(10), lookback_window=timedelta(days=30))
-    assert planned(incremental, state((at(1), at(15)))).windows == windows((at(10), NOW))
-    assert planned(spec(lookback_window=timedelta(days=3660)), state((at(1), at(15)))).windows[0][0] is not None
-
-
-def test_a_row_whose_time_the_source_cuts_to_minutes_is_not_left_behind() -> None:
-    now = NOW + timedelta(seconds=40)
-    cut = spec(cursor_granularity=timedelta(minutes=1))
-    first = planned(cut, None, now)
-    stamp = microseconds(NOW)  # of a row that is written at 12:00:50, after the first read
-    known = StreamState(identity="x", windows=first.covered(1))
-    ((low, high),) = planned(cut, known, now + timedelta(hours=1)).windows
-    assert low is not None
-    assert high is not None
-    assert low <= stamp <= high
-
-
-def test_a_start_without_an_offset_is_where_the_college_is() -> None:
-    plan = planned(spec(start_datetime=datetime(2026, 7, 1)), None)  # noqa: DTZ001 - that is the case
-    assert plan.windows == windows((datetime(2026, 7, 1, tzinfo=KOLKATA), NOW))
-
-
-def test_more_windows_than_a_message_can_hold_are_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(SourceError) as caught:
-        planned(spec(start_datetime=datetime(2020, 1, 1, tzinfo=UTC), step=timedelta(seconds=1)), None)
-    assert (caught.value.code, caught.value.error_class) == ("too_many_windows", ErrorClass.CONFIG)
-    assert "'step'" in caught.value.public
-    most = planned(spec(start_datetime=NOW - timedelta(hours=MAX_WINDOWS), step=timedelta(hours=1)), None)
-    assert len(most.model_dump_json()) < MAX_MESSAGE_BYTES / 2
 
 
 def test_a_state_older_than_the_source_remembers_is_a_full_read_that_is_told() -> None:
