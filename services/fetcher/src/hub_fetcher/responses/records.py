@@ -62,7 +62,7 @@ def _values(holder: dict[str, Any] | list[Any]) -> Iterator[Any]:
 def _without(body: Any, holder: Any, value: Any, path: str, request: Request, *, is_vouched: bool) -> list[Any]:
     """No records where the endpoint says that the source leaves an empty list out, and nothing speaks against it."""
     is_left_out = request.missing_records == "empty" and (value is None or value is MISSING)
-    if is_left_out and body is None:
+    if is_left_out and body is None and not path:
         return []  # Moodle's whole answer, where there is nothing to tell
     if is_left_out and isinstance(holder, dict) and (is_vouched or not _speaks_against(body, holder, path)):
         return []
