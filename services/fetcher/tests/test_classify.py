@@ -74,6 +74,14 @@ def test_a_redirect_to_a_login_page_is_about_credentials() -> None:
     assert error.error_class is ErrorClass.AUTH
 
 
+def test_a_redirect_is_named_without_what_its_path_says_of_anybody() -> None:
+    location = {"Location": "https://new.example.edu/api/v2/students/Canary%20Rao/22CANARY101/marks/"}
+    error = error_of(308, httpx2.Headers(location), b"", label="/api/students/{{ parent.id }}/marks", now=NOW)
+    assert error is not None
+    assert "https://new.example.edu/api/v2/students/.../.../marks/" in error.public
+    assert "canary" not in (error.public + str(error)).lower()
+
+
 def test_a_redirect_is_named_without_its_query() -> None:
     error = classify(301, {"Location": "https://new.example.edu/api?api_key=s3cret-canary#frag"})
     assert error is not None

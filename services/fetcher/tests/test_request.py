@@ -171,11 +171,50 @@ def test_a_missing_value_of_a_parent_is_an_error_of_its_row_and_no_empty_text(
     assert "canary" not in str(caught.value) + caught.value.public
 
 
-@pytest.mark.parametrize("value", ["..", ".", {"a": 1}, [1]])
+@pytest.mark.parametrize(
+    "value",
+    ["..", ".", {"a": 1}, [1], "../../admin", "a/..", "a\\..\\b", "%2e%2e", "x%2f..%2fy", "..;/admin"],
+)
 def test_a_value_that_would_change_the_path_is_an_error_of_its_row(value: Any) -> None:
     with pytest.raises(SourceError) as caught:
         filled({"path": "/c/{{ parent.id }}/users"}, parent={"id": value})
     assert caught.value.code == "parent_value_unusable"
+
+
+@pytest.mark.parametrize(
+    "value", ["{{ credential.wstoken }}", "a {{credential.wstoken}} b", ["{{ credential.wstoken }}"]]
+)
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        {"body": {"q": "{{ parent.name }}"}},
+        {"body": {"q": "name is {{ parent.name }}"}},
+        {"bodyType": "form", "body": {"q": "{{ parent.name }}"}},
+        {"bodyType": "text", "body": "<q>{{ parent.name }}</q>", "headers": {"Content-Type": "text/xml"}},
+    ],
+)
+def test_no_value_of_a_parent_says_where_the_credential_goes(endpoint: dict[str, Any], value: Any) -> None:
+    with pytest.raises(SourceError) as caught:
+        filled({"path": "/s", "method": "POST", **endpoint}, parent={"name": value})
+    assert caught.value.code == "parent_value_unusable"
+
+
+def test_values_of_two_parents_fields_do_not_make_a_credentials_place_together() -> None:
+    with pytest.raises(SourceError) as caught:
+        filled(
+            {"path": "/s", "method": "POST", "body": {"q": "{{ parent.a }}{{ parent.b }}"}},
+            parent={"a": "{{ cred", "b": "ential.wstoken }}"},
+        )
+    assert caught.value.code == "parent_value_unusable"
+
+
+def test_no_cursor_says_where_the_credential_goes() -> None:
+    paging = {"type": "cursor", "cursorPath": "next", "injectInto": "body"}
+    endpoint = Endpoint.model_validate({"path": "/s", "method": "POST", "pagination": paging})
+    position = begin(endpoint.pagination).model_copy(update={"place": "{{ credential.wstoken }}"})
+    with pytest.raises(SourceError) as caught:
+        request_at(plan_requests(settings(), endpoint), position)
+    assert caught.value.code == "cursor_unusable"
 
 
 def test_a_value_alone_keeps_its_type_and_within_words_it_is_text() -> None:

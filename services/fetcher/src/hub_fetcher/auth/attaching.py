@@ -1,6 +1,5 @@
 """Putting a credential into a request: headers, query, form, JSON object, or a place in the body that names it."""
 
-import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape
@@ -9,9 +8,9 @@ import orjson
 from hub_model.errors import ErrorClass, SourceError
 
 from hub_fetcher.auth.credentials import Credential, Outgoing
+from hub_fetcher.requests.places import CREDENTIAL
 from hub_fetcher.requests.urls import merge_headers, with_params
 
-_PLACE = re.compile(r"\{\{\s*credential\.([A-Za-z0-9_-]+)\s*\}\}")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -46,11 +45,11 @@ def _with_fields(
     kind = content_type_of(headers)
     if body is None or kind == _FORM:
         pairs = [(name, _filled(value, fields, str)) for name, value in parse_qsl(body or "", keep_blank_values=True)]
-        named = set(_PLACE.findall(" ".join(value for _, value in parse_qsl(body or "", keep_blank_values=True))))
+        named = set(CREDENTIAL.findall(" ".join(value for _, value in parse_qsl(body or "", keep_blank_values=True))))
         pairs += [(name, value) for name, value in fields.items() if name not in named]
         typed = headers if kind else merge_headers(headers, {"Content-Type": _FORM})
         return typed, urlencode(pairs, quote_via=quote, safe="")
-    if set(_PLACE.findall(body)) >= fields.keys():
+    if set(CREDENTIAL.findall(body)) >= fields.keys():
         is_markup = kind.endswith("xml") or body.lstrip().startswith("<")
         escaped = _json_text if kind.endswith("json") else escape if is_markup else str
         return headers, _filled(body, fields, escaped)
@@ -67,7 +66,7 @@ def _with_fields(
 
 
 def _filled(text: str, fields: Mapping[str, str], escaped: Callable[[str], str]) -> str:
-    return _PLACE.sub(lambda place: escaped(fields[place[1]]) if place[1] in fields else place[0], text)
+    return CREDENTIAL.sub(lambda place: escaped(fields[place[1]]) if place[1] in fields else place[0], text)
 
 
 def _json_text(value: str) -> str:

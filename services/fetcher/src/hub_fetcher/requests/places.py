@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 import orjson
@@ -18,6 +18,7 @@ from pydantic import JsonValue
 from hub_fetcher.paths import MISSING, dig
 
 # A credential's place is filled when the credential is put in, right before the request is sent.
+CREDENTIAL = re.compile(r"\{\{\s*credential\.([A-Za-z0-9_-]+)\s*\}\}")
 _PLACE = re.compile(r"\{\{\s*((?!credential\.)[A-Za-z0-9_.]+)\s*\}\}")
 
 # The values by the first part of a place's name: "parent" and "window".
@@ -34,13 +35,22 @@ ABSENT: Final = Absent.ABSENT
 
 
 def fill_path(path: str, places: Places) -> str:
-    """The path with every value percent-encoded, so that none of them can lead to another path."""
+    """The path with every value percent-encoded, so that none of them can lead to another path.
+
+    Servers decode before they look for '..', some of them twice, so no value may hold it in any writing.
+    """
     filled = _filled(path, places, lambda text: quote(text, safe=""), where="the path")
     if filled is ABSENT:
         raise _config("window_missing", "the path needs a bound of the window, and there is none on a first sync")
-    if any(segment in (".", "..") for segment in filled.partition("?")[0].split("/")):
+    if _leads_elsewhere(filled.partition("?")[0]):
         raise _data("parent_value_unusable", "a value of the parent's row would change the path, so it is not used")
     return filled
+
+
+def _leads_elsewhere(path: str) -> bool:
+    decoded = unquote(path)
+    segments = [segment for text in (path, decoded, unquote(decoded)) for segment in re.split(r"[/\\]", text)]
+    return any(segment.partition(";")[0] in (".", "..") for segment in segments)
 
 
 def fill(value: JsonValue, places: Places, *, where: str) -> JsonValue | Absent:
@@ -72,7 +82,10 @@ def _filled(text: str, places: Places, write: Callable[[str], str], where: str) 
     values = {name: _value(name, places, where) for name in _PLACE.findall(text)}
     if ABSENT in values.values():
         return ABSENT
-    return _PLACE.sub(lambda match: write(_as_text(match[1], values[match[1]], where)), text)
+    filled = _PLACE.sub(lambda match: write(_as_text(match[1], values[match[1]], where)), text)
+    if CREDENTIAL.findall(filled) != CREDENTIAL.findall(text):
+        raise _asks_for_credential(where)
+    return filled
 
 
 def _escaping(text: str) -> Callable[[str], str]:
@@ -93,6 +106,8 @@ def _value(name: str, places: Places, where: str) -> JsonValue | Absent:
     if found is MISSING or found is None or (isinstance(found, str) and not found.strip()):
         state = "is missing" if found is MISSING else "is null" if found is None else "is empty"
         raise _data("parent_value_missing", f"'{path}' {state} in the parent's row, and {where} needs it")
+    if not isinstance(found, int | float) and CREDENTIAL.search(orjson.dumps(found).decode()):
+        raise _asks_for_credential(where)
     return found  # type: ignore[no-any-return]
 
 
@@ -104,6 +119,11 @@ def _as_text(name: str, value: JsonValue | Absent, where: str) -> str:
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise _data("parent_value_unusable", f"'{name}' is not valid Unicode, and {where} needs it")
     return value
+
+
+def _asks_for_credential(where: str) -> SourceError:
+    """Data may not say where the credential goes: it would be sent in a field that is stored or shown."""
+    return _data("parent_value_unusable", f"a value would put the credential into {where}, so it is not used")
 
 
 def _data(code: str, what: str) -> SourceError:

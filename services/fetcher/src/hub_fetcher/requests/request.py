@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from hub_fetcher.paging.position import Position, is_in_body, size_of
 from hub_fetcher.requests.flat import flat, put
+from hub_fetcher.requests.places import CREDENTIAL
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.urls import replaced, with_params
 
@@ -41,6 +42,8 @@ def request_at(plan: RequestPlan, position: Position) -> SourceRequest:
         return _asking(plan, position.place, plan.body)
     paging = _paging(position)
     if is_in_body(spec):
+        if any(isinstance(value, str) and CREDENTIAL.search(value) for value in paging.values()):
+            raise _cursor_unusable()
         return _asking(plan, with_params(plan.url, plan.params), plan.body, paging)
     params = replaced(plan.params, {name: str(value) for name, value in paging.items()})
     return _asking(plan, with_params(plan.url, params), plan.body)
@@ -90,6 +93,15 @@ def _form(plan: RequestPlan, body: dict[str, JsonValue], paging: dict[str, int |
             nested = put(nested, name, value)
     own = flat(nested.items() if isinstance(nested, dict) else (), plan.nesting)
     return replaced(own, {name: str(value) for name, value in paging.items() if "." not in name})
+
+
+def _cursor_unusable() -> SourceError:
+    return SourceError(
+        "the cursor would put the credential into the body",
+        error_class=ErrorClass.DATA,
+        code="cursor_unusable",
+        public="The source's mark of the next page says where the credential goes, so it is not sent. Ask its operator.",
+    )
 
 
 def _config(what: str) -> SourceError:

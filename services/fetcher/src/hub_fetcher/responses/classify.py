@@ -3,9 +3,10 @@
 The texts name the path and the status and never a query string or the source's own words, which may repeat a key.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from hub_model.errors import ErrorClass, HubError, SourceError
 
@@ -18,6 +19,7 @@ from hub_fetcher.responses.words import decisive, known_words_of, text_speaks_of
 # 409: another writer holds what we ask for. 425: too early.
 _TRANSIENT = frozenset([408, 409, 423, 425])
 _LOGIN_WORDS = ("login", "signin", "sign-in", "sso", "oauth", "auth")
+_API_STEP = re.compile(r"api|rest|ws|v[0-9]{1,2}", re.IGNORECASE)
 _NOT_ALLOWED = b"not authorized to perform"
 # In a 4xx these say more than the status does.
 _OUTWEIGHS_4XX = frozenset(
@@ -116,7 +118,7 @@ def _redirect(headers: Mapping[str, str], label: str) -> SourceError:
         target = urlsplit(headers.get("location", ""))
         where = f"{target.scheme}://{target.hostname}{target.path}" if target.hostname else target.path
     except ValueError:
-        where = ""
+        target, where = urlsplit(""), ""
     if any(word in where.lower() for word in _LOGIN_WORDS):
         return SourceError(
             f"{label} redirects to a login page",
@@ -124,13 +126,21 @@ def _redirect(headers: Mapping[str, str], label: str) -> SourceError:
             code="credentials_refused",
             public="The source sends the hub to its login page: the stored credentials are missing, wrong or expired.",
         )
-    to = f" to {where[:200]}" if where else ""
+    to = f" to {_shown(target, label)}" if where else ""
     return SourceError(
         f"{label} redirects{to}",
         error_class=ErrorClass.CONFIG,
         code="redirected",
         public=f"The source redirects{to}, and redirects are not followed. Enter the final address instead.",
     )
+
+
+def _shown(target: SplitResult, label: str) -> str:
+    """Where a redirect leads. Of its path only what the endpoint itself says or any API: the rest may be a student's."""
+    known = {"", *label.split("/")}
+    steps = target.path.split("/")
+    path = "/".join(step if step in known or _API_STEP.fullmatch(step) else "..." for step in steps)
+    return (f"{target.scheme}://{target.hostname}{path}" if target.hostname else path)[:200]
 
 
 _FORBIDDEN_SILENTLY = (
