@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from hub_fetcher.limits.pace import Paces
 from hub_fetcher.probe import check_connection
+from hub_fetcher.samples import Samples
 from hub_fetcher.sources import Sources
+from hub_fetcher.transport import Patience
 from hub_model.messages import ProbeCheck
+from hub_model.records import DataType
 
 ROWS = [{"studentId": "canary-1", "name": "canary"}]
 TWO = {"students": "/students", "faculty": "/faculty"}
@@ -376,3 +379,28 @@ async def test_a_bug_gets_an_answer(sources: Sources, make_integration: Any) -> 
     results, checks = await probe(sources, broken)
     assert results == {"internal": False}
     assert "NoneType" not in str(checks)
+
+
+async def test_a_list_under_the_name_of_a_person_is_not_named(
+    college: Any, sources: Sources, make_integration: Any
+) -> None:
+    by_path(college, students={"canary rao (22CS101)": ROWS})
+    _, checks = await probe(sources, make_integration())
+    assert "a place that is not named here" in named(checks, "endpoint:students").detail
+
+
+async def test_the_test_joins_what_a_sync_joins(college: Any, sources: Sources, make_integration: Any) -> None:
+    """The last of several rows, and none by a value that is not there."""
+    by_path(
+        college,
+        students=[{"user": 5}, {"user": None}, {"name": "no user"}],
+        users=[{"no": "without an id"}, {"id": 5, "no": "R1"}, {"id": "5", "no": "R2"}],
+    )
+    join = {"stream": "users", "left": "user", "right": "id", "as": "u"}
+    integration = make_integration(
+        endpoints={"students": {"path": "/students", "joins": [join]}}, streams={"users": {"path": "/users"}}
+    )
+    samples = Samples(integration, sources, Patience())
+    sample = await samples.of_endpoint(DataType.STUDENTS, integration.settings.endpoints[DataType.STUDENTS])
+    await samples.close()
+    assert sample.records == [{"user": 5, "u": {"id": "5", "no": "R2"}}]

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 from hub_mapping import compile_conditions
 from hub_mapping.derive import group_rows, punches_to_attendance
+from hub_mapping.paths import compile_path
 from hub_mapping.shaping import compile_fields, explode, project
+from hub_mapping.texts import key_text
 from hub_model.endpoints import Endpoint, Join, Parent, Punches, Stream
 from hub_model.incremental import DatetimeIncremental, TokenIncremental
 from hub_model.integrations import Integration
@@ -21,10 +23,9 @@ from hub_model.streams import given_rows
 
 from hub_fetcher.paging.pagination import arrive, begin
 from hub_fetcher.paging.position import PageFacts
-from hub_fetcher.paths import MISSING, dig
-from hub_fetcher.planning import goes_by_windows
+from hub_fetcher.planning import is_looked_up
 from hub_fetcher.requests.request import request_at
-from hub_fetcher.responses.records import find_records
+from hub_fetcher.responses.records import find_records, is_ordinary
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
 from hub_fetcher.walking.incremental import bounds, params, plan_times, plan_token
@@ -116,16 +117,16 @@ class Samples:
             return Sample([], "Answers, and holds no records at the moment.")
         of_all = f" of {position.total}" if position.total is not None else ""
         paging = position.pagination.type if position.pagination else "auto"
-        words = f"Answers with {len(found)} records{of_all} at '{path or 'the top'}'; pagination: {paging}."
+        words = f"Answers with {len(found)} records{of_all} at '{_named(path)}'; pagination: {paging}."
         return Sample(await self._shaped(stream, found[:_MOST_RECORDS], parent=parent), words)
 
     def _window(self, stream: Stream, name: str) -> tuple[dict[str, str], dict[str, str]]:
         """The last window that a first sync asks for, where records are the likeliest; and its parameters."""
         spec, now, zone = stream.incremental, self._sources.transport.clock(), ZoneInfo(self._settings.time_zone)
         match spec:
-            case DatetimeIncremental() if goes_by_windows(self._settings, name):
+            case DatetimeIncremental() if not is_looked_up(self._settings, name):
                 plan = plan_times(spec, None, source_now=now, began_at=now, zone=zone)
-            case TokenIncremental() if goes_by_windows(self._settings, name):
+            case TokenIncremental() if not is_looked_up(self._settings, name):
                 plan = plan_token(spec, None, began_at=now)
             case _:
                 return {}, {}
@@ -155,11 +156,13 @@ class Samples:
 
     async def _joined(self, records: list[Row], join: Join) -> list[Row]:
         """Those that find a row on the first page of the other stream; the others say nothing of the mapping."""
+        left, right = compile_path(join.left), compile_path(join.right)
         rows: dict[str, list[Row]] = {}
         for row in (await self.of_stream(join.stream)).records:
-            rows.setdefault(_key(row, join.right), []).append(project(row, join.fields))
-        found = [(record, rows.get(_key(record, join.left))) for record in records]
-        return [{**record, join.as_: matches if join.many else matches[0]} for record, matches in found if matches]
+            if (key := key_text(right(row))) is not None:
+                rows.setdefault(key, []).append(project(row, join.fields))
+        found = [(record, rows.get(key_text(left(record)) or "")) for record in records]
+        return [{**record, join.as_: matches if join.many else matches[-1]} for record, matches in found if matches]
 
     def _derived(self, endpoint: Endpoint, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         match endpoint.derive:
@@ -171,6 +174,6 @@ class Samples:
                 return list(group_rows(rows, group))
 
 
-def _key(row: Row, path: str) -> str:
-    value = dig(row, path)
-    return "" if value is MISSING or value is None else str(value).strip()
+def _named(path: str) -> str:
+    """Where records were found. A key that is no ordinary name may be that of a person."""
+    return "the top" if not path else path if is_ordinary(path) else "a place that is not named here"

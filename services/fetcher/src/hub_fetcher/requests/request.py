@@ -100,7 +100,8 @@ def _cursor_unusable() -> SourceError:
         "the cursor would put the credential into the body",
         error_class=ErrorClass.DATA,
         code="cursor_unusable",
-        public="The source's mark of the next page says where the credential goes, so it is not sent. Ask its operator.",
+        public="The source's mark of the next page says where the credential goes, so it is not sent. Ask the source's "
+        "operator.",
     )
 
 

@@ -136,7 +136,7 @@ def _redirect(headers: Mapping[str, str], label: str) -> SourceError:
 
 
 def _shown(target: SplitResult, label: str) -> str:
-    """Where a redirect leads. Of its path only what the endpoint itself says or any API: the rest may be a student's."""
+    """Where a redirect leads. Of its path only what the endpoint or any API says: the rest may be a student's."""
     known = {"", *label.split("/")}
     steps = target.path.split("/")
     path = "/".join(step if step in known or _API_STEP.fullmatch(step) else "..." for step in steps)

@@ -15,6 +15,7 @@ from hub_fetcher.paths import MISSING, dig, dig_every
 from hub_fetcher.responses.reported import RECORD_KEYS, SIDE_KEYS, array_paths, has_message
 
 _PLAIN = Request(path="/")
+_IN_PATHS = str.maketrans(".@*-$", "_____")
 
 
 def find_records(
@@ -110,7 +111,8 @@ def _usual(body: Any, names: frozenset[str]) -> list[str]:
 
 
 def _no_records(body: Any, path: str, value: Any, request: Request) -> SourceError:
-    where = f"'{path}'" if path else "the response"
+    is_named = path == request.records_path or is_ordinary(path)
+    where = "the response" if not path else f"'{path}'" if is_named else "what they were found in before"
     arrays = [found for found in array_paths(body) if found != path]
     hint = f" Lists in the response: {_listed(arrays)}." if arrays else ""
     wanted = {"list": "a list", "values": "an object", "single": "an object"}[request.records_from]
@@ -126,8 +128,13 @@ def _no_records(body: Any, path: str, value: Any, request: Request) -> SourceErr
 
 def _listed(paths: list[str]) -> str:
     """Paths for a person; keys may be anything, such as the names of people in an object by name."""
-    named = [path for path in paths if len(path) <= 64 and path.replace(".", "_").replace("@", "_").isidentifier()]
-    return ", ".join(named[:8]) or "none with an ordinary name"
+    return ", ".join([path for path in paths if is_ordinary(path)][:8]) or "none with an ordinary name"
+
+
+def is_ordinary(path: str) -> bool:
+    """Whether a path looks like one that a program's author wrote."""
+    bare = path.translate(_IN_PATHS)
+    return len(path) <= 64 and bare.isidentifier() and bare.isascii()
 
 
 def encode_records(records: list[Any]) -> bytes:
