@@ -398,9 +398,88 @@ async def test_joins_find_rows_by_text_and_tell_what_they_did_not_find(
     assert [len(record.get("all", [])) for record in found] == [1, 1, 2, 0, 0, 0]
     assert sync.end("students").complete
     assert sync.end("students").warnings == (
+        "1 record has several different rows in 'users' ('user'); the last of them was taken.",
         "3 records have no row in 'users' ('user').",
         "3 records have no row in 'users' ('all').",
     )
+
+
+async def test_rows_that_are_there_twice_and_alike_are_not_told(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, {"/users": [{"id": 1, "no": "a", "at": n} for n in range(3)], "/rows": {"data": [{"u": 1}]}})
+    join = {"stream": "users", "left": "u", "right": "id", "as": "user", "fields": {"roll": "no"}}
+    endpoint = {"path": "/rows", "joins": [join]}
+    await sync.begin(make_integration(endpoints={"students": endpoint}, streams={"users": {"path": "/users"}}))
+    await sync.go()
+    assert sync.records("students") == [{"u": 1, "user": {"roll": "a"}}]
+    assert sync.end("students").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "endpoint", "complete", "words"),
+    [
+        ([{"id": 1}, {"id": 2}], {"explode": [{"path": "log"}]}, False, "None of the 2 records has a list at 'log'"),
+        ([{"id": 1, "log": []}, {"id": 2}], {"explode": [{"path": "log"}]}, True, "None of the 2 records that were"),
+        ([{"id": 1}, {"id": 2}], {"when": [{"path": "id", "equals": 3}]}, True, "None of the 2 records that were read"),
+        (
+            [{"id": 1, "log": [1]}],
+            {"explode": [{"path": "log", "when": [{"path": "", "equals": 2}]}]},
+            True,
+            "None of the 1 records that were read",
+        ),
+        ([{"id": 1, "log": [1]}, {"id": 2}], {"explode": [{"path": "log"}]}, True, ""),
+        ([{"id": 1}], {"explode": [{"path": "log", "onNoRecords": "emit_parent"}]}, True, ""),
+        ([], {"explode": [{"path": "log"}]}, True, ""),
+    ],
+)
+async def test_an_endpoint_that_lets_nothing_through_says_so(
+    sync: Sync, college: Any, make_integration: Make, rows: Any, endpoint: Any, complete: bool, words: str
+) -> None:
+    serve(college, {"/rows": {"data": rows}})
+    await sync.begin(make_integration(endpoints={"students": {"path": "/rows", **endpoint}}))
+    await sync.go()
+    end = sync.end("students")
+    assert end.complete is complete
+    assert [warning.startswith(words) for warning in end.warnings] == ([True] if words else [])
+
+
+async def test_a_condition_that_no_row_of_the_parent_fulfils_is_told(
+    sync: Sync, college: Any, make_integration: Make
+) -> None:
+    serve(college, courses_with_marks())
+    parent = {"stream": "courses", "when": [{"path": "idnumber", "equals": "nothing"}]}
+    await sync.begin(make_integration(endpoints={"marks": {**MARKS["marks"], "parent": parent}}, streams=STREAMS))
+    await sync.go()
+    assert sync.end("marks").warnings[0].startswith("None of the 7 rows of 'courses' fulfils the parent's 'when'")
+
+
+@pytest.mark.parametrize(
+    ("rows", "endpoint"),
+    [
+        (
+            [{"a": list(range(200)), "b": list(range(200))} for _ in range(10)],
+            {"explode": [{"path": "a", "as": "x"}, {"path": "b", "as": "y"}]},
+        ),
+        ([{"a": list(range(3000)), "rest": "x" * 60_000}], {"explode": [{"path": "a"}]}),
+        (
+            [{"u": 1} for _ in range(2000)],
+            {"joins": [{"stream": "users", "left": "u", "right": "id", "as": "all", "many": True}]},
+        ),
+    ],
+    ids=["explode twice", "explode beside much", "join many to many"],
+)
+async def test_a_page_that_grows_beyond_measure_says_what_to_do(
+    sync: Sync, college: Any, make_integration: Make, rows: Any, endpoint: Any
+) -> None:
+    users = [{"id": 1, "text": f"{n:040}"} for n in range(2000)]
+    serve(college, {"/users": paged(users, 1000), "/rows": {"data": rows}})
+    endpoint = {"path": "/rows", "pagination": {"type": "none"}, **endpoint}
+    await sync.begin(make_integration(endpoints={"students": endpoint}, streams={"users": {"path": "/users"}}))
+    await sync.go()
+    end = sync.end("students")
+    assert (type(end), end.code) == (SyncFailed, "page_grows")
+    assert "smaller pages" in end.public
 
 
 async def test_ids_written_differently_are_joined_where_the_tables_make_them_alike(

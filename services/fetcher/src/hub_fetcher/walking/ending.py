@@ -1,6 +1,5 @@
 """How a walk ended: what it was short of, in words, and what there is to remember of it. Pure."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from hub_model.errors import HubError, SourceError
@@ -10,6 +9,7 @@ from hub_model.stream_states import StreamState
 
 from hub_fetcher.paging.position import End
 from hub_fetcher.responses.remarks import is_incomplete, sentences
+from hub_fetcher.walking.losses import is_without_lists, losses
 from hub_fetcher.walking.place import Place
 from hub_fetcher.walking.reading import Reading
 
@@ -26,7 +26,7 @@ def outcome(place: Place, reading: Reading) -> End | SourceError:
             return place.refusal.to_error(refused, name)
         codes = ", ".join(f"{count} x {code}" for code, count in sorted(place.refused.items()))
         warnings.append(f"{refused} of {place.asked} rows of '{name}' could not be read: {codes}.")
-    warnings += [*sentences(place.remarks), *_losses(place, reading)]
+    warnings += [*sentences(place.remarks), *losses(reading.stream, place, reading.tables)]
     for name, end in reading.tables.items():
         warnings += [f"{name}: {warning}" for warning in end.warnings]
     return End(complete=_is_whole(place, reading), warnings=tuple(warnings))
@@ -97,17 +97,6 @@ def _is_whole(place: Place, reading: Reading) -> bool:
     """Whether nothing was left out: by this walk so far, and by those of the tables that it needs."""
     if not place.complete or place.refused or place.dropped or is_incomplete(place.remarks):
         return False
+    if is_without_lists(reading.stream, place, reading.tables):
+        return False
     return all(end.complete for end in reading.tables.values())
-
-
-def _losses(place: Place, reading: Reading) -> Iterator[str]:
-    joins = {join.as_: join for join in reading.stream.joins}
-    for name, count in place.unmatched.items():
-        stream = joins[name].stream if name in joins else name
-        yield f"{count} {'record has' if count == 1 else 'records have'} no row in '{stream}' ('{name}')."
-    if place.undated:
-        yield f"{place.undated} of the records that were read have no modification time of their own."
-    if place.future:
-        yield f"{place.future} of the records that were read bear a time that is yet to come."
-    for code, count in place.dropped.items():
-        yield f"{count} {'row' if count == 1 else 'rows'} could not be kept: {code}."

@@ -3,11 +3,11 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import orjson
-from hub_mapping.paths import compile_path
+from hub_mapping.paths import Pick, compile_path
 from hub_mapping.shaping import compile_fields
 from hub_mapping.texts import key_text
 from hub_model.endpoints import Join
@@ -15,6 +15,8 @@ from hub_storage.repositories.tables import Piece
 
 # What an entry takes beside its text: the value it is found by, and its place.
 _ENTRY_BYTES = 200
+# Of several rows for one value so many are held against each other.
+_COMPARED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +47,70 @@ class Lookups:
             return self._kept[key]
 
 
+class Joined(NamedTuple):
+    """A record with its rows, the joins that found none, and those that had to choose among different ones."""
+
+    record: dict[str, Any]
+    missing: list[Join]
+    ambiguous: list[Join]
+
+
 class Joiner:
-    """Puts the row that belongs to a record into it. Several rows for one value: ``many`` has all, else the last."""
+    """Puts the rows that belong to records into them. Several for one value: ``many`` has all, else the last is taken.
+
+    Made anew for each stretch: the rows that it has decoded are kept, and shared by the records that they belong to.
+    """
 
     def __init__(self, joins: Sequence[Join], lookups: Sequence[Lookup]) -> None:
         self._joins = [
-            (join, compile_path(join.left), lookup, compile_fields(join.fields) if join.fields else None)
+            _Join(join, compile_path(join.left), lookup, compile_fields(join.fields) if join.fields else None)
             for join, lookup in zip(joins, lookups, strict=True)
         ]
 
-    def join(self, record: dict[str, Any]) -> tuple[dict[str, Any], list[Join]]:
-        """The record with its rows, and the joins that found none."""
-        joined, missing = dict(record), []
-        for join, left, lookup, prune in self._joins:
-            key = key_text(left(joined))
-            texts = lookup.rows.get(key, ()) if key is not None else ()
-            if not texts:
-                missing.append(join)
+    def join(self, record: dict[str, Any]) -> Joined:
+        """The record with its rows."""
+        joined = Joined(dict(record), [], [])
+        for join in self._joins:
+            key = key_text(join.left(joined.record))
+            found = join.found(key) if key is not None else None
+            if found is None:
+                joined.missing.append(join.spec)
                 continue
-            rows = [orjson.loads(text) for text in (texts if join.many else texts[-1:])]
-            rows = [prune(row) for row in rows] if prune else rows
-            joined[join.as_] = rows if join.many else rows[0]
-        return joined, missing
+            joined.record[join.spec.as_], is_one_of_several = found
+            if is_one_of_several:
+                joined.ambiguous.append(join.spec)
+        return joined
+
+    def forget(self) -> None:
+        """Let go of the rows that were decoded: so they are those of one page at most."""
+        for join in self._joins:
+            join.decoded.clear()
+
+
+@dataclass(slots=True)
+class _Join:
+    spec: Join
+    left: Pick
+    lookup: Lookup
+    prune: Callable[[Any], dict[str, Any]] | None
+    decoded: dict[str, tuple[Any, bool]] = field(default_factory=dict)
+
+    def found(self, key: str) -> tuple[Any, bool] | None:
+        """What is joined for this value, and whether it is one of several that differ; None where there is nothing."""
+        if key not in self.lookup.rows:
+            return None
+        if key not in self.decoded:
+            texts = self.lookup.rows[key]
+            if self.spec.many:
+                self.decoded[key] = [self._row(text) for text in texts], False
+            else:
+                last = self._row(texts[-1])
+                self.decoded[key] = last, any(self._row(text) != last for text in set(texts[-_COMPARED:-1]))
+        return self.decoded[key]
+
+    def _row(self, text: bytes) -> Any:
+        row = orjson.loads(text)
+        return self.prune(row) if self.prune else row
 
 
 async def _load(right: str, pieces: AsyncIterator[Piece]) -> Lookup:

@@ -35,7 +35,9 @@ class Place(Value):
     """``phase``: the deletes are read before the records. ``piece`` and ``offset`` name the present row of the parent
     table, or the next piece of the table that the stream takes its rows from.
 
-    ``asked`` rows were done with, ``refused`` of them left out, by the code of their error; ``refusal`` is the first
+    ``looked`` records were shaped to ``shaped``; ``unlisted`` of them had no list to be taken apart, and ``ambiguous``
+    found several different rows, by the joined field. ``asked`` rows were done with, ``refused`` of them left out, by
+    the code of their error; ``refusal`` is the first
     of those as long as nothing else was read. ``unmatched`` counts the records without a row, by the joined field;
     ``dropped`` the rows that a table could not keep, by why. ``remarks``, ``warnings`` (with the rest counted) and
     ``complete`` are what the requests that are over had to say. ``bytes`` is the size of the table that is read.
@@ -49,7 +51,11 @@ class Place(Value):
     asked: int = 0
     refused: dict[str, int] = Field(default_factory=dict)
     refusal: Refusal | None = None
+    looked: int = 0
+    shaped: int = 0
+    unlisted: int = 0
     unmatched: dict[str, int] = Field(default_factory=dict)
+    ambiguous: dict[str, int] = Field(default_factory=dict)
     dropped: dict[str, int] = Field(default_factory=dict)
     remarks: dict[str, int] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()

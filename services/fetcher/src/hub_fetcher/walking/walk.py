@@ -4,7 +4,6 @@ Order: window after window, the oldest first; in each the deletes first, then th
 all its pages.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -32,7 +31,7 @@ from hub_fetcher.walking.pages import Pages, begun, check_duration
 from hub_fetcher.walking.parents import ParentRow, Parents
 from hub_fetcher.walking.place import Place, added
 from hub_fetcher.walking.reading import Limits, Reading
-from hub_fetcher.walking.shaping import Shaper
+from hub_fetcher.walking.shaping import Shaped, Shaper, encode_shaped
 from hub_fetcher.walking.times import Times
 from hub_fetcher.walking.window import Window
 
@@ -382,14 +381,23 @@ class Walk:
         faults: list[Fault] = []
         if not (self._shaper.is_plain and parent is None):
             shaped = self._shaper.shape(records, parent)
-            records, faults, encoded = shaped.records, shaped.faults, encode_records(shaped.records)
-            self._note_unmatched(shaped.unmatched)
+            encoded = encode_shaped(shaped.records)
+            self._note_shaped(len(records), shaped)
+            records, faults = shaped.records, shaped.faults
         self._records += len(records)
         return self._pack(records, encoded, faults, total if self._shaper.keeps_count else None)
 
-    def _note_unmatched(self, unmatched: Counter[str]) -> None:
-        if unmatched:
-            self._place = self._place.model_copy(update={"unmatched": added(self._place.unmatched, unmatched)})
+    def _note_shaped(self, looked: int, shaped: Shaped) -> None:
+        place = self._place
+        self._place = place.model_copy(
+            update={
+                "looked": place.looked + looked,
+                "shaped": place.shaped + len(shaped.records),
+                "unlisted": place.unlisted + shaped.unlisted,
+                "unmatched": added(place.unmatched, shaped.unmatched),
+                "ambiguous": added(place.ambiguous, shaped.ambiguous),
+            }
+        )
 
     def _pack(self, records: list[Any], encoded: bytes, faults: list[Fault], total: int | None) -> Sequence[Output]:
         batches, start = [], 0
