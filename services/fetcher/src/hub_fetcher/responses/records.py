@@ -3,6 +3,7 @@
 Invariant: a missing records path is an error; a present and empty array is not.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from hub_fetcher.paths import MISSING, dig, dig_every
 from hub_fetcher.responses.reported import RECORD_KEYS, SIDE_KEYS, array_paths, has_message
 
 _PLAIN = Request(path="/")
+_NUMBER = re.compile("[0-9]{2}")
 _IN_PATHS = str.maketrans(".@*-$", "_____")
 
 
@@ -132,9 +134,9 @@ def _listed(paths: list[str]) -> str:
 
 
 def is_ordinary(path: str) -> bool:
-    """Whether a path looks like one that a program's author wrote."""
+    """Whether a path looks like one that a program's author wrote, and not like somebody's number or full name."""
     bare = path.translate(_IN_PATHS)
-    return len(path) <= 64 and bare.isidentifier() and bare.isascii()
+    return len(path) <= 64 and bare.isidentifier() and bare.isascii() and not _NUMBER.search(path)
 
 
 def encode_records(records: list[Any]) -> bytes:
