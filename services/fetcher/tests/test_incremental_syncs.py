@@ -75,6 +75,19 @@ async def test_the_first_sync_reads_all_and_the_next_one_what_changed(
     assert [record["id"] for record in (await hub.sync(integration))["records"]] == [7]
 
 
+async def test_new_records_that_are_all_of_no_use_are_no_trouble(hub: Hub, college: Any, make_integration: Any) -> None:
+    """Of all records none would be worth a word; of the few that are new none need be."""
+    rows = [{**row(1, NOW - timedelta(hours=1)), "log": [1]}]
+    serve(college, hub, rows)
+    endpoint = {"path": "/s", "incremental": SINCE, "explode": [{"path": "log"}]}
+    integration = make_integration(endpoints={"students": endpoint})
+    assert (await hub.sync(integration))["ends"]["students"].warnings == ()
+    hub.now += timedelta(hours=1)
+    rows.append(row(2, hub.now - timedelta(minutes=30)))
+    end = (await hub.sync(integration))["ends"]["students"]
+    assert (end.complete, end.records, end.warnings) == (True, 0, ())
+
+
 async def test_a_failed_walk_moves_nothing_but_the_windows_it_has_finished(
     hub: Any, college: Any, make_integration: Any
 ) -> None:
