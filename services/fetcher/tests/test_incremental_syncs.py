@@ -196,12 +196,18 @@ async def test_a_source_without_change_versions_is_read_in_full_and_that_is_told
     def answer(asked: Any) -> Any:
         if asked.path == "/versions":
             return college.json({"type": "urn:ed-fi:api:feature-disabled"}, 404)
+        assert asked.path == "/students"
         assert "maxChangeVersion" not in asked.query
         return college.json([{"id": 1}])
 
     college.answer = answer
     incremental = {"type": "change_version", "versionsPath": "/versions"}
-    endpoint = {"path": "/students", "pagination": {"type": "none"}, "incremental": incremental}
+    endpoint = {
+        "path": "/students",
+        "pagination": {"type": "none"},
+        "incremental": incremental,
+        "deletes": {"path": "/students/deletes", "pagination": {"type": "none"}},
+    }
     end = (await hub.sync(make_integration(endpoints={"students": endpoint})))["ends"]["students"]
     assert (end.complete, end.snapshot, end.states["students"].windows) == (True, True, ())
     assert any("change versions" in warning for warning in end.warnings)

@@ -45,7 +45,7 @@ _PARTS_OF_GROUPS = (
     "'{name}' is read whole each time, since what is collected from its rows needs all of them: remove its "
     "'incremental', or the 'collect' of 'derive'."
 )
-_NO_VERSIONS = "The source does not tell its change versions, so everything was read."
+_NO_VERSIONS = "The source does not tell its change versions, so everything was read, and no deletes were."
 _NO_SUCH_THING = frozenset([Verdict.NOT_THERE, Verdict.SWITCHED_OFF])
 _SKEW_TOLD = timedelta(seconds=30)
 
@@ -125,12 +125,18 @@ class Planner:
         except SourceError as error:
             if error.code not in _NO_SUCH_THING:
                 raise
-            return Plan(began_at=message.observed_at, windows=((None, None),), warnings=(_NO_VERSIONS,))
+            return _without_versions(message)
         newest = count_at(page.body, spec.newest_path)
         if newest is None:
-            return Plan(began_at=message.observed_at, windows=((None, None),), warnings=(_NO_VERSIONS,))
+            return _without_versions(message)
         oldest = count_at(page.body, spec.oldest_path) if spec.oldest_path else None
         return plan_versions(state, newest=newest, oldest=oldest, began_at=message.observed_at)
+
+
+def _without_versions(message: PageRequested) -> Plan:
+    """Everything; and of deletes a source that knows no versions can tell nothing."""
+    everything = ((None, None),)
+    return Plan(began_at=message.observed_at, windows=everything, deletes_known=False, warnings=(_NO_VERSIONS,))
 
 
 def takers_of(settings: IntegrationDraft, name: str) -> dict[DataType, Endpoint]:

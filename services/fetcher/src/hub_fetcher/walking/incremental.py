@@ -37,7 +37,8 @@ class Plan(Value):
     """The windows to ask for, oldest first. ``is_full``: together they are everything the source has.
 
     ``limit``: what an older state covers beyond it no longer counts. ``token`` is where to go on by mark. ``identity``
-    is that of the state to come, ``began_at`` when the run began.
+    is that of the state to come, ``began_at`` when the run began. ``deletes_known``: the source can tell
+    what was deleted.
     """
 
     identity: str = ""
@@ -46,6 +47,7 @@ class Plan(Value):
     is_full: bool = True
     limit: int | None = None
     token: str | None = None
+    deletes_known: bool = True
     warnings: tuple[str, ...] = ()
 
     def covered(self, windows: int) -> Intervals:

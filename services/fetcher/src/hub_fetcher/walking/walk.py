@@ -434,7 +434,8 @@ class Walk:
 
 def _first_place(request: PageRequested, reading: Reading) -> Place:
     place = Place.of(request.position)
-    if _has_begun(request) or reading.deletes is None:
+    is_untold = place.plan is not None and not place.plan.deletes_known
+    if _has_begun(request) or reading.deletes is None or is_untold:
         return place
     return place.model_copy(update={"phase": "deletes"})
 
