@@ -82,7 +82,7 @@ def outcome(field: str, value: object) -> object:
         ("marksObtained", False, REJECTED),
         ("marksObtained", [8], REJECTED),
         # A list is not made of something else.
-        ("subjectIds", ["111", 111], ["111", "111"]),
+        ("subjectIds", ["111", 111], ["111"]),
         ("subjectIds", ["111", 111, {"1": 111}], REJECTED),
         ("subjectIds", [["111"], [11]], REJECTED),
         ("subjectIds", "12", REJECTED),

@@ -127,7 +127,8 @@ def _ids_reader(limit: int) -> Read:
             raise flaw("wrong_type", 'Expected a list of ids; make one of text with ["split", ","].')
         if len(value) > _MAX_ENTRIES:
             raise flaw("too_long", f"Has {len(value)} entries; at most {_MAX_ENTRIES} are kept.")
-        return [text for text in map(read_id, value) if text is not None]
+        # A set: whoever teaches two classes of a subject teaches one subject.
+        return list(dict.fromkeys(text for text in map(read_id, value) if text is not None))
 
     return read
 
