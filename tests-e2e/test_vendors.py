@@ -15,10 +15,12 @@ from running import Standalone
 from simulators.biotime import BioTime
 from simulators.catalogue import SIMULATORS
 from simulators.changes import GONE_STUDENT, change
+from simulators.edfi import EdFi
 from simulators.essl import Essl
 from simulators.generic import GenericRest, Paging
 from simulators.google_classroom import GoogleClassroom
 from simulators.hikvision import Hikvision
+from simulators.oneroster import OneRoster11
 from simulators.oracle import shortfalls, synced, troubles, written
 from simulators.serving import serve
 
@@ -79,6 +81,42 @@ async def test_a_vendor_is_read_completely_and_so_is_what_changes_there(principa
         run = await synced(principal, integration["id"])
         assert await troubles(principal, run) == []
         assert written(run) == {"inserted": 0, "updated": 0, "deleted": 0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["canvas", "moodle"])
+async def test_a_course_that_may_not_be_seen_ends_the_run_in_part_and_the_others_are_read(
+    principal: HubClient, name: str
+) -> None:
+    async with serve(SIMULATORS[name]()) as simulator:
+        simulator.closed.add("CS302")
+        integration = await principal.create(draft_of(simulator))
+        run = await synced(principal, integration["id"])
+        assert (run["status"], run["counts"]["rejected"]) == ("partial", 0), run
+        assert any(stream["warnings"] for stream in run["streams"].values())
+        assert await shortfalls(principal, simulator) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"changeQueries": False}], ids=["asked-for", "known"])
+async def test_ed_fi_without_change_queries_is_read_completely(principal: HubClient, settings: dict[str, bool]) -> None:
+    async with serve(EdFi(has_change_queries=False)) as simulator:
+        integration = await principal.create(draft_of(simulator, **settings))
+        await synced(principal, integration["id"])
+        assert await shortfalls(principal, simulator) == []
+
+
+@pytest.mark.slow
+async def test_oneroster_by_signed_requests(principal: HubClient) -> None:
+    async with serve(OneRoster11(oauth1=True)) as simulator:
+        login = {"authType": "oauth1", "oauth1": simulator.connection()}
+        integration = await principal.create({**draft_of(simulator, teaching=True), **login})
+        run = await synced(principal, integration["id"])
+        assert await troubles(principal, run) == []
+        assert await shortfalls(principal, simulator) == []
+        faculty = await principal.all_of("/api/records/faculty")
+        taught = {row["facultyId"]: row["subjectIds"] for row in simulator.campus.faculty.rows}
+        assert {item["data"]["facultyId"]: item["data"]["subjectIds"] for item in faculty} == taught
 
 
 @pytest.mark.slow
