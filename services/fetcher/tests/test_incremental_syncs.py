@@ -75,7 +75,7 @@ async def test_the_first_sync_reads_all_and_the_next_one_what_changed(
     assert [record["id"] for record in (await hub.sync(integration))["records"]] == [7]
 
 
-async def test_new_records_that_are_all_of_no_use_are_no_trouble(hub: Hub, college: Any, make_integration: Any) -> None:
+async def test_new_records_that_are_all_of_no_use_are_no_trouble(hub: Any, college: Any, make_integration: Any) -> None:
     """Of all records none would be worth a word; of the few that are new none need be."""
     rows = [{**row(1, NOW - timedelta(hours=1)), "log": [1]}]
     serve(college, hub, rows)
