@@ -51,7 +51,6 @@ def test_a_flaw_is_told_at_its_place(document: dict[str, Any], pointer: str) -> 
     "derive",
     [
         {"type": "punches", "person": "p", "punchedAt": "t", "datetimeFormat": "someday"},
-        {"type": "punches", "person": "p", "punchedAt": "t", "timeZone": "Nowhere/Land"},
         {"type": "punches", "person": "$.p", "punchedAt": "t"},
         {"type": "group", "by": ""},
         {"type": "group", "by": "a", "collect": {"b": "/b"}},

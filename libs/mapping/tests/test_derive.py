@@ -235,9 +235,7 @@ def test_the_order_of_the_rows_and_their_repetition_mean_nothing(
             assert record["checkInAt"] <= record["sourceUpdatedAt"]
 
 
-@pytest.mark.parametrize(
-    "spec", [{"datetimeFormat": "soon"}, {"timeZone": "Nowhere/Land"}, {"person": "$.a"}, {"direction": "/a"}]
-)
+@pytest.mark.parametrize("spec", [{"datetimeFormat": "soon"}, {"person": "$.a"}, {"direction": "/a"}])
 def test_what_cannot_be_used_is_refused_before_a_row_is_read(spec: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         punches_to_attendance([], Punches.model_validate({"person": "a", "punchedAt": "b", **spec}), INDIA)

@@ -133,3 +133,8 @@ def test_the_reading_order_of_a_ladder_of_streams_is_found_at_once() -> None:
     order = reading_order(streams, streams["s59"])
     assert sorted(order) == sorted(f"s{rung}" for rung in range(59))
     assert all(order.index(f"s{rung - 1}") < order.index(f"s{rung}") for rung in range(3, 59))
+
+
+def test_a_time_zone_of_punches_is_one_that_exists() -> None:
+    derive = {"type": "punches", "person": "p", "punchedAt": "t", "timeZone": "Nowhere/Land"}
+    assert "not an IANA time zone" in refusal(Endpoint, source="punches", derive=derive)
