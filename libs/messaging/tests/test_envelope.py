@@ -56,6 +56,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.one_of(*(st.none() if item is type(None) else values(item) for item in arguments))
     if origin is list:
         return st.lists(values(arguments[0]), max_size=3)
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return st.tuples(*(values(item) for item in arguments))
     if origin is tuple:
         return st.lists(values(arguments[0]), max_size=3).map(tuple)
     if origin is dict:
