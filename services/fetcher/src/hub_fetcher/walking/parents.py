@@ -9,9 +9,11 @@ from typing import Any
 from hub_mapping.conditions import compile_conditions
 from hub_mapping.shaping import compile_fields
 from hub_model.endpoints import Parent
+from hub_model.errors import ErrorClass, SourceError
 from hub_storage.repositories.tables import Piece
 
 from hub_fetcher.requests.request import SourceRequest
+from hub_fetcher.responses.verdicts import Verdict
 
 # From the piece of this number on.
 ReadPieces = Callable[[int], AsyncIterator[Piece]]
@@ -76,3 +78,10 @@ class Parents:
     def included(self, row: ParentRow) -> dict[str, Any] | None:
         """What of the row each of its records holds under ``parent``."""
         return self._include(row.values) if self._include else None
+
+
+def is_of_one_row(error: SourceError) -> bool:
+    """Whether an error says nothing of the other rows. Credentials are everybody's; what they may not read is not."""
+    if error.error_class in (ErrorClass.CONFIG, ErrorClass.DATA):
+        return error.code not in ("header_refused", "table_too_large")
+    return error.code == Verdict.PERMISSION

@@ -101,6 +101,20 @@ class Place(Value):
         )
 
 
+def first_place(position: dict[str, Any], *, has_deletes: bool) -> Place:
+    """The place in a message's position; with the deletes to begin with, where nothing was asked yet."""
+    place = Place.of(position)
+    is_untold = place.plan is not None and not place.plan.deletes_known
+    if has_begun(position) or not has_deletes or is_untold:
+        return place
+    return place.model_copy(update={"phase": "deletes"})
+
+
+def has_begun(position: dict[str, Any]) -> bool:
+    """Whether a request was made; before that a position may hold a plan of windows alone."""
+    return "source" in position
+
+
 def added(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:
     """Both counts together."""
     return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}} if more else counts

@@ -2,19 +2,18 @@
 
 Order: window after window, the oldest first; in each the deletes first, then the rows of the parent table, each with
 all its pages.
+
+One class, longer than most, because it is one state: where the walk stands, and what it has given.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Any
 
-from hub_model.encoded import EncodedArray
 from hub_model.endpoints import Endpoint, Request
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError
 from hub_model.incremental import TokenIncremental
-from hub_model.messages import BatchFetched, Fault, Message, PageRequested, StreamFinished
-from hub_model.records import Origin
+from hub_model.messages import Fault, Message, PageRequested, StreamFinished
 from hub_storage.repositories.tables import Piece, TableEnd
 
 from hub_fetcher.paging.guards import too_deep
@@ -22,14 +21,13 @@ from hub_fetcher.paging.position import End, Position
 from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_fetcher.responses.records import encode_records
-from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.source import Page
-from hub_fetcher.walking.batches import cut
+from hub_fetcher.walking.batches import batches_of, cut
 from hub_fetcher.walking.ending import failed, is_snapshot, outcome, states_of
 from hub_fetcher.walking.incremental import MARK_REFUSED, bounds, params, plan_token
 from hub_fetcher.walking.pages import Pages, begun, check_duration
-from hub_fetcher.walking.parents import ParentRow, Parents
-from hub_fetcher.walking.place import Place, added
+from hub_fetcher.walking.parents import ParentRow, Parents, is_of_one_row
+from hub_fetcher.walking.place import added, first_place, has_begun
 from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.shaping import Shaped, Shaper, encode_shaped
 from hub_fetcher.walking.times import Times
@@ -60,7 +58,7 @@ class Walk:
         self._secret_params = secret_params
         self._sequence, self._pages, self._records = request.sequence, request.pages, request.records
         self._bytes = self._answers = 0
-        self._place = _first_place(request, reading)
+        self._place = first_place(request.position, has_deletes=reading.deletes is not None)
         self._position = self._start()
         self._open: Pages | None = None
         self._shaper = reading.shaper or Shaper(reading.stream)
@@ -155,7 +153,7 @@ class Walk:
     def passes_over(self, error: SourceError) -> bool:
         """Whether the walk goes on with the next row, because this error is the present row's alone."""
         parents = self._parents
-        if parents is None or parents.spec.on_error == "fail" or not _is_of_one_row(error):
+        if parents is None or parents.spec.on_error == "fail" or not is_of_one_row(error):
             return False
         self._answers += 1
         remarks = self._open.position.remarks if self._open else {}
@@ -261,7 +259,7 @@ class Walk:
 
     def _start(self) -> Position:
         plan, spec, now = self._plan, self._spec, self._clock()
-        if not _has_begun(self._request):
+        if not has_begun(self._request.position):
             return begun(plan, spec, now)
         position = Position.model_validate(self._request.position)
         if position.source != plan.source:
@@ -365,11 +363,10 @@ class Walk:
 
     def _given(self, records: list[Any], encoded: bytes, pages: Pages) -> Sequence[Output]:
         """The outputs that this page's records make, in order."""
-        if self._place.phase == "deletes" or not records:
-            pieces = list(cut(records, encoded, page=self._pages))
+        if self._place.phase == "deletes":
             self._records += len(records)
-            return [self._batch(piece, (), None) for piece in pieces]
-        return self._shaped(records, encoded, pages.position.total)
+            return self._pack(records, encoded, [], None)
+        return self._shaped(records, encoded, pages.position.total) if records else []
 
     def _shaped(self, records: list[Any], encoded: bytes, total: int | None) -> Sequence[Output]:
         parent = None
@@ -400,53 +397,15 @@ class Walk:
         )
 
     def _pack(self, records: list[Any], encoded: bytes, faults: list[Fault], total: int | None) -> Sequence[Output]:
-        batches, start = [], 0
-        for piece in list(cut(records, encoded, page=self._pages)):  # all or none: each that is made is counted as sent
-            end = start + len(piece)
-            within = [fault for fault in faults if start <= fault.index < end]
-            moved = tuple(fault.model_copy(update={"index": fault.index - start}) for fault in within)
-            batches.append(self._batch(piece, moved, total))
-            start = end
-        return batches
-
-    def _batch(self, records: EncodedArray, faults: tuple[Fault, ...], total: int | None) -> BatchFetched:
-        request = self._request
-        if request.data_type is None:
-            raise AssertionError("a table has pieces, and no batches")
-        self._sequence += 1
-        # Not validated: the records are the source's own, and validating would copy every one of them.
-        return BatchFetched.model_construct(
-            college_id=request.college_id,
-            integration_id=request.integration_id,
-            run_id=request.run_id,
-            data_type=request.data_type,
-            sequence=self._sequence - 1,
-            origin=Origin.POLL,
-            # A record that moves while the pages are read is on two of them, and they are written in any order.
-            observed_at=request.observed_at + timedelta(microseconds=self._sequence - 1),
-            records=records,
-            expected_records=total,
+        pieces = list(cut(records, encoded, page=self._pages))  # all or none: each that is made is counted as sent
+        batches = batches_of(
+            self._request,
+            self._sequence,
+            pieces,
+            faults,
+            total=total,
             deletes=self._place.phase == "deletes",
-            faults=faults,
-            edition="" if self._place.plan is None else blake2b(records.json, digest_size=8).hexdigest(),
+            has_editions=self._place.plan is not None,
         )
-
-
-def _first_place(request: PageRequested, reading: Reading) -> Place:
-    place = Place.of(request.position)
-    is_untold = place.plan is not None and not place.plan.deletes_known
-    if _has_begun(request) or reading.deletes is None or is_untold:
-        return place
-    return place.model_copy(update={"phase": "deletes"})
-
-
-def _has_begun(request: PageRequested) -> bool:
-    """Whether a request was made; before that a position may hold a plan of windows alone."""
-    return "source" in request.position
-
-
-def _is_of_one_row(error: SourceError) -> bool:
-    """Whether an error says nothing of the other rows. Credentials are everybody's; what they may not read is not."""
-    if error.error_class in (ErrorClass.CONFIG, ErrorClass.DATA):
-        return error.code not in ("header_refused", "table_too_large")
-    return error.code == Verdict.PERMISSION
+        self._sequence += len(batches)
+        return batches
