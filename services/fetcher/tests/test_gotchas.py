@@ -88,7 +88,8 @@ async def test_01_moodle_errors_arrive_with_200_and_success_bodies_may_be_a_list
 async def test_02_without_its_format_parameter_moodle_answers_in_xml_which_is_no_empty_success(
     college: Any, walk_all: Any, answer: Any
 ) -> None:
-    xml = b'<?xml version="1.0"?><RESPONSE><MULTIPLE><SINGLE><KEY name="id"><VALUE>57</VALUE></KEY></SINGLE></MULTIPLE></RESPONSE>'  # noqa: E501 - a vendor's answer as it comes
+    row = b'<SINGLE><KEY name="id"><VALUE>57</VALUE></KEY></SINGLE>'
+    xml = b'<?xml version="1.0"?><RESPONSE><MULTIPLE>' + row + b"</MULTIPLE></RESPONSE>"
     error = b'<?xml version="1.0"?><EXCEPTION class="moodle_exception"><ERRORCODE>invalidtoken</ERRORCODE></EXCEPTION>'
 
     def moodle(asked: Any) -> Any:

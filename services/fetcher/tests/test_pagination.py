@@ -358,7 +358,9 @@ def test_a_token_that_was_seen_before_ends_the_walk_with_an_error_also_in_a_cycl
 
 
 def test_a_next_link_back_to_the_first_page_is_a_loop() -> None:
-    api: Api = lambda query: ({"data": [{"id": 1}], "next": "/v1/rows"}, None)  # noqa: E731 - it fits one line
+    def api(query: dict[str, str]) -> Any:
+        return {"data": [{"id": 1}], "next": "/v1/rows"}, None
+
     with pytest.raises(SourceError) as caught:
         walk({"type": "next_url", "nextUrlPath": "next"}, api)
     assert caught.value.code == "pagination_loop"

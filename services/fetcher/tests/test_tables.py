@@ -259,7 +259,10 @@ async def test_a_row_that_fails_in_the_middle_keeps_what_was_read_of_it(
     sync: Sync, college: Any, make_integration: Make
 ) -> None:
     pages = paged(marks_of(3))
-    broken = lambda asked: college.json({}, 404) if asked.query.get("page") == "2" else pages(asked)  # noqa: E731 - it fits one line
+
+    def broken(asked: Any) -> Any:
+        return college.json({}, 404) if asked.query.get("page") == "2" else pages(asked)
+
     serve(college, courses_with_marks(**{"/courses/3/marks": broken}))
     await sync.begin(make_integration(endpoints=MARKS, streams=STREAMS))
     await sync.go()

@@ -19,8 +19,9 @@ def request_contradictions(pointer: str, request: Request, *, has_windows: bool)
     """``has_windows``: the request is made for windows, which ``{{ window.start }}`` may speak of."""
     yield from _unfilled(pointer, request, has_windows=has_windows)
     yield from _unreadable(pointer, request)
-    for place, name in enumerate(join.as_ for join in getattr(request, "joins", ())):
-        if name in [join.as_ for join in request.joins[:place]]:  # type: ignore[attr-defined]
+    names = [join.as_ for join in request.joins] if isinstance(request, Stream) else []
+    for place, name in enumerate(names):
+        if name in names[:place]:
             message = f"Another join puts its row into '{name}' too, and would be lost. Choose another name."
             yield Issue(f"{pointer}/joins/{place}/as", "not_unique", message)
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from hub_mapping.flaws import flaw, unexpected
 from hub_mapping.moments import Moment, check_year, has_clock, has_date, localised, moments_reader, read_iso
 from hub_mapping.numbers import parse_decimal, to_decimal, to_integer
-from hub_mapping.paths import compile_path
+from hub_mapping.paths import Pick, compile_path
 from hub_mapping.times import clock_of, date_reader, datetime_reader, day_of, instant_of, to_clock
 from hub_mapping.transforms.step import Arguments, Example, Step, Transform, bad_arguments, plain
 
@@ -95,12 +95,16 @@ def _date_of_parts(value: object) -> str:
     return found.isoformat()
 
 
+def _always(value: object) -> Pick:
+    return lambda _record: value
+
+
 def _add_seconds(arguments: Arguments, zone: ZoneInfo) -> Step:
     given = arguments[0] if len(arguments) == 1 else None
     if isinstance(given, str):
         pick = compile_path(given)
     elif type(given) in (int, float):
-        pick = lambda _record: given  # noqa: E731 - beside the other way to make one
+        pick = _always(given)
     else:
         raise bad_arguments("it takes the path of a number of seconds, or the number")
 

@@ -6,6 +6,7 @@ scheduler.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hub_model.errors import Unavailable
@@ -126,8 +127,11 @@ class Tables:
 
     async def _put(self, documents: Mapping[str, Document]) -> None:
         for document_id in await self._collection.insert(documents):
-            document = documents[document_id]
-            await self._collection.update(document_id, lambda _, document=document: document)  # type: ignore[misc]
+            await self._collection.update(document_id, partial(_replaced, documents[document_id]))
+
+
+def _replaced(new: Document, _old: Document) -> Document:
+    return new
 
 
 def _key(college_id: str, run_id: str, stream: str) -> Document:

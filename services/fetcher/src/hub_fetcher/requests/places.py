@@ -15,7 +15,7 @@ import orjson
 from hub_model.errors import ErrorClass, SourceError
 from pydantic import JsonValue
 
-from hub_fetcher.paths import MISSING, dig
+from hub_fetcher.paths import MISSING, Missing, dig
 
 # A credential's place is filled when the credential is put in, right before the request is sent.
 CREDENTIAL = re.compile(r"\{\{\s*credential\.([A-Za-z0-9_-]+)\s*\}\}")
@@ -100,7 +100,7 @@ def _escaping(text: str) -> Callable[[str], str]:
 
 def _value(name: str, places: Places, where: str) -> JsonValue | Absent:
     kind, _, path = name.partition(".")
-    found = dig(places.get(kind, {}), path)
+    found: JsonValue | Missing = dig(places.get(kind, {}), path)
     if kind == "window":
         return ABSENT if found is MISSING or found is None else found
     if found is MISSING or found is None or (isinstance(found, str) and not found.strip()):
@@ -108,7 +108,7 @@ def _value(name: str, places: Places, where: str) -> JsonValue | Absent:
         raise _data("parent_value_missing", f"'{path}' {state} in the parent's row, and {where} needs it")
     if not isinstance(found, int | float) and CREDENTIAL.search(orjson.dumps(found).decode()):
         raise _asks_for_credential(where)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _as_text(name: str, value: JsonValue | Absent, where: str) -> str:

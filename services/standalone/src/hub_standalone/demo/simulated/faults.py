@@ -60,7 +60,7 @@ class Faults:
         self._lot = random.Random(self.seed)
 
     def order(self, kind: Kind, where: str = "", **options: int | float) -> Fault:
-        fault = Fault(kind, where, **options)  # type: ignore[arg-type] # each option is a number
+        fault = Fault(kind, where, **options)  # type: ignore[arg-type] # the options are those numbers that a fault has
         self.ordered.append(fault)
         return fault
 
