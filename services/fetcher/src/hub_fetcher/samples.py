@@ -6,16 +6,14 @@ Each stream is asked once, however many need it; for a child, the first row of i
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub_mapping import compile_conditions
 from hub_mapping.derive import group_rows, punches_to_attendance
-from hub_mapping.paths import compile_path
-from hub_mapping.shaping import compile_fields, explode, project
-from hub_mapping.texts import key_text
-from hub_model.endpoints import Endpoint, Join, Parent, Punches, Stream
+from hub_mapping.shaping import project
+from hub_model.endpoints import Endpoint, Parent, Punches, Stream
+from hub_model.errors import InvalidInput
 from hub_model.incremental import DatetimeIncremental, TokenIncremental
 from hub_model.integrations import Integration
 from hub_model.records import DataType
@@ -29,6 +27,8 @@ from hub_fetcher.responses.records import find_records, is_ordinary
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
 from hub_fetcher.walking.incremental import bounds, params, plan_times, plan_token
+from hub_fetcher.walking.joins import Joiner, lookup_of
+from hub_fetcher.walking.shaping import NO_MATCH, Shaper
 
 _MOST_RECORDS = 500
 _AT_A_TIME = 3
@@ -139,30 +139,19 @@ class Samples:
         return next((row for row in table.records if holds(row)), None)
 
     async def _shaped(self, stream: Stream, found: Sequence[Any], *, parent: Row | None) -> list[Row]:
-        """The records as the mapping sees them: exploded, picked, joined and pruned."""
+        """The records as the mapping sees them. Those that join no row of a first page say nothing of the mapping."""
+        include = stream.parent.include if stream.parent is not None else None
+        tables = [(await self.of_stream(join.stream)).records for join in stream.joins]
+        lookups = [lookup_of(rows, join.right) for rows, join in zip(tables, stream.joins, strict=True)]
+        joiner = Joiner([join.model_copy(update={"required": True}) for join in stream.joins], lookups)
+        shaper = Shaper(stream, joiner if stream.joins else None, zone=ZoneInfo(self._settings.time_zone))
         records = [record if isinstance(record, dict) else {"value": record} for record in found]
-        if parent is not None and stream.parent is not None and stream.parent.include:
-            included = project(parent, stream.parent.include)
-            records = [{**record, "parent": included} for record in records]
-        if stream.explode:
-            exploded = (part for record in records for part in explode(record, stream.explode))
-            records = list(islice(exploded, _MOST_RECORDS))
-        if stream.when:
-            holds = compile_conditions(stream.when)
-            records = [record for record in records if holds(record)]
-        for join in stream.joins:
-            records = await self._joined(records, join)
-        return list(map(compile_fields(stream.fields, ZoneInfo(self._settings.time_zone)), records))
-
-    async def _joined(self, records: list[Row], join: Join) -> list[Row]:
-        """Those that find a row on the first page of the other stream; the others say nothing of the mapping."""
-        left, right = compile_path(join.left), compile_path(join.right)
-        rows: dict[str, list[Row]] = {}
-        for row in (await self.of_stream(join.stream)).records:
-            if (key := key_text(right(row))) is not None:
-                rows.setdefault(key, []).append(project(row, join.fields))
-        found = [(record, rows.get(key_text(left(record)) or "")) for record in records]
-        return [{**record, join.as_: matches if join.many else matches[-1]} for record, matches in found if matches]
+        shaped = shaper.shape(records, project(parent, include) if parent is not None and include else None)
+        for fault in shaped.faults:
+            if fault.code != NO_MATCH:
+                raise InvalidInput(fault.message, code=fault.code)
+        lonely = {fault.index for fault in shaped.faults}
+        return [record for index, record in enumerate(shaped.records) if index not in lonely][:_MOST_RECORDS]
 
     def _derived(self, endpoint: Endpoint, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         match endpoint.derive:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -114,14 +114,20 @@ class _Join:
 
 
 async def _load(right: str, pieces: AsyncIterator[Piece]) -> Lookup:
-    pick = compile_path(right)
-    rows: dict[str, list[bytes]] = {}
-    size = 0
+    lookup = Lookup({}, 0)
     async for piece in pieces:
-        for row in piece.rows:
-            key = key_text(pick(row))
-            if key is not None:
-                text = orjson.dumps(row)
-                rows.setdefault(key, []).append(text)
-                size += len(text) + _ENTRY_BYTES
-    return Lookup(rows, size)
+        lookup = lookup_of(piece.rows, right, onto=lookup)
+    return lookup
+
+
+def lookup_of(rows: Iterable[dict[str, Any]], right: str, *, onto: Lookup | None = None) -> Lookup:
+    """The rows by their value at ``right``, beside those of ``onto``; a row without a value is nobody's."""
+    found, size = (onto.rows, onto.bytes) if onto else ({}, 0)
+    pick = compile_path(right)
+    for row in rows:
+        key = key_text(pick(row))
+        if key is not None:
+            text = orjson.dumps(row)
+            found.setdefault(key, []).append(text)
+            size += len(text) + _ENTRY_BYTES
+    return Lookup(found, size)

@@ -19,6 +19,8 @@ from hub_fetcher.walking.joins import Joiner
 # What one page may become: lists beside each other multiply, and each part carries what stands beside them.
 MAX_SHAPED = 300_000
 MAX_SHAPED_BYTES = 128 * 1024 * 1024
+# The fault of a record that has no row for a join that has to find one.
+NO_MATCH = "no_match"
 _AT_ONCE_BYTES = 4 * 1024 * 1024
 _UTC = ZoneInfo("UTC")
 
@@ -91,7 +93,7 @@ class Shaper:
             required = next((join for join in missing if join.required), None)
             if required is not None:
                 words = f"No row of '{required.stream}' has this record's '{required.left}'."
-                self._fault(record, "no_match", words, shaped)
+                self._fault(record, NO_MATCH, words, shaped)
                 return
         shaped.records.append(self._prune(record) if self._prune else record)
 
