@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 from hub_model.records import DataType, Outcome, RecordWrite, StoredRecord
+from hub_storage.entries import Entry, described
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import Entry, Rules, StoredRow, described
+from hub_storage.merging import Rules, StoredRow
 from hub_storage.records import MergeBatch
 from hub_storage.testing.record_versions import (
     KEY,

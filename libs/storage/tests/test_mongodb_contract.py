@@ -1,7 +1,12 @@
 """The MongoDB store keeps every promise of both ports."""
 
 import pytest
-from hub_storage.testing import CollectionContract, RecordStoreContract, RecordVersionsContract
+from hub_storage.testing import (
+    CollectionContract,
+    RecordStoreContract,
+    RecordVersionsContract,
+    SharedRecordsContract,
+)
 
 
 @pytest.fixture
@@ -20,4 +25,9 @@ class TestMongoRecords(RecordStoreContract):
 
 @pytest.mark.slow
 class TestMongoRecordVersions(RecordVersionsContract):
+    """In a database of its own, opened by its URL."""
+
+
+@pytest.mark.slow
+class TestMongoSharedRecords(SharedRecordsContract):
     """In a database of its own, opened by its URL."""

@@ -1,7 +1,12 @@
 """The SQLite store keeps every promise of both ports."""
 
 import pytest
-from hub_storage.testing import CollectionContract, RecordStoreContract, RecordVersionsContract
+from hub_storage.testing import (
+    CollectionContract,
+    RecordStoreContract,
+    RecordVersionsContract,
+    SharedRecordsContract,
+)
 
 
 @pytest.fixture
@@ -18,4 +23,8 @@ class TestSqliteRecords(RecordStoreContract):
 
 
 class TestSqliteRecordVersions(RecordVersionsContract):
+    """On a file, opened by its URL."""
+
+
+class TestSqliteSharedRecords(SharedRecordsContract):
     """On a file, opened by its URL."""

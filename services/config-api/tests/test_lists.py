@@ -195,6 +195,7 @@ async def merge(
     batch: str = "b1",
     college_id: str | None = None,
     is_partial: bool = False,
+    integration: str = "i1",
 ) -> None:
     college_id = college_id or hub.college_id
     await hub.store.records.merge(
@@ -202,7 +203,7 @@ async def merge(
             id=f"{college_id}-{batch}",
             college_id=college_id,
             data_type=DataType.ATTENDANCE,
-            integration_id="i1",
+            integration_id=integration,
             run_id="r1",
             writes=[
                 RecordWrite(
@@ -233,6 +234,17 @@ async def test_records_are_walked_in_the_order_of_their_keys(hub: Any) -> None:
     assert [item["data"]["studentId"] for item in items] == ["CS1", "CS1", "CS2", "CS2"]
     assert items[0]["sources"][0]["integrationId"] == "i1"
     assert (await hub.get("/api/records/students"))["items"] == []
+
+
+async def test_a_record_of_two_integrations_shows_which_of_them_said_what(hub: Any) -> None:
+    await merge(hub, [row(1, 1)])
+    assert (await hub.get("/api/records/attendance"))["items"][0]["sources"][0]["holds"] is None
+    await merge(hub, [{**row(1, 1, "absent"), "externalIds": {"lms": "7"}}], batch="b2", integration="i2")
+    (item,) = (await hub.get("/api/records/attendance"))["items"]
+    assert {source["integrationId"]: source["holds"] for source in item["sources"]} == {
+        "i1": ["date", "studentId"],
+        "i2": ["attendance", "date", "externalIds.lms", "studentId"],
+    }
 
 
 async def test_a_record_shows_the_newest_version_of_its_fields_whether_polled_or_pushed(hub: Any) -> None:

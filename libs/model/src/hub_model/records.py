@@ -74,7 +74,8 @@ class StoredRecord:
 
     ``sources`` maps an integration's id to what it last wrote: ``{hash, version, sourceId, runId, at}``. Where pushed
     fields are newer than its last full write, ``version`` is the one of that write, None if there was none, and
-    ``fieldVersions`` are theirs: ``[{version, fields}, ...]``.
+    ``fieldVersions`` are theirs: ``[{version, fields}, ...]``. Where several integrations have written the record,
+    ``holds`` are the fields, and entries of objects (``externalIds.moodleId``), whose value is what this one said last.
     """
 
     key: str

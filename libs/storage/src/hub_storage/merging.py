@@ -1,35 +1,24 @@
 """What becomes of each record of a batch: pure rules over what is stored and what comes in.
 
-A store keeps, per record and integration, what the integration last wrote: an *entry*, in ``sources``. Here it is
-``[hash, version, source id, run id, at, deleted, lag]``, which is compact, since there is one on every record:
-instants are microseconds since 1970; version and lag are the *stamp* (see ``versions``) of the last full write or
-delete, the *base*, which covers all fields, also those it left out. A partial write leaves the base as it is and adds
-an eighth part, ``[[version, lag, fields], ...]``, the stamps of the fields that were pushed since; with no base yet,
-its version is None. A full write that covers them all leaves seven parts again.
-
-The hash tells whether a write repeats, word for word, what was said last; it is empty where newer fields kept that
-out, or a part of what was pushed, so that it cannot tell.
-
 Unchanged content that is polled writes nothing, unless the source itself tells a newer time for it: then only that
 time is kept, so that what the source wrote before it stays out. A time of our own (the source tells none) is then the
 one at which the content last changed, and what counts as older is older than that. What is pushed moves the time in
 either case: pushes are few, and each of them may be delivered late.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from hub_model.base import format_datetime
 from hub_model.records import Outcome, RecordWrite
 
+from hub_storage.entries import DELETED, SOURCE_ID, Entry, held_by, is_by_field, repeats, versions_of, with_held
+from hub_storage.holders import settle_said
 from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
-from hub_storage.versions import Stamp, Versions, instant, is_newer, micros
-
-Entry = list[Any]
+from hub_storage.versions import Stamp, Versions, is_newer, micros
 
 # How a store writes an outcome down.
 CODES = {
@@ -43,11 +32,6 @@ OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 
 # A batch is delivered again within the broker's 24 hours; later, a repetition is simply compared anew.
 REMEMBERED_FOR = timedelta(days=7)
-
-# The parts of an entry without versions of single fields.
-_PLAIN = 7
-# Where in an entry the id of the source's row stands.
-SOURCE_ID = 2
 # What these leave as it was; neither moves a record's time.
 _AT_REST = (Outcome.UNCHANGED, Outcome.STALE)
 
@@ -113,12 +97,12 @@ class Rules:
         if _is_of_another_row(write, known):
             return Outcome.STALE
         stamp = self._stamp(write)
-        if len(known) > _PLAIN:
+        if is_by_field(known):
             return self._settled_by_field(write, stamp, known)
         base = (known[1], known[6])
         if is_newer(base, stamp):
             return Outcome.STALE
-        return Outcome.UNCHANGED if _is_same(write, known) and not self._moves(base, stamp) else None
+        return Outcome.UNCHANGED if repeats(write, known) and not self._moves(base, stamp) else None
 
     def decide(self, write: RecordWrite, row: StoredRow | None) -> Decision:
         """What a write that is not settled does to the stored record, if there is one."""
@@ -130,13 +114,21 @@ class Rules:
             return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
         entry, values, told = self._effect(write, stamp, row.sources.get(integration_id))
         data = to_value(row.data)
+        sources = {**row.sources, integration_id: entry}
+        if len(sources) > 1:
+            held = held_by(row.sources, data)
+            if entry[DELETED]:
+                held.pop(integration_id, None)
+            else:
+                values = settle_said(data, values, held, integration_id)
+            sources = {name: with_held(known, held.get(name)) for name, known in sources.items()}
         data.update(values)
         outcome = told or _outcome(write, row, data)
         return Decision(
             write.key,
             outcome,
             data,
-            {**row.sources, integration_id: entry},
+            sources,
             row.deleted if told else write.deleted,
             row.created_at,
             row.updated_at if outcome in _AT_REST else max(row.updated_at, at),
@@ -156,7 +148,7 @@ class Rules:
         return base != stamp if self._is_partial else bool(stamp[1]) and base[0] < stamp[0]
 
     def _settled_by_field(self, write: RecordWrite, stamp: Stamp, known: Entry) -> Outcome | None:
-        before, change = _versions(known), self._change(write, stamp, known)
+        before, change = versions_of(known), self._change(write, stamp, known)
         base = before.base
         if base is not None and is_newer(base, stamp):
             return Outcome.STALE
@@ -171,9 +163,9 @@ class Rules:
         self, write: RecordWrite, stamp: Stamp, known: Entry | None
     ) -> tuple[Entry, Mapping[str, Any], Outcome | None]:
         """The new entry, what is to be set, and the outcome if only the entry is new."""
-        if not self._is_partial and (known is None or len(known) == _PLAIN):
+        if not self._is_partial and not (known and is_by_field(known)):
             # Nearly every write, so it is the quick one.
-            is_same = known is not None and _is_same(write, known)
+            is_same = known is not None and repeats(write, known)
             entry = self._entry(write, write.content_hash, stamp, write.deleted)
             return entry, {} if is_same or write.deleted else write.data, Outcome.UNCHANGED if is_same else None
         change = self._change(write, stamp, known)
@@ -191,8 +183,8 @@ class Rules:
         return [content_hash, version, write.source_id, self.batch.run_id, self._at, int(deleted), lag]
 
     def _change(self, write: RecordWrite, stamp: Stamp, known: Entry | None) -> _Change:
-        before = _versions(known) if known else Versions(None, {})
-        is_same = known is not None and _is_same(write, known)
+        before = versions_of(known) if known else Versions(None, {})
+        is_same = known is not None and repeats(write, known)
         if write.deleted:
             after = before.covered(stamp)
             return _Change(after, {}, not after.fields, is_same, not after.fields)
@@ -213,17 +205,7 @@ class Rules:
 def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
     """Whether a delete means a row of the source that the record does not come from any more, as where a correction
     deletes a row and makes another of the same key. What does not tell its row means the record."""
-    return write.deleted and None not in (write.source_id, known[2]) and write.source_id != known[2]
-
-
-def _is_same(write: RecordWrite, known: Entry) -> bool:
-    return bool(known[0] == write.content_hash and known[5] == write.deleted)
-
-
-def _versions(entry: Entry) -> Versions:
-    groups = entry[_PLAIN] if len(entry) > _PLAIN else ()
-    base = None if entry[1] is None else (entry[1], entry[6])
-    return Versions.of_groups(base, [((version, lag), names) for version, lag, names in groups])
+    return write.deleted and None not in (write.source_id, known[SOURCE_ID]) and write.source_id != known[SOURCE_ID]
 
 
 def _outcome(write: RecordWrite, row: StoredRow, data: dict[str, Any]) -> Outcome:
@@ -233,20 +215,3 @@ def _outcome(write: RecordWrite, row: StoredRow, data: dict[str, Any]) -> Outcom
     if row.deleted:
         return Outcome.INSERTED
     return Outcome.UNCHANGED if to_text(data) == row.data else Outcome.UPDATED
-
-
-def described(entry: Sequence[Any]) -> dict[str, Any]:
-    """An entry for a reader."""
-    content_hash, version, source_id, run_id, at, _deleted, _lag, *groups = entry
-    shown = {
-        "hash": content_hash,
-        "version": None if version is None else format_datetime(instant(version)),
-        "sourceId": source_id,
-        "runId": run_id,
-        "at": format_datetime(instant(at)),
-    }
-    for group in groups:
-        shown["fieldVersions"] = [
-            {"version": format_datetime(instant(version)), "fields": fields} for version, _lag, fields in group
-        ]
-    return shown

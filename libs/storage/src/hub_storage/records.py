@@ -55,6 +55,7 @@ class RecordStore(ABC):
     Invariant: an older version never overwrites a newer one from the same integration, field by field.
     Invariant: merging a batch again, after any crash, reports the same outcomes and stores nothing twice.
     Invariant: fields that the integration does not map are not touched.
+    Invariant: no integration takes away a value by having none; only who said it last takes it back.
     """
 
     @abstractmethod
@@ -75,12 +76,15 @@ class RecordStore(ABC):
         - ``deleted``: the record becomes a tombstone, which keeps its data and keeps older writes out. DELETED, or
           UNCHANGED if it is one already or never was. A delete that any field is newer than is STALE, and keeps out
           what is older than it all the same;
-        - otherwise those fields of ``data`` are set that are not there newer. INSERTED if there was no record or a
-          tombstone, UPDATED, or UNCHANGED if another integration has given every field this value.
+        - otherwise those fields of ``data`` are set that are not there newer. A None leaves alone what another
+          integration said, and each entry of an object (``externalIds``) belongs to who said it, see ``holders``.
+          INSERTED if there was no record or a tombstone, UPDATED, or UNCHANGED if another integration has given every
+          field this value.
 
-        Writes of one integration therefore end the same in whatever order they arrive, but for two things: a field
-        that only pushes have is lost when one comes after a newer full write; and of a record that was deleted and
-        came back by partial writes, the fields that nobody has written since are those that the tombstone had.
+        Writes of one integration therefore end the same in whatever order they arrive, but for three things: a field
+        that only pushes have is lost when one comes after a newer full write; of a record that was deleted and came
+        back by partial writes, the fields that nobody has written since are those that the tombstone had; and what
+        another integration said is gone if a push that is late sets it and a newer one, already there, had none.
 
         ``updated_at`` moves with every outcome but STALE and UNCHANGED. A repeated batch id reports what the first
         merge of it did. Raises InvalidInput, and merges nothing, if a record is not plain JSON.

@@ -9,13 +9,17 @@ from hub_model.records import DataType, StoredRecord
 
 
 class RecordSource(Value):
-    """What one integration last wrote of a record; ``version`` is the newest of any field."""
+    """What one integration last wrote of a record; ``version`` is the newest of any field.
+
+    ``holds``, of a record that several have written: the fields whose value is what this one said last.
+    """
 
     integration_id: str
     source_id: str | None = None
     version: str | None = None
     run_id: str | None = None
     at: str | None = None
+    holds: list[str] | None = None
 
 
 class RecordView(Value):

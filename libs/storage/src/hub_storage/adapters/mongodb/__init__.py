@@ -8,13 +8,15 @@ What another program finds in the database, such as the Hub's own backend:
 
       {_id: "<college>:<type>:<key>", collegeId, dataType, key, data: {...}, deleted: false, createdAt, updatedAt,
        sources: {<integration>: {hash, version, observedAt, sourceId, runId, at, deleted,
-                                 fieldVersions: [{version, observedAt, fields: [<name>, ...]}]}}}
+                                 fieldVersions: [{version, observedAt, fields: [<name>, ...]}],
+                                 holds: [<name> or [<name>, <entry>], ...]}}}
 
   indexed by ``(collegeId, dataType)`` and then ``deleted, updatedAt``, ``data.studentId`` or ``data.date``. A
   tombstone (``deleted: true``) keeps its data: leave it out. ``fieldVersions`` is there only while fields that were
-  pushed are newer than the integration's last full write, whose ``version`` is null if there was none. Names in
-  ``fields`` are as they are. In ``_id``, ``%`` and ``:`` of the college's id are
-  written ``%25`` and ``%3A``;
+  pushed are newer than the integration's last full write, whose ``version`` is null if there was none. ``holds`` is
+  there where several integrations have written the record: the fields, and entries of fields that are objects, whose
+  stored value is what this one said last. Names in ``fields`` and ``holds`` are as they are. In ``_id``, ``%`` and
+  ``:`` of the college's id are written ``%25`` and ``%3A``;
 - ``record_batches``, which batches were merged in the last week. Nobody else needs it.
 
 Instants are texts in RFC 3339 with six decimals and ``Z``, whose order is time order. Fields that begin with an

@@ -21,8 +21,9 @@ from hub_storage.adapters.mongodb.documents import (
     to_bson,
     unescape_name,
 )
+from hub_storage.entries import GROUPS, HELD, PLAIN, Entry, described
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import CODES, OUTCOMES, Decision, Entry, StoredRow, content_of, described
+from hub_storage.merging import CODES, OUTCOMES, Decision, StoredRow, content_of
 from hub_storage.records import MergeBatch
 from hub_storage.scalars import check_text
 from hub_storage.versions import instant, micros
@@ -126,13 +127,14 @@ def _to_entry(entry: Mapping[str, Any]) -> Entry:
     version, lag = (None, 0) if entry["version"] is None else _to_stamp(entry)
     at = micros(parse_datetime(entry["at"]))
     plain = [entry["hash"], version, entry["sourceId"], entry["runId"], at, entry["deleted"], lag]
-    if "fieldVersions" not in entry:
-        return plain
-    return [*plain, [[*_to_stamp(group), group["fields"]] for group in entry["fieldVersions"]]]
+    groups = [[*_to_stamp(group), group["fields"]] for group in entry.get("fieldVersions", ())]
+    if "holds" in entry:
+        return [*plain, groups, entry["holds"]]
+    return [*plain, groups] if "fieldVersions" in entry else plain
 
 
 def _from_entry(entry: Sequence[Any]) -> dict[str, Any]:
-    content_hash, version, source_id, run_id, at, deleted, lag, *groups = entry
+    content_hash, version, source_id, run_id, at, deleted, lag = entry[:PLAIN]
     written = {
         "hash": content_hash,
         **({"version": None, "observedAt": None} if version is None else _from_stamp(version, lag)),
@@ -141,8 +143,10 @@ def _from_entry(entry: Sequence[Any]) -> dict[str, Any]:
         "at": _text(at),
         "deleted": bool(deleted),
     }
-    for group in groups:
-        written["fieldVersions"] = [{**_from_stamp(*stamp), "fields": fields} for *stamp, fields in group]
+    if len(entry) > GROUPS:
+        written["fieldVersions"] = [{**_from_stamp(*stamp), "fields": fields} for *stamp, fields in entry[GROUPS]]
+    if len(entry) > HELD:
+        written["holds"] = entry[HELD]
     return written
 
 

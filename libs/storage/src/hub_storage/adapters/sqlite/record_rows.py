@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from hub_model.records import Outcome, StoredRecord
 
 from hub_storage.adapters.sqlite.record_tables import NewRow, indexed_date, indexed_student
+from hub_storage.entries import Entry, described
 from hub_storage.json_text import to_value
-from hub_storage.merging import Decision, Entry, Rules, StoredRow, described
+from hub_storage.merging import Decision, Rules, StoredRow
 from hub_storage.versions import instant
 
 

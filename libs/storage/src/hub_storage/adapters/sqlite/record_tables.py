@@ -14,8 +14,8 @@ from typing import Any
 import apsw
 from hub_model.records import DataType
 
+from hub_storage.entries import SOURCE_ID
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import SOURCE_ID
 
 _TABLES = """
     CREATE TABLE IF NOT EXISTS record_sets (

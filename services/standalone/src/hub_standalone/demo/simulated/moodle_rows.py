@@ -17,6 +17,7 @@ _STATUSES = (
     ("on_duty", "OD", "On duty", 2),
 )
 _EVERY_NTH_HAS_NO_IDNUMBER = 60
+_EVERY_NTH_HAS_NO_PHONE = 7
 CATEGORY = 2
 _TOTAL_ITEM = 9000
 _FIRST_SESSION = 3000
@@ -57,7 +58,7 @@ class MoodleRows(Simulator):
             "email": row["email"].title() if entry.number % 10 == 0 else row["email"],
             "idnumber": idnumber(entry),
             "department": row["department"],
-            "phone1": row["phone"],
+            "phone1": "" if _has_no_phone(entry) else row["phone"],
             "suspended": row["status"] != "active",
             **({"customfields": [own]} if self.profile_field else {}),
         }
@@ -143,9 +144,17 @@ class MoodleRows(Simulator):
         return [entry for entry in self.campus.subjects if entry.row["subjectId"] not in self.closed]
 
     def true_students(self) -> list[Row]:
-        names = ("firstName", "lastName", "email", "phone", "department", "status")
+        names = ("firstName", "lastName", "email", "department", "status")
         ids = {e.row["studentId"]: e for s in self._open() for e in self.campus.students_of(s.row["subjectId"])}
-        return [{"studentId": self._known_as(e), "name": e.row["name"], **only(e.row, *names)} for e in ids.values()]
+        return [
+            {
+                "studentId": self._known_as(e),
+                "name": e.row["name"],
+                **only(e.row, *names),
+                **({} if _has_no_phone(e) else only(e.row, "phone")),
+            }
+            for e in ids.values()
+        ]
 
     def true_faculty(self) -> list[Row]:
         people = {e.number: e.row for s in self._open() for e in self.campus.teachers_of(s.row["subjectId"])}
@@ -237,6 +246,10 @@ def _session_id(lesson: Entry) -> int:
 
 def number_of(person: Entry) -> str:
     return str(person.row.get("studentId") or person.row["facultyId"])
+
+
+def _has_no_phone(person: Entry) -> bool:
+    return person.number % _EVERY_NTH_HAS_NO_PHONE == 0
 
 
 def idnumber(person: Entry) -> str:

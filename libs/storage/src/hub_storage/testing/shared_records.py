@@ -1,0 +1,156 @@
+"""The contract of the record store port, continued: records that several integrations write.
+
+Where a test says *erp* or *lms*, that integration writes student 1; each write is newer than its last.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hub_model.records import Outcome
+
+from hub_storage.records import RecordStore
+from hub_storage.testing.factory import StoreFactory
+from hub_storage.testing.record_versions import content, polled, pushed
+from hub_storage.testing.records import stored, write
+
+INSERTED, UPDATED, UNCHANGED, DELETED = Outcome.INSERTED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED
+
+Say = Callable[..., Awaitable[Outcome]]
+
+
+class SharedRecordsContract:
+    """Inherit, supply ``store_factory``, and every promise about records of several integrations is tested."""
+
+    @pytest.fixture
+    async def records(self, store_factory: StoreFactory) -> RecordStore:
+        return (await store_factory([])).records
+
+    @pytest.fixture
+    def erp(self, records: RecordStore) -> Say:
+        return _says(records, "erp")
+
+    @pytest.fixture
+    def lms(self, records: RecordStore) -> Say:
+        return _says(records, "lms")
+
+    async def test_who_has_no_value_does_not_erase_that_of_another(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        assert await erp(name="Asha", phone="+911") == INSERTED
+        assert await lms(name="Asha", phone=None, email="a@x.edu") == UPDATED
+        assert await content(records) == {"name": "Asha", "phone": "+911", "email": "a@x.edu"}
+        assert await erp(name="Asha", phone="+912", email=None) == UPDATED
+        assert await content(records) == {"name": "Asha", "phone": "+912", "email": "a@x.edu"}
+        assert await lms(name="Asha", phone=None, email="asha@x.edu") == UPDATED
+        assert await content(records) == {"name": "Asha", "phone": "+912", "email": "asha@x.edu"}
+
+    async def test_who_has_nothing_but_nulls_changes_nothing_and_is_kept_as_a_source(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(phone="+911")
+        before = await stored(records, "1")
+        assert await lms(phone=None) == UNCHANGED
+        after = await stored(records, "1")
+        assert (after.data, after.updated_at) == (before.data, before.updated_at)
+        assert after.sources["erp"]["holds"] == ["phone", "studentId"]
+        assert after.sources["lms"]["holds"] == ["studentId"]
+
+    async def test_who_takes_back_its_value_erases_it(self, records: RecordStore, erp: Say, lms: Say) -> None:
+        await erp(phone="+911")
+        await lms(email="a@x.edu")
+        assert await erp(phone=None) == UPDATED
+        assert await content(records) == {"phone": None, "email": "a@x.edu"}
+
+    async def test_a_value_that_another_has_overwritten_is_not_taken_back_with_ones_own(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(phone="+911")
+        await lms(phone="+912")
+        assert await erp(phone=None) == UNCHANGED
+        assert await content(records) == {"phone": "+912"}
+        assert await lms(phone=None) == UPDATED
+        assert await content(records) == {"phone": None}
+
+    async def test_a_value_that_two_say_stays_until_both_have_taken_it_back(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(phone="+911")
+        assert await lms(phone="+911") == UNCHANGED
+        assert await lms(phone=None) == UNCHANGED
+        assert await lms(phone="+911") == UNCHANGED
+        assert await erp(phone=None) == UNCHANGED
+        assert await content(records) == {"phone": "+911"}
+        assert await lms(phone=None) == UPDATED
+        assert await content(records) == {"phone": None}
+
+    async def test_the_entries_of_an_object_are_each_their_integrations_own(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(externalIds={"erpId": "7", "roll": "12"})
+        assert await lms(externalIds={"moodleId": "31"}) == UPDATED
+        assert await content(records) == {"externalIds": {"erpId": "7", "roll": "12", "moodleId": "31"}}
+        assert await erp(externalIds={"erpId": "8"}) == UPDATED
+        assert await content(records) == {"externalIds": {"erpId": "8", "moodleId": "31"}}
+        assert await erp(externalIds=None) == UPDATED
+        assert await content(records) == {"externalIds": {"moodleId": "31"}}
+        assert await lms(externalIds={}) == UPDATED
+        assert await content(records) == {"externalIds": {}}
+
+    async def test_an_object_that_says_the_same_in_another_order_changes_nothing(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(externalIds={"a": 1, "b": 2, "c.d": 3, "": 4})
+        await lms(phone="+911")
+        assert await lms(externalIds={"b": 2, "a": None}, phone="+911") == UNCHANGED
+        record = await stored(records, "1")
+        assert list(record.data["externalIds"]) == ["a", "b", "c.d", ""]
+        assert record.sources["lms"]["holds"] == ["externalIds.b", "phone", "studentId"]
+
+    @pytest.mark.parametrize(
+        ("first", "then"), [({"x": 1}, "plain"), ("plain", {"x": 1})], ids=["object first", "plain first"]
+    )
+    async def test_a_plain_value_and_an_object_cannot_stand_together_so_the_last_one_stands(
+        self, records: RecordStore, erp: Say, lms: Say, first: Any, then: Any
+    ) -> None:
+        await erp(custom=first)
+        assert await lms(custom=then) == UPDATED
+        assert await content(records) == {"custom": then}
+        assert await erp(custom=None) == UNCHANGED
+        assert await content(records) == {"custom": then}
+
+    async def test_a_push_without_a_value_does_not_erase_that_of_another(self, records: RecordStore, erp: Say) -> None:
+        await erp(phone="+911", name="Asha")
+        assert await records.merge(pushed(write("1", 1, phone=None), integration="lms")) == [UNCHANGED]
+        assert await records.merge(pushed(write("1", 2, phone="+912"), integration="lms")) == [UPDATED]
+        assert (await stored(records, "1")).sources["lms"]["holds"] == ["phone", "studentId"]
+        assert await records.merge(pushed(write("1", 3, phone=None), integration="lms")) == [UPDATED]
+        assert await content(records) == {"phone": None, "name": "Asha"}
+
+    async def test_a_delete_ends_what_its_integration_held(self, records: RecordStore, erp: Say, lms: Say) -> None:
+        await erp(phone="+911", name="Asha")
+        await lms(email="a@x.edu")
+        assert await erp(deleted=True) == DELETED
+        assert "holds" not in (await stored(records, "1")).sources["erp"]
+        assert await lms(email="a@x.edu", phone=None, name="Asha R") == INSERTED
+        assert await content(records) == {"phone": None, "name": "Asha R", "email": "a@x.edu"}
+
+    async def test_what_is_held_survives_reopen(self, store_factory: StoreFactory) -> None:
+        records = (await store_factory([])).records
+        await _says(records, "erp")(phone="+911", externalIds={"a.b": "7"})
+        await _says(records, "lms")(email="a@x.edu")
+        before = await stored(records, "1")
+        records = (await store_factory([])).records
+        assert await stored(records, "1") == before
+        assert await _says(records, "biometric")(phone=None, externalIds={}, email=None) == UNCHANGED
+
+
+def _says(records: RecordStore, integration: str) -> Say:
+    versions = iter(range(1, 100))
+
+    async def say(**fields: Any) -> Outcome:
+        version = next(versions)
+        (outcome,) = await records.merge(polled(write("1", version, **fields), integration=integration, now=version))
+        return outcome
+
+    return say
