@@ -1,8 +1,9 @@
-"""The floors for webhooks: a bare ASGI app with the same HMAC, the same app that also publishes with a confirm, and the
-same that also keeps a receipt of each event, without which a repeated event could not be told from a new one.
+"""The floors for webhooks: a bare ASGI app with the same HMAC; the same app that also publishes with a confirm, the
+body as it is or the message that a consumer needs; and the same that also keeps a receipt of each event, without which
+a repeated event could not be told from a new one.
 
-Run as ``bare_webhook.py SECRET [DATABASE [receipts]]``; prints its port. With a database, every request is one
-confirmed publish through the SQLite broker before the 202.
+Run as ``bare_webhook.py SECRET [DATABASE [message] [receipts]]``; prints its port. With a database, every request is
+one confirmed publish through the SQLite broker before the 202.
 """
 
 import gc
@@ -10,12 +11,19 @@ import hashlib
 import hmac
 import socket
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import uvicorn
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Broker, Envelope, Subscription
+from hub_messaging.envelope import encode
+from hub_model.messages import BatchFetched
+from hub_model.records import DataType, Origin
 from hub_runtime.process import run
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
@@ -24,7 +32,32 @@ from hub_storage.collection import Collection, CollectionSpec
 RECEIPTS = CollectionSpec("receipts")
 
 
-def bare_app(secret: bytes, broker: Broker | None = None, receipts: Collection | None = None) -> Any:
+def body_alone(body: bytes) -> Envelope:
+    return Envelope("batch.fetched", body)
+
+
+def whole_message(body: bytes) -> Envelope:
+    """What the gateway publishes, without a check of anything."""
+    sent, now = orjson.loads(body), datetime.now(UTC)
+    message = BatchFetched(
+        college_id="college",
+        integration_id="integration",
+        run_id=str(uuid4()),
+        data_type=DataType(sent["dataType"]),
+        sequence=0,
+        origin=Origin.WEBHOOK,
+        observed_at=now,
+        records=sent["records"],
+    )
+    return encode(message, source="bare", now=now)
+
+
+def bare_app(
+    secret: bytes,
+    broker: Broker | None = None,
+    envelope_of: Callable[[bytes], Envelope] = body_alone,
+    receipts: Collection | None = None,
+) -> Any:
     """Reads the body, checks ``x-webhook-signature``, keeps and publishes it as far as it can, answers 202."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -39,7 +72,7 @@ def bare_app(secret: bytes, broker: Broker | None = None, receipts: Collection |
             fingerprint = hashlib.sha256(body).hexdigest()
             await receipts.insert({fingerprint: {"fingerprint": fingerprint, "status": "accepted"}})
         if valid and broker is not None:
-            await broker.publish([Envelope("batch.fetched", body)])
+            await broker.publish([envelope_of(body)])
         answer = b'{"status":"accepted"}'
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
         await send({"type": "http.response.start", "status": 202 if valid else 401, "headers": headers})
@@ -56,7 +89,7 @@ async def serve(app: Any) -> None:
     await uvicorn.Server(config).serve([listener])
 
 
-async def main(secret: str, database: str | None, kept: str | None) -> int:
+async def main(secret: str, database: str | None = None, *wanted: str) -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # as in every process of the hub
     if database is None:
@@ -67,10 +100,11 @@ async def main(secret: str, database: str | None, kept: str | None) -> int:
         await broker.open()
         await store.open([RECEIPTS])
         await broker.declare(Subscription(queue="bench", routing_keys=["batch.fetched"], max_length=10_000_000))
-        await serve(bare_app(secret.encode(), broker, store.collection(RECEIPTS) if kept else None))
+        envelope_of = whole_message if "message" in wanted else body_alone
+        receipts = store.collection(RECEIPTS) if "receipts" in wanted else None
+        await serve(bare_app(secret.encode(), broker, envelope_of, receipts))
     return 0
 
 
 if __name__ == "__main__":
-    given: list[str | None] = [*sys.argv[1:], None, None]
-    raise SystemExit(run(lambda: main(given[0] or "", given[1], given[2])))
+    raise SystemExit(run(lambda: main(*sys.argv[1:])))
