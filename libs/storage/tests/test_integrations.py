@@ -5,9 +5,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+import structlog
 from hub_model.base import format_datetime
-from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion, Unreadable
 from hub_model.integrations import Integration, SyncState
+from hub_storage.collection import Document
 from hub_storage.repositories import Integrations
 from hub_storage.repositories import integrations as module
 from hub_storage.store import Store
@@ -237,3 +239,56 @@ async def test_stored_times_compare_as_text(integrations: Integrations, an_integ
         await integrations.add(an_integration(f"i{number}", sync=SyncState(next_due_at=moment)))
     assert [i.id for i in await integrations.due_anywhere(whole, 10)] == ["i0"]
     assert len(format_datetime(whole)) == len(format_datetime(now))
+
+
+async def stored_by_a_newer_version(store: Store, integrations: Integrations, *ids: str) -> None:
+    """The stored integrations get a setting that nobody here knows, as where a newer version has saved them."""
+    for integration_id in ids:
+
+        def add(document: Document) -> Document:
+            endpoints = {"students": {"path": "/s", "readsMinds": "canary"}}
+            return {**document, "settings": {**document["settings"], "endpoints": endpoints}}
+
+        await store.collection(module.SPEC).update(integration_id, add)
+
+
+async def test_one_integration_of_a_newer_version_keeps_no_other_college_from_its_syncs(
+    integrations: Integrations, an_integration: Make, store: Store, now: datetime
+) -> None:
+    for number in range(6):
+        due = SyncState(next_due_at=now + timedelta(seconds=number), active_since=now, active_run_id=None)
+        await integrations.add(an_integration(f"i{number}", f"c{number}").model_copy(update={"sync": due}))
+    await stored_by_a_newer_version(store, integrations, "i0", "i1", "i3")
+    later, before = now + timedelta(minutes=1), now - timedelta(minutes=1)
+    for limit in (1, 2, 3, 50):
+        wanted = ["i2", "i4", "i5"]
+        assert [one.id for one in await integrations.due_anywhere(later, limit)] == wanted[:limit]
+        assert [one.id for one in await integrations.active_anywhere(later, limit)] == wanted[:limit]
+        assert [one.id for one in await integrations.scheduled_anywhere(before, limit)] == wanted[::-1][:limit]
+    first = (await integrations.scheduled_anywhere(before, 1))[0]
+    assert [one.id for one in await integrations.scheduled_anywhere(before, 1, behind=first)] == ["i4"]
+
+
+async def test_an_integration_of_a_newer_version_is_named_with_what_is_unknown_and_without_its_values(
+    integrations: Integrations, an_integration: Make, store: Store, now: datetime
+) -> None:
+    due = SyncState(next_due_at=now)
+    for integration_id in ("i1", "i2"):
+        integration = an_integration(integration_id, name=integration_id)
+        await integrations.add(integration.model_copy(update={"sync": due}))
+    await stored_by_a_newer_version(store, integrations, "i2")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            assert [one.id for one in await integrations.due_anywhere(now, 10)] == ["i1"]
+    assert [(line["event"], "i2" in line["error"]) for line in lines] == [("integration.unreadable", True)]
+    (error,) = await integrations.unreadable_anywhere()
+    assert "integration i2 of the college c1: settings.endpoints.students" in str(error)
+    assert "readsMinds" in str(error)
+    assert "canary" not in str(error) + error.public
+    for asked in (integrations.get("c1", "i2"), integrations.locate("i2"), integrations.page("c1")):
+        with pytest.raises(Unreadable):
+            await asked
+    with pytest.raises(Unreadable):
+        await integrations.change("c1", "i2", lambda _: None)
+    with pytest.raises(Unreadable):
+        await integrations.remove("c1", "i2")

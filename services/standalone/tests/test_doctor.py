@@ -34,6 +34,7 @@ from hub_standalone.local import OperatorSettings
 from hub_storage.collection import Index
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS
+from hub_storage.repositories.integrations import SPEC as INTEGRATIONS
 from hub_storage.testing.secantus import SecantusServer, require_secantus
 
 Hub = Callable[..., Any]
@@ -129,6 +130,19 @@ def test_dead_letters_are_a_warning_that_names_the_next_command(hub: Hub) -> Non
     asyncio.run(bury())
     status, text = found(hub)["dead letters"]
     assert (status, "1 waiting" in text, "hub dlq list" in text) == ("warning", True, True)
+
+
+@pytest.mark.usefixtures("at_home")
+def test_an_integration_that_this_version_cannot_read_is_named_without_its_values(hub: Hub) -> None:
+    async def store() -> None:
+        async with open_file(DATABASE) as (_, store):
+            stored = {"id": "i7", "collegeId": "c1", "settings": {"apiKey": SECRET}, SECRET: 1}
+            await store.collection(INTEGRATIONS).insert({"i7": stored})
+
+    asyncio.run(store())
+    status, text = found(hub)["integrations"]
+    assert (status, "integration i7 of the college c1" in text) == ("FAILED", True)
+    assert SECRET not in text
 
 
 @pytest.mark.usefixtures("at_home")

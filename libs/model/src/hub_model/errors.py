@@ -77,6 +77,13 @@ class BackendUnavailable(Unavailable):
     """The hub's own broker or store is away. Its code is that of ``Unavailable``: to a caller it is the same."""
 
 
+class Unreadable(TransientError):
+    """A stored document that another version of the hub wrote, with something that this one does not know. To leave
+    that out would be to do something else than it says; once every process is of that version, it can be read."""
+
+    code = "unreadable"
+
+
 class QueueFull(TransientError):
     code = "queue_full"
 

@@ -2,16 +2,21 @@
 
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
+import structlog
 from hub_model.auth import given_secrets
 from hub_model.base import format_datetime
-from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion
+from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion, Unreadable
 from hub_model.integrations import Integration
+from pydantic import ValidationError
 
 from hub_storage.collection import VALUE_TAKEN, CollectionSpec, Document, Index, Query, Range
-from hub_storage.repositories.paging import Page, read_page
+from hub_storage.repositories.paging import MAX_PAGE_SIZE, Page, read_page, value_at
 from hub_storage.store import Store
+
+log = structlog.get_logger(__name__)
 
 SPEC = CollectionSpec(
     "integrations",
@@ -24,15 +29,22 @@ SPEC = CollectionSpec(
     ),
 )
 
+# So many of the fields that cannot be read are named.
+_MAX_PLACES = 5
+
 
 class Integrations:
     """The connections of a college.
+
+    One that another version of the hub has stored, and this one cannot read, raises Unreadable. Questions across
+    colleges leave it out and tell the log of it, once.
 
     Invariant: a secret in plain text is never stored; an integration that holds one is refused.
     """
 
     def __init__(self, store: Store) -> None:
         self._collection = store.collection(SPEC)
+        self._told: set[str] = set()
 
     async def add(self, integration: Integration) -> None:
         """Store a new integration; Conflict if the college has one of that name, however it is capitalised."""
@@ -54,7 +66,7 @@ class Integrations:
         """In the order they were created."""
         return await read_page(
             self._collection,
-            Integration.model_validate,
+            _read,
             name=SPEC.name,
             filter={"collegeId": college_id},
             sort="createdAt",
@@ -93,7 +105,7 @@ class Integrations:
             raise _name_taken() from error
         if stored is None:
             raise _not_found(integration_id)
-        return Integration.model_validate(stored.document)
+        return _read(stored.document)
 
     async def remove(self, college_id: str, integration_id: str, *, revision: int | None = None) -> Integration:
         """Delete the integration and return what it was. Raises NotFound, StaleVersion."""
@@ -111,7 +123,7 @@ class Integrations:
     async def locate(self, integration_id: str) -> Integration | None:
         """The integration of any college: for a webhook, whose address names nothing else."""
         stored = await self._collection.get(integration_id)
-        return Integration.model_validate(stored.document) if stored else None
+        return _read(stored.document) if stored else None
 
     async def due_anywhere(self, now: datetime, limit: int) -> list[Integration]:
         """Enabled integrations of all colleges that are due, the longest overdue first."""
@@ -161,8 +173,43 @@ class Integrations:
             )
         )
 
+    async def unreadable_anywhere(self) -> list[Unreadable]:
+        """What keeps each integration from being read that this version cannot read, after a look at every one."""
+        errors: list[Unreadable] = []
+        more: Query | None = Query(limit=MAX_PAGE_SIZE)
+        while more is not None:
+            _, unreadable, more = await self._page_anywhere(more)
+            errors += unreadable
+        return errors
+
     async def _anywhere(self, query: Query) -> list[Integration]:
-        return [Integration.model_validate(stored.document) for stored in await self._collection.find(query)]
+        """As many as the query wants, if there are: those that cannot be read do not stand before the others."""
+        found: list[Integration] = []
+        more: Query | None = query
+        while more is not None and len(found) < query.limit:
+            readable, unreadable, more = await self._page_anywhere(more)
+            found += readable
+            for error in unreadable:
+                if str(error) not in self._told:
+                    self._told.add(str(error))
+                    log.error("integration.unreadable", error=str(error))
+        return found[: query.limit]
+
+    async def _page_anywhere(self, query: Query) -> tuple[list[Integration], list[Unreadable], Query | None]:
+        """A page of integrations, why others on it cannot be read, and what to ask for the next page."""
+        found = await self._collection.find(query)
+        readable: list[Integration] = []
+        unreadable: list[Unreadable] = []
+        for stored in found:
+            try:
+                readable.append(_read(stored.document))
+            except Unreadable as error:
+                unreadable.append(error)
+        if len(found) < query.limit:
+            return readable, unreadable, None
+        last = found[-1]
+        place = value_at(last.document, query.sort) if query.sort else None
+        return readable, unreadable, replace(query, after=(place, last.id))
 
 
 def _place(integration: Integration, moment: datetime | None) -> tuple[str | None, str]:
@@ -177,13 +224,27 @@ def _dump(integration: Integration) -> Document:
     return {**integration.model_dump(mode="json", by_alias=True), "nameKey": _name_key(settings.name)}
 
 
+def _read(document: Document) -> Integration:
+    try:
+        return Integration.model_validate(document)
+    except ValidationError as error:
+        # Names alone: what stands there may be anything.
+        places = sorted({".".join(map(str, issue["loc"])) for issue in error.errors(include_input=False)})
+        raise Unreadable(
+            f"this version of the hub cannot read the integration {document.get('id')} of the college "
+            f"{document.get('collegeId')}: {', '.join(places[:_MAX_PLACES])}",
+            public="Another version of the hub has saved this integration, and this one cannot read it. "
+            "It can be used again as soon as the upgrade of the hub is finished.",
+        ) from None
+
+
 def _name_key(name: str) -> str:
     """Names that a person takes for the same have the same key."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def _load(document: Document, college_id: str, revision: int | None) -> Integration:
-    integration = Integration.model_validate(document)
+    integration = _read(document)
     if integration.college_id != college_id:
         raise _not_found(integration.id)
     if revision is not None and integration.revision != revision:

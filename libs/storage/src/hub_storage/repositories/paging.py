@@ -52,11 +52,12 @@ async def read_page(
     next_cursor = None
     if len(found) > limit:
         last = shown[-1]
-        next_cursor = _cursor(asked, _value_at(last.document, sort), last.id)
+        next_cursor = _cursor(asked, value_at(last.document, sort), last.id)
     return Page([load(stored.document) for stored in shown], next_cursor)
 
 
-def _value_at(document: Document, path: str) -> Any:
+def value_at(document: Document, path: str) -> Any:
+    """What a document has at a dotted path, None if nothing."""
     value: Any = document
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None

@@ -8,7 +8,7 @@ from typing import TypeVar
 from hub_messaging.broker import Broker
 from hub_messaging.topology import QUEUES, subscription_of
 from hub_model.errors import Conflict
-from hub_storage.repositories import SPECS
+from hub_storage.repositories import SPECS, Integrations
 from hub_storage.store import Store
 
 from hub_standalone.backend import open_backend, open_the_broker, open_the_store
@@ -107,8 +107,17 @@ async def _look_into_store(exam: Examination, store: Store) -> None:
                 f"Once no process of another version runs, drop them in mongosh: {'; '.join(commands)}",
             )
 
+    async def integrations() -> None:
+        if errors := await Integrations(store).unreadable_anywhere():
+            exam.fail(
+                "integrations",
+                f"{len(errors)} that nothing is synced for. {errors[0]}.",
+                "Another version has stored them: finish the upgrade, or go back to that version.",
+            )
+
     await _timed(exam, "store", store.ping, fix=_STORE_FIX, more=f"; the {len(SPECS)} collections have their indexes")
     await exam.check("indexes", indexes)
+    await exam.check("integrations", integrations)
 
 
 async def _timed(
