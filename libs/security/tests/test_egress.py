@@ -569,9 +569,10 @@ async def test_gzip_without_its_label_is_inflated_within_the_limit(headers: tupl
 
 
 async def test_a_gzip_file_in_a_gzip_response_is_inflated_twice_and_no_more() -> None:
-    twice = gzip.compress(gzip.compress(b"x"))
+    once = gzip.compress(b"x")
+    twice = gzip.compress(once)
     assert await read(reply_with(twice, "content-encoding: gzip"), 1000) == b"x"
-    assert await read(reply_with(gzip.compress(twice), "content-encoding: gzip"), 1000) == gzip.compress(b"x")
+    assert await read(reply_with(gzip.compress(twice), "content-encoding: gzip"), 1000) == once
     bomb = gzip.compress(gzip.compress(bytes(64 * 1024 * 1024), 9), 9)
     with pytest.raises(TooLarge):
         await read(reply_with(bomb, "content-encoding: gzip"), 1024 * 1024)

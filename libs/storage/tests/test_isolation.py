@@ -37,7 +37,9 @@ from hub_storage.store import Store
 PLACE = TokenPlace("c1", "i1", "key", "identity")
 # They say so in their names, or take a value that names its own college; a receipt's id derives from its event.
 DELIBERATELY_WITHOUT = {
-    Integrations: {"add", "locate", "due_anywhere", "active_anywhere", "scheduled_anywhere"},
+    Integrations: {
+        *("add", "locate", "due_anywhere", "active_anywhere", "scheduled_anywhere", "unreadable_anywhere"),
+    },
     Runs: {"add"},
     Logs: {"add"},
     Rejects: {"add"},
