@@ -105,8 +105,10 @@ async def refuse_integration_calls(store: Store, now: datetime) -> set[str]:
     with not_found():
         await integrations.remove("c2", "i1")
     await empty(integrations.page("c2"))
+    assert await integrations.ids("c2") == frozenset()
+    assert await integrations.ids("c1") == {"i1"}
     assert not (await integrations.get("c1", "i1")).sync.paused
-    return {"get", "find", "change", "remove", "page"}
+    return {"get", "find", "change", "remove", "page", "ids"}
 
 
 async def refuse_run_calls(store: Store, now: datetime) -> set[str]:

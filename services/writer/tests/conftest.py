@@ -34,6 +34,7 @@ from hub_storage.collection import Collection, CollectionSpec, Document, Filter,
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, StreamStates, Tables
 from hub_storage.store import Store
+from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.recorder import Recorder
 
@@ -160,6 +161,7 @@ class World:
             rejects=Rejects(faulty),
             recorder=Recorder(Runs(faulty)),
             integrations=Integrations(faulty),
+            connected=Connected(Integrations(faulty), self.clock),
             tables=Tables(faulty),
             states=StreamStates(faulty),
             logs=Logs(faulty),

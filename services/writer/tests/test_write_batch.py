@@ -45,6 +45,16 @@ async def test_an_explicit_delete_is_a_change(world) -> None:
     assert (await world.store.records.get("c1", STUDENTS, '["S1"]')).deleted
 
 
+async def test_what_an_integration_said_that_was_removed_since_can_be_taken_back(world) -> None:
+    await world.begin(STUDENTS)
+    removed = world.batch(STUDENTS, keys=["S1"]).model_copy(update={"integration_id": "removed"})
+    await world.deliver(removed)
+    await world.deliver(world.batch(STUDENTS, 1, keys=["S1"]))
+    later = format_datetime(world.now + timedelta(hours=1))
+    await world.deliver(world.batch(STUDENTS, 2, keys=["S1"], data={"name": None}, version=later, hash="b"))
+    assert (await world.store.records.get("c1", STUDENTS, '["S1"]')).data == {"name": None}
+
+
 async def test_an_older_record_is_counted_as_stale(world) -> None:
     await world.deliver(world.batch(STUDENTS))
     earlier = format_datetime(world.now - timedelta(hours=1))

@@ -10,7 +10,8 @@ Where several integrations have written a record, an entry has a ninth part (the
 that the integration holds, see ``holders``. A delete ends what it held.
 
 The hash tells whether a write repeats, word for word, what was said last; it is empty where newer fields kept that
-out, or a part of what was pushed, so that it cannot tell.
+out, or a part of what was pushed, so that it cannot tell. It begins with ``?`` where another integration has taken
+back a value since, in whose place the repetition may have one: then it is to be heard again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,11 +29,22 @@ Entry = list[Any]
 PLAIN = 7
 # Where in an entry its parts stand.
 SOURCE_ID, DELETED, GROUPS, HELD = 2, 5, 7, 8
+_AGAIN = "?"
 
 
 def repeats(write: RecordWrite, known: Entry) -> bool:
     """Whether the write repeats what the integration said last."""
     return bool(known[0] == write.content_hash and known[DELETED] == write.deleted)
+
+
+def heard_again(entry: Entry) -> Entry:
+    """The entry of an integration that is to be heard even where it repeats itself."""
+    return [_AGAIN + entry[0].removeprefix(_AGAIN), *entry[1:]]
+
+
+def is_heard_again(write: RecordWrite, known: Entry) -> bool:
+    """Whether the write repeats what the integration said last, and is wanted for it."""
+    return bool(known[0] == _AGAIN + write.content_hash and known[DELETED] == write.deleted)
 
 
 def is_by_field(entry: Entry) -> bool:
@@ -66,7 +78,7 @@ def described(entry: Sequence[Any]) -> dict[str, Any]:
     """An entry for a reader."""
     content_hash, version, source_id, run_id, at, _deleted, _lag = entry[:PLAIN]
     shown = {
-        "hash": content_hash,
+        "hash": content_hash.removeprefix(_AGAIN),
         "version": None if version is None else format_datetime(instant(version)),
         "sourceId": source_id,
         "runId": run_id,

@@ -1,8 +1,12 @@
 """Whose values a record has that several integrations write. Pure.
 
 An integration *holds* a field while what it last said of it is what is stored; several may hold one. To say nothing
-(None, or an object such as ``externalIds`` without an entry that it had) takes back one's own word alone: the stored
-value goes when nobody else holds it. So an LMS that knows no phone numbers does not erase those of the ERP.
+(None, an empty text or list, or an object such as ``externalIds`` without an entry that it had) takes back one's own
+word alone: the stored value goes when nobody else holds it. So an LMS that knows no phone numbers does not erase those
+of the ERP.
+
+Where one takes back what it had set over another's word, that word is not known here any more: who said it has to be
+heard again, see ``left_unsaid``.
 
 A *place* is the name of a field or, in a field that is an object, ``(field, entry)``.
 """
@@ -39,6 +43,19 @@ def settle_said(data: Mapping[str, Any], said: Mapping[str, Any], held: Held, wr
     return values
 
 
+def left_unsaid(data: Mapping[str, Any], said: Mapping[str, Any], own: Collection[Place]) -> dict[str, Any]:
+    """What a repetition brings where the stored ``data`` has no value; what others have said since stays as it is."""
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        stored, word = _places(name, data.get(name)), _places(name, value)
+        missing = set() if name in stored else word.keys() - stored.keys()
+        if isinstance(value, dict) and missing:
+            values[name] = {place[1]: known for place, known in word.items() if place in missing or place in own}
+        elif missing and not stored:
+            values[name] = value
+    return values
+
+
 def to_names(places: Iterable[Place]) -> list[str | list[str]]:
     """Places as JSON, in one order."""
     return [place if isinstance(place, str) else list(place) for place in sorted(places, key=_order)]
@@ -51,8 +68,12 @@ def of_names(names: Iterable[str | list[str]]) -> set[Place]:
 
 def _places(name: str, value: Any) -> dict[Place, Any]:
     if isinstance(value, dict):
-        return {(name, entry): inner for entry, inner in value.items() if inner is not None}
-    return {} if value is None else {name: value}
+        return {(name, entry): inner for entry, inner in value.items() if not _is_nothing(inner)}
+    return {} if _is_nothing(value) else {name: value}
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _joined(stored: Mapping[str, Any], said: Mapping[str, Any], kept: Collection[str]) -> dict[str, Any]:

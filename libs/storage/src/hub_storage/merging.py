@@ -14,8 +14,19 @@ from typing import Any, NamedTuple
 
 from hub_model.records import Outcome, RecordWrite
 
-from hub_storage.entries import DELETED, SOURCE_ID, Entry, held_by, is_by_field, repeats, versions_of, with_held
-from hub_storage.holders import settle_said
+from hub_storage.entries import (
+    DELETED,
+    SOURCE_ID,
+    Entry,
+    heard_again,
+    held_by,
+    is_by_field,
+    is_heard_again,
+    repeats,
+    versions_of,
+    with_held,
+)
+from hub_storage.holders import Held, left_unsaid, places_of, settle_said
 from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
 from hub_storage.versions import Stamp, Versions, is_newer, micros
@@ -112,16 +123,23 @@ class Rules:
             outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
             entry, _, _ = self._effect(write, stamp, None)
             return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
-        entry, values, told = self._effect(write, stamp, row.sources.get(integration_id))
+        known = row.sources.get(integration_id)
+        entry, values, told = self._effect(write, stamp, known)
         data = to_value(row.data)
         sources = {**row.sources, integration_id: entry}
         if len(sources) > 1:
-            held = held_by(row.sources, data)
+            held = self._held(row.sources, data)
+            if known and not self._is_partial and not is_by_field(known) and is_heard_again(write, known):
+                values = {} if row.deleted else left_unsaid(data, values, held.get(integration_id, ()))
+                told = None if values else Outcome.UNCHANGED
             if entry[DELETED]:
                 held.pop(integration_id, None)
             else:
                 values = settle_said(data, values, held, integration_id)
-            sources = {name: with_held(known, held.get(name)) for name, known in sources.items()}
+            sources = {name: with_held(source, held.get(name)) for name, source in sources.items()}
+            if not places_of(data) <= places_of({**data, **values}):
+                others = {name: heard_again(sources[name]) for name in held if name != integration_id}
+                sources = {**sources, **others}
         data.update(values)
         outcome = told or _outcome(write, row, data)
         return Decision(
@@ -133,6 +151,12 @@ class Rules:
             row.created_at,
             row.updated_at if outcome in _AT_REST else max(row.updated_at, at),
         )
+
+    def _held(self, sources: Mapping[str, Entry], data: Mapping[str, Any]) -> Held:
+        held, connected = held_by(sources, data), self.batch.connected
+        if connected is None:
+            return held
+        return {name: places for name, places in held.items() if name in connected or name == self.batch.integration_id}
 
     def _stamp(self, write: RecordWrite) -> Stamp:
         if self._seen is None:

@@ -16,6 +16,9 @@ class MergeBatch:
     ``observed_at`` is when the data was seen. A write of that very version has no time from its source; without
     ``observed_at`` none has. ``is_partial``: the writes were pushed and speak for the fields they have alone, where
     others speak for all that the integration has of the record. A delete always speaks for the whole record.
+
+    ``connected`` are the integrations that the college has: what others said once, nobody can take back any more, so
+    it stands against nobody. None: not known, and all count.
     """
 
     id: str
@@ -27,6 +30,7 @@ class MergeBatch:
     merged_at: datetime
     observed_at: datetime | None = None
     is_partial: bool = False
+    connected: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ class RecordStore(ABC):
           UNCHANGED if it is one already or never was. A delete that any field is newer than is STALE, and keeps out
           what is older than it all the same;
         - otherwise those fields of ``data`` are set that are not there newer. A None leaves alone what another
-          integration said, and each entry of an object (``externalIds``) belongs to who said it, see ``holders``.
+          integration said, and each entry of an object (``externalIds``) belongs to who said it, see ``holders``. Where
+          a value is taken back thereby, the next repetition by another integration may bring its own.
           INSERTED if there was no record or a tombstone, UPDATED, or UNCHANGED if another integration has given every
           field this value.
 

@@ -19,8 +19,11 @@ from hub_storage.records import MergeBatch
 _MAX_LEVELS = 60
 
 
-def merge_of(batch: BatchTransformed, now: datetime) -> MergeBatch:
-    """The batch as the store merges it, under the id that every delivery of it shares."""
+def merge_of(batch: BatchTransformed, now: datetime, connected: frozenset[str] | None = None) -> MergeBatch:
+    """The batch as the store merges it, under the id that every delivery of it shares.
+
+    ``connected`` are the integrations that the college has; None: not known.
+    """
     versions: dict[str, datetime] = {}  # most records of a batch carry the same one
     return MergeBatch(
         id=batch.message_id,
@@ -32,6 +35,7 @@ def merge_of(batch: BatchTransformed, now: datetime) -> MergeBatch:
         merged_at=now,
         observed_at=batch.observed_at,
         is_partial=batch.origin.is_partial,
+        connected=connected,
     )
 
 

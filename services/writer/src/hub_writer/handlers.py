@@ -17,6 +17,7 @@ from hub_storage.repositories.handover import end_run
 
 from hub_writer import log_lines
 from hub_writer.batches import counts_of, merge_of, rejected_records
+from hub_writer.connected import Connected
 from hub_writer.gone_rows import merge_all
 from hub_writer.progress import Ended, ProgressEvent
 from hub_writer.recorder import Recorder
@@ -32,6 +33,7 @@ class Backend:
     rejects: Rejects
     recorder: Recorder
     integrations: Integrations
+    connected: Connected
     tables: Tables
     states: StreamStates
     logs: Logs
@@ -44,7 +46,8 @@ async def write_batch(message: BatchTransformed, _: Context, *, backend: Backend
     A batch that comes again reports what its first merge did, so its counts are the same.
     """
     now = backend.clock()
-    outcomes = await merge_all(backend.records, merge_of(message, now))
+    connected = await backend.connected.of(message.college_id, message.integration_id)
+    outcomes = await merge_all(backend.records, merge_of(message, now, connected))
     if message.rejects:
         await backend.rejects.add(rejected_records(message, now))
     counts = counts_of(message, outcomes)

@@ -18,6 +18,7 @@ from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, StreamStates, Tables
 from hub_storage.store import Store
 
+from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.recorder import Recorder
 from hub_writer.settings import WriterSettings
@@ -44,11 +45,13 @@ def main() -> NoReturn:
 
 def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clock: Callable[[], datetime]) -> Service:
     """The service; its queues exist once it has started."""
+    integrations = Integrations(store)
     backend = Backend(
         records=store.records,
         rejects=Rejects(store),
         recorder=Recorder(Runs(store)),
-        integrations=Integrations(store),
+        integrations=integrations,
+        connected=Connected(integrations, clock),
         tables=Tables(store),
         states=StreamStates(store),
         logs=Logs(store),

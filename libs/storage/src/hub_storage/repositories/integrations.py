@@ -31,6 +31,7 @@ SPEC = CollectionSpec(
 
 # So many of the fields that cannot be read are named.
 _MAX_PLACES = 5
+_MOST_IDS = 500
 
 
 class Integrations:
@@ -119,6 +120,11 @@ class Integrations:
                     return integration
             except StaleVersion:
                 continue  # it changed between the two calls: look again
+
+    async def ids(self, college_id: str) -> frozenset[str] | None:
+        """Of all integrations of the college; None where they are too many to tell."""
+        found = await self._collection.find(Query(filter={"collegeId": college_id}, limit=_MOST_IDS))
+        return frozenset(stored.document["id"] for stored in found) if len(found) < _MOST_IDS else None
 
     async def locate(self, integration_id: str) -> Integration | None:
         """The integration of any college: for a webhook, whose address names nothing else."""

@@ -4,6 +4,7 @@ Where a test says *erp* or *lms*, that integration writes student 1; each write 
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,56 @@ class SharedRecordsContract:
         assert await content(records) == {"phone": "+912"}
         assert await lms(phone=None) == UPDATED
         assert await content(records) == {"phone": None}
+
+    async def test_a_value_that_another_set_over_and_took_back_comes_again_with_the_next_repetition(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        said: dict[str, Any] = {"phone": "+911", "name": "Asha", "externalIds": {"roll": "12", "erpId": "7"}}
+        await erp(**said)
+        await lms(phone="+912", name="Asha R", externalIds={"roll": "13", "moodleId": "31"})
+        assert await lms(phone=None, name="Asha R", externalIds={"moodleId": "31"}) == UPDATED
+        assert await erp(**said) == UPDATED
+        record = await stored(records, "1")
+        assert await content(records) == {
+            "phone": "+911",
+            "name": "Asha R",
+            "externalIds": {"erpId": "7", "moodleId": "31", "roll": "12"},
+        }
+        assert record.sources["erp"]["holds"] == ["externalIds.erpId", "externalIds.roll", "phone", "studentId"]
+        assert await erp(**said) == UNCHANGED
+        assert await stored(records, "1") == record, "what is repeated without need writes nothing"
+
+    async def test_who_is_heard_again_and_says_nothing_of_what_is_gone_changes_nothing(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(name="Asha", phone=None)
+        await lms(name="Asha R", phone="+912")
+        await lms(name="Asha R", phone=None)
+        before = await stored(records, "1")
+        assert await erp(name="Asha", phone=None) == UNCHANGED
+        after = await stored(records, "1")
+        assert (after.data, after.updated_at) == (before.data, before.updated_at)
+        assert await lms(deleted=True) == DELETED
+        assert await erp(name="Asha", phone=None) == UNCHANGED
+
+    @pytest.mark.parametrize("nothing", [None, "", []], ids=["null", "empty text", "empty list"])
+    async def test_an_empty_text_or_list_is_no_value_either(
+        self, records: RecordStore, erp: Say, lms: Say, nothing: Any
+    ) -> None:
+        await erp(facultyIds=["T1", "T2"], extensions={"labs": ["L1"]})
+        assert await lms(facultyIds=nothing, extensions={"labs": nothing}) == UNCHANGED
+        assert await content(records) == {"facultyIds": ["T1", "T2"], "extensions": {"labs": ["L1"]}}
+        assert await erp(facultyIds=nothing, extensions={"labs": nothing}) == UPDATED
+        assert await content(records) == {"facultyIds": nothing, "extensions": {"labs": nothing}}
+
+    async def test_an_integration_that_is_gone_holds_nothing(self, records: RecordStore) -> None:
+        connected = frozenset({"new", "lms"})
+        await _says(records, "old")(phone="+911", externalIds={"roll": "12"})
+        new = _says(records, "new", connected)
+        assert await new(phone="+911", externalIds={"roll": "12"}) == UNCHANGED
+        assert await new(phone=None, externalIds={}) == UPDATED
+        assert await content(records) == {"phone": None, "externalIds": {}}
+        assert "holds" not in (await stored(records, "1")).sources["old"]
 
     async def test_a_value_that_two_say_stays_until_both_have_taken_it_back(
         self, records: RecordStore, erp: Say, lms: Say
@@ -145,12 +196,13 @@ class SharedRecordsContract:
         assert await _says(records, "biometric")(phone=None, externalIds={}, email=None) == UNCHANGED
 
 
-def _says(records: RecordStore, integration: str) -> Say:
+def _says(records: RecordStore, integration: str, connected: frozenset[str] | None = None) -> Say:
     versions = iter(range(1, 100))
 
     async def say(**fields: Any) -> Outcome:
         version = next(versions)
-        (outcome,) = await records.merge(polled(write("1", version, **fields), integration=integration, now=version))
+        said = polled(write("1", version, **fields), integration=integration, now=version)
+        (outcome,) = await records.merge(replace(said, connected=connected))
         return outcome
 
     return say
