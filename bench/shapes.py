@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 from hub_fetcher.responses.records import encode_records
-from hub_fetcher.walking.batches import cut
+from hub_fetcher.walking.cutting import cut
 from hub_fetcher.walking.joins import Joiner, Lookup
 from hub_fetcher.walking.shaping import Shaper
 from hub_mapping import CompiledMapping, compile_mapping

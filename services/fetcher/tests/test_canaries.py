@@ -12,7 +12,7 @@ from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner
 from hub_fetcher.probe import check_connection
 from hub_fetcher.walking.joins import Lookups
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 from hub_messaging.handling import Context
 from hub_model.errors import TransientError
 from hub_model.messages import BatchFetched, PageRequested, SyncRequested, Trigger

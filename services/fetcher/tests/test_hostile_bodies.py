@@ -12,7 +12,7 @@ from hub_fetcher.walking.walk import Walk
 from hub_model.endpoints import Endpoint
 from hub_model.errors import SourceError
 from hub_model.integrations import IntegrationDraft
-from hub_model.messages import PageRequested
+from hub_model.messages import PageRequested, SyncFailed
 from hub_model.records import DataType
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,14 +67,14 @@ def test_no_json_breaks_a_walk(pagination: dict[str, Any], bodies: list[Any], li
     walk = open_walk(pagination)
     for body in bodies:
         assert walk.requests_ahead(Limits())[0] == walk.next_request
-        end: Any
+        ended: Any
         try:
             walk.turn(Page(body=body, size=10, next_link=link))
-            end = walk.over
+            ended = walk.conclude() if walk.is_over else None
         except SourceError as error:
-            end = error
-        if end is not None:
-            assert walk.ended(end).model_dump_json()
+            ended = walk.ended(error)
+        if ended is not None:
+            assert ended.model_dump_json()
             return
         carried = walk.onward()
         assert isinstance(carried, PageRequested)
@@ -95,7 +95,7 @@ def test_no_response_with_a_next_mark_makes_a_walk_endless(script: list[tuple[in
         records = [{"id": number * 10 + row} for row in range(rows)]
         body = {"data": records, "next": mark if kind == "cursor" else f"?p={mark}", "has_more": flag}
         walk.turn(Page(body=body, size=len(orjson.dumps(body))))
-        if walk.over is not None:
-            assert isinstance(walk.over, SourceError)
+        if walk.is_over:
+            assert isinstance(walk.conclude(), SyncFailed)
             return
     raise AssertionError("still going on")

@@ -21,7 +21,7 @@ from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner
 from hub_fetcher.walking.joins import Lookups
-from hub_fetcher.walking.walk import Limits
+from hub_fetcher.walking.reading import Limits
 from hub_mapping import compile_mapping
 from hub_messaging.handling import Context
 from hub_model import runs

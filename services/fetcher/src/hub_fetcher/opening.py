@@ -21,13 +21,14 @@ from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.source import Page, Source, Tries
 from hub_fetcher.sources import Sources
 from hub_fetcher.walking.joins import Joiner, Lookups
+from hub_fetcher.walking.outputs import Output
 from hub_fetcher.walking.parents import Parents
 from hub_fetcher.walking.place import Place
 from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.shaping import Shaper
 from hub_fetcher.walking.stretch import fetch_stretch
-from hub_fetcher.walking.tables import TableWalk, derived, take_rows
-from hub_fetcher.walking.walk import Output, Walk
+from hub_fetcher.walking.tables import derived, take_rows
+from hub_fetcher.walking.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,7 @@ class Opener:
             most_rows=limits.table_rows,
             most_bytes=limits.table_bytes,
         )
-        kind = Walk if message.data_type is not None else TableWalk
-        walk = kind(message, reading, clock=clock, secret_params=secret_params(integration))
+        walk = Walk(message, reading, clock=clock, secret_params=secret_params(integration))
         if source is None:
             chunks = _chunks(stream, read, place.piece, zone)
             return Stretch(walk, take_rows(walk, chunks, limits, monotonic=monotonic), nullcontext())

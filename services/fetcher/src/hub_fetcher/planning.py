@@ -30,7 +30,7 @@ from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.sources import Sources
 from hub_fetcher.walking.ending import taken_as
 from hub_fetcher.walking.incremental import Plan, plan_times, plan_token, plan_versions, usable
-from hub_fetcher.walking.place import Place
+from hub_fetcher.walking.place import Place, to_message
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ class Planner:
             plan = await self._windows(message, integration, stream, state)
             plan = plan.model_copy(update={"identity": identity})
         log.info("walk.planned", stream=name, windows=len(plan.windows), full=plan.is_full)
-        return message.model_copy(update={"step": message.step + 1, "position": Place(plan=plan).to_message()})
+        return message.model_copy(update={"step": message.step + 1, "position": to_message(Place(plan=plan))})
 
     async def _known(self, message: PageRequested, settings: IntegrationDraft, name: str) -> StreamState | None:
         """How far the stream was read; of a table, what has become records of every endpoint that takes its rows."""

@@ -12,9 +12,10 @@ from hub_fetcher.responses.remarks import is_incomplete, sentences
 from hub_fetcher.walking.losses import is_without_lists, losses
 from hub_fetcher.walking.place import Place
 from hub_fetcher.walking.reading import Reading
+from hub_fetcher.walking.tally import Tally
 
 
-def outcome(place: Place, reading: Reading) -> End | SourceError:
+def outcome(place: Place, tally: Tally, reading: Reading) -> End | SourceError:
     """How the walk ended, when all requests are over."""
     warnings = [*place.warnings, *(place.plan.warnings if place.plan else ())]
     if place.more_warnings:
@@ -26,10 +27,10 @@ def outcome(place: Place, reading: Reading) -> End | SourceError:
             return place.refusal.to_error(refused, name)
         codes = ", ".join(f"{count} x {code}" for code, count in sorted(place.refused.items()))
         warnings.append(f"{refused} of {place.asked} rows of '{name}' could not be read: {codes}.")
-    warnings += [*sentences(place.remarks), *losses(reading.stream, place, reading.tables)]
+    warnings += [*sentences(place.remarks), *losses(reading.stream, place, tally, reading.tables)]
     for name, end in reading.tables.items():
         warnings += [f"{name}: {warning}" for warning in end.warnings]
-    return End(complete=_is_whole(place, reading), warnings=tuple(warnings))
+    return End(complete=_is_whole(place, tally, reading), warnings=tuple(warnings))
 
 
 def is_snapshot(place: Place, reading: Reading) -> bool:
@@ -40,22 +41,22 @@ def is_snapshot(place: Place, reading: Reading) -> bool:
     return place.plan is None or place.plan.is_everything
 
 
-def state_of(place: Place, reading: Reading, *, whole: bool) -> StreamState | None:
+def state_of(place: Place, tally: Tally, reading: Reading, *, whole: bool) -> StreamState | None:
     """What to remember of a walk by windows that is over, or failed in the present window."""
     plan = place.plan
-    if plan is None or not plan.identity or not _is_whole(place, reading):
+    if plan is None or not plan.identity or not _is_whole(place, tally, reading):
         return None
     if not whole and (place.window == 0 or isinstance(reading.stream.incremental, TokenIncremental)):
         return None
     return plan.state(len(plan.windows) if whole else place.window, place.token)
 
 
-def states_of(place: Place, reading: Reading, *, whole: bool) -> dict[str, StreamState]:
+def states_of(place: Place, tally: Tally, reading: Reading, *, whole: bool) -> dict[str, StreamState]:
     """The same by the name of the stream that was asked: records that are made of a table move its state."""
     source = getattr(reading.stream, "source", None)
     if source is not None and not whole:
         return {}
-    state = reading.tables[source].state if source is not None else state_of(place, reading, whole=whole)
+    state = reading.tables[source].state if source is not None else state_of(place, tally, reading, whole=whole)
     name = reading.name if source is None else taken_as(source, reading.name)
     return {} if state is None else {name: state}
 
@@ -93,10 +94,10 @@ def failed(
     )
 
 
-def _is_whole(place: Place, reading: Reading) -> bool:
+def _is_whole(place: Place, tally: Tally, reading: Reading) -> bool:
     """Whether nothing was left out: by this walk so far, and by those of the tables that it needs."""
-    if not place.complete or place.refused or place.dropped or is_incomplete(place.remarks):
+    if not place.complete or place.refused or tally.dropped or is_incomplete(place.remarks):
         return False
-    if is_without_lists(reading.stream, place, reading.tables):
+    if is_without_lists(reading.stream, place, tally, reading.tables):
         return False
     return all(end.complete for end in reading.tables.values())

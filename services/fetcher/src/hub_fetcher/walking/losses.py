@@ -6,29 +6,30 @@ from hub_model.endpoints import Stream
 from hub_storage.repositories.tables import TableEnd
 
 from hub_fetcher.walking.place import Place
+from hub_fetcher.walking.tally import Tally
 
 
-def losses(stream: Stream, place: Place, tables: Mapping[str, TableEnd]) -> Iterator[str]:
+def losses(stream: Stream, place: Place, tally: Tally, tables: Mapping[str, TableEnd]) -> Iterator[str]:
     """The sentences for a walk that is over, told to a principal."""
-    yield from _nothing_left(stream, place, tables)
+    yield from _nothing_left(stream, place, tally, tables)
     yield from _nothing_asked(stream, place, tables)
     joins = {join.as_: join.stream for join in stream.joins}
-    for name, count in place.ambiguous.items():
+    for name, count in tally.ambiguous.items():
         table = joins.get(name, name)
         yield f"{_records(count)} several different rows in '{table}' ('{name}'); the last of them was taken."
-    for name, count in place.unmatched.items():
+    for name, count in tally.unmatched.items():
         yield f"{_records(count)} no row in '{joins.get(name, name)}' ('{name}')."
-    if place.undated:
-        yield f"{place.undated} of the records that were read have no modification time of their own."
-    if place.future:
-        yield f"{place.future} of the records that were read bear a time that is yet to come."
-    for code, count in place.dropped.items():
+    if tally.undated:
+        yield f"{tally.undated} of the records that were read have no modification time of their own."
+    if tally.future:
+        yield f"{tally.future} of the records that were read bear a time that is yet to come."
+    for code, count in tally.dropped.items():
         yield f"{count} {'row' if count == 1 else 'rows'} could not be kept: {code}."
 
 
-def is_without_lists(stream: Stream, place: Place, tables: Mapping[str, TableEnd]) -> bool:
+def is_without_lists(stream: Stream, place: Place, tally: Tally, tables: Mapping[str, TableEnd]) -> bool:
     """Whether no record at all had what is to be taken apart: then its path is wrong, or has changed."""
-    return _is_full(stream, place, tables) and 0 < place.looked == place.unlisted
+    return _is_full(stream, place, tables) and 0 < tally.looked == tally.unlisted
 
 
 def _is_full(stream: Stream, place: Place, tables: Mapping[str, TableEnd]) -> bool:
@@ -39,12 +40,12 @@ def _is_full(stream: Stream, place: Place, tables: Mapping[str, TableEnd]) -> bo
     return place.plan is None or place.plan.is_full
 
 
-def _nothing_left(stream: Stream, place: Place, tables: Mapping[str, TableEnd]) -> Iterator[str]:
-    if is_without_lists(stream, place, tables):
+def _nothing_left(stream: Stream, place: Place, tally: Tally, tables: Mapping[str, TableEnd]) -> Iterator[str]:
+    if is_without_lists(stream, place, tally, tables):
         path = stream.explode[0].path
-        yield f"None of the {place.looked} records has a list at '{path}', which 'explode' takes apart. Correct it."
-    elif _is_full(stream, place, tables) and place.looked and not place.shaped:
-        yield f"None of the {place.looked} records that were read is left after 'explode' and 'when'."
+        yield f"None of the {tally.looked} records has a list at '{path}', which 'explode' takes apart. Correct it."
+    elif _is_full(stream, place, tables) and tally.looked and not tally.shaped:
+        yield f"None of the {tally.looked} records that were read is left after 'explode' and 'when'."
 
 
 def _nothing_asked(stream: Stream, place: Place, tables: Mapping[str, TableEnd]) -> Iterator[str]:

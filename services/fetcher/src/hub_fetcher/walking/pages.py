@@ -18,6 +18,7 @@ from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_fetcher.requests.urls import without_params
 from hub_fetcher.responses.records import encode_records, find_records
 from hub_fetcher.source import Page
+from hub_fetcher.walking.place import has_begun
 
 _LEARNED = ("ahead", "page_bytes", "size", "refused_size")
 
@@ -124,7 +125,7 @@ class Pages:
             return following
         if self.pages_left <= 0:
             raise _too_many_pages(self._spec.max_pages)
-        check_duration(following, self._spec, now)
+        _check_duration(following, self._spec, now)
         self.position = following
         if isinstance(following.place, str) and "://" in following.place:
             self.move(place=without_params(following.place, self._secret_params))
@@ -137,7 +138,23 @@ def begun(plan: RequestPlan, spec: Request, now: datetime, before: Position | No
     return begin(spec.pagination, source=plan.source).model_copy(update={"began_at": now, **learned})
 
 
-def check_duration(position: Position, spec: Request, now: datetime) -> None:
+def resumed(position: dict[str, Any], plan: RequestPlan, spec: Request, now: datetime) -> Position:
+    """The position in a chain's message; the one before the first page where nothing was asked yet."""
+    if not has_begun(position):
+        return begun(plan, spec, now)
+    known = Position.model_validate(position)
+    if known.source != plan.source:
+        raise SourceError(
+            "the endpoint was changed while it was being read",
+            error_class=ErrorClass.TRANSIENT,
+            code="endpoint_changed",
+            public="The endpoint was changed while it was being read. The next sync reads it from the beginning.",
+        )
+    _check_duration(known, spec, now)
+    return known
+
+
+def _check_duration(position: Position, spec: Request, now: datetime) -> None:
     """SourceError if the pages take longer than the endpoint lets them."""
     if position.began_at is None or now - position.began_at <= spec.max_duration:
         return

@@ -7,10 +7,11 @@ from hub_model.errors import ErrorClass, SourceError
 from pydantic import Field
 
 from hub_fetcher.walking.incremental import Plan
+from hub_fetcher.walking.tally import STREAM, Tally, added
 
 # A stream tells this many different warnings of its rows, and how many more there were.
 _MOST_WARNINGS = 5
-_KEY = "stream"
+_NOTHING = Tally()
 
 
 class Refusal(Value):
@@ -35,14 +36,10 @@ class Place(Value):
     """``phase``: the deletes are read before the records. ``piece`` and ``offset`` name the present row of the parent
     table, or the next piece of the table that the stream takes its rows from.
 
-    ``looked`` records were shaped to ``shaped``; ``unlisted`` of them had no list to be taken apart, and ``ambiguous``
-    found several different rows, by the joined field. ``asked`` rows were done with, ``refused`` of them left out, by
-    the code of their error; ``refusal`` is the first
-    of those as long as nothing else was read. ``unmatched`` counts the records without a row, by the joined field;
-    ``dropped`` the rows that a table could not keep, by why. ``remarks``, ``warnings`` (with the rest counted) and
-    ``complete`` are what the requests that are over had to say. ``bytes`` is the size of the table that is read.
-    ``plan`` are the windows that are asked for, ``window`` the present one, ``token`` the last mark that was seen.
-    ``undated`` and ``future`` count the records without a time of their own, and with one that is yet to come.
+    ``asked`` rows were done with, ``refused`` of them left out, by the code of their error; ``refusal`` is the first
+    of those as long as nothing else was read. ``remarks``, ``warnings`` (with the rest counted) and ``complete`` are
+    what the requests that are over had to say. ``plan`` are the windows that are asked for, ``window`` the present one,
+    ``token`` the last mark that was seen.
     """
 
     phase: Literal["deletes", "records"] = "records"
@@ -51,32 +48,18 @@ class Place(Value):
     asked: int = 0
     refused: dict[str, int] = Field(default_factory=dict)
     refusal: Refusal | None = None
-    looked: int = 0
-    shaped: int = 0
-    unlisted: int = 0
-    unmatched: dict[str, int] = Field(default_factory=dict)
-    ambiguous: dict[str, int] = Field(default_factory=dict)
-    dropped: dict[str, int] = Field(default_factory=dict)
     remarks: dict[str, int] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     more_warnings: int = 0
     complete: bool = True
-    bytes: int = 0
     plan: Plan | None = None
     window: int = 0
     token: str | None = None
-    undated: int = 0
-    future: int = 0
 
     @classmethod
     def of(cls, position: dict[str, Any]) -> "Place":
         """The place in a message's position; the first one where there is none."""
-        return cls.model_validate(position.get(_KEY, {}))
-
-    def to_message(self) -> dict[str, Any]:
-        """What joins the position's own fields in a message; nothing where there is nothing to say."""
-        dumped = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return {_KEY: dumped} if dumped else {}
+        return cls.model_validate(position.get(STREAM, {}))
 
     def warned(self, warnings: tuple[str, ...]) -> "Place":
         """The place with these warnings too."""
@@ -115,6 +98,9 @@ def has_begun(position: dict[str, Any]) -> bool:
     return "source" in position
 
 
-def added(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:
-    """Both counts together."""
-    return {name: counts.get(name, 0) + more.get(name, 0) for name in {**counts, **more}} if more else counts
+def to_message(place: Place, tally: Tally = _NOTHING) -> dict[str, Any]:
+    """What joins the position's own fields in a message; nothing where there is nothing to say."""
+    written: dict[str, Any] = {}
+    for part in (place, tally):
+        written |= part.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {STREAM: written} if written else {}

@@ -6,8 +6,9 @@ from contextlib import aclosing
 from hub_model.errors import PermanentError, SourceError, TransientError
 
 from hub_fetcher.walking.lookahead import Lookahead, Read
+from hub_fetcher.walking.outputs import Output
 from hub_fetcher.walking.reading import Limits
-from hub_fetcher.walking.walk import Output, Walk
+from hub_fetcher.walking.walk import Walk
 from hub_fetcher.walking.window import Window
 
 
@@ -35,9 +36,9 @@ async def _read_pages(
     walk: Walk, ahead: Lookahead, window: Window, limits: Limits, monotonic: Callable[[], float]
 ) -> AsyncGenerator[Output, None]:
     ends_at = monotonic() + limits.seconds
-    if walk.over is None:
+    if not walk.is_over:
         await ahead.ask(walk.requests_ahead(limits))
-    while walk.over is None:
+    while not walk.is_over:
         try:
             outputs = walk.turn(await ahead.take(walk.next_request))
         except TransientError as error:
@@ -46,16 +47,16 @@ async def _read_pages(
             yield walk.onward(error, ahead=window.size)
             return
         except SourceError as error:
-            if not (walk.asks_less(error) or walk.passes_over(error) or walk.begins_anew(error)):
+            if not walk.goes_on(error):
                 raise
             outputs = ()
         await walk.make_ready(limits)
         is_last = walk.is_spent(limits) or monotonic() >= ends_at
-        if walk.over is None and not is_last:
+        if not walk.is_over and not is_last:
             await ahead.ask(walk.requests_ahead(limits))
         for output in outputs:
             yield output
-        if is_last and walk.over is None and not ahead.has(walk.next_request):
+        if is_last and not walk.is_over and not ahead.has(walk.next_request):
             yield walk.onward(ahead=window.size)
             return
-    yield walk.ended(walk.over)
+    yield walk.conclude()

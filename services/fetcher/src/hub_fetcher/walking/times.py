@@ -19,7 +19,6 @@ class Times:
     """For a stream that is read by windows; for any other it counts nothing."""
 
     def __init__(self, spec: Incremental | None, zone: ZoneInfo) -> None:
-        self._spec = spec
         self._read: Callable[[Any], object] | None = None
         if isinstance(spec, DatetimeIncremental) and spec.cursor_field is not None:
             self._pick = compile_path(spec.cursor_field)
@@ -38,19 +37,20 @@ class Times:
             future += moment is not None and moment > present
         return undated, future
 
-    def token(self, body: Any) -> str | None:
-        """The mark in this answer, where the stream goes by marks."""
-        if not isinstance(self._spec, TokenIncremental):
-            return None
-        found = dig(body, self._spec.token_path)
-        is_mark = found is not MISSING and isinstance(found, str | int) and not isinstance(found, bool)
-        return str(found) if is_mark and str(found).strip() else None
-
     def _instant(self, value: Any) -> str | None:
         try:
             return str(self._read(value)) if self._read else None
         except InvalidInput:
             return None
+
+
+def mark_in(body: Any, spec: Incremental | None) -> str | None:
+    """The mark in an answer, where the stream goes by marks."""
+    if not isinstance(spec, TokenIncremental):
+        return None
+    found = dig(body, spec.token_path)
+    is_mark = found is not MISSING and isinstance(found, str | int) and not isinstance(found, bool)
+    return str(found) if is_mark and str(found).strip() else None
 
 
 def _reader(spec: DatetimeIncremental, zone: ZoneInfo) -> Callable[[Any], object]:
