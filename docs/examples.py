@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hub_model import auth, conditions, endpoints, incremental, integrations, mappings, pagination
+from hub_model import answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination
 from pydantic import BaseModel
 
 
@@ -209,8 +209,8 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
         },
         {"path": "/export", "format": "text", "text": {"delimiter": "\t", "columns": ["code", "at"]}},
     ),
-    endpoints.TextFormat: ({"delimiter": ";", "columns": ["code", "at", "direction"], "inside": "Envelope.Body.Log"},),
-    endpoints.ResponseFilter: (
+    answers.TextFormat: ({"delimiter": ";", "columns": ["code", "at", "direction"], "inside": "Envelope.Body.Log"},),
+    answers.ResponseFilter: (
         {
             "httpCodes": [200, 400],
             "when": [{"path": "Error", "equals": True}],
@@ -297,7 +297,7 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
         {"source": "punches", "derive": {"type": "punches", "person": "emp_code", "punchedAt": "punch_time"}},
     ),
     endpoints.Deletes: ({"path": "/students/deletes", "mapping": {"studentId": "keyValues.id"}},),
-    endpoints.Parent: (
+    combining.Parent: (
         {
             "stream": "courses",
             "when": [{"path": "visible", "equals": True}],
@@ -305,7 +305,7 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
             "onError": "fail",
         },
     ),
-    endpoints.Explode: (
+    combining.Explode: (
         {
             "path": "attendance_log",
             "as": "entry",
@@ -314,7 +314,7 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
             "onNoRecords": "emit_parent",
         },
     ),
-    endpoints.Join: (
+    combining.Join: (
         {
             "stream": "users",
             "left": "userid",
@@ -325,8 +325,8 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
             "many": False,
         },
     ),
-    endpoints.GroupBy: ({"type": "group", "by": "userid", "collect": {"subjects": "courseid"}},),
-    endpoints.Punches: (
+    combining.GroupBy: ({"type": "group", "by": "userid", "collect": {"subjects": "courseid"}},),
+    combining.Punches: (
         {
             "type": "punches",
             "person": "emp_code",

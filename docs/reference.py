@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from examples import ACCESS, EXAMPLES
-from hub_model import auth, conditions, endpoints, incremental, integrations, mappings, pagination
+from hub_model import answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination
 from hub_model.base import Input
 from pydantic import BaseModel
 
@@ -35,7 +35,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
         auth.LoginSettings,
         auth.LoginRequest,
     ),
-    "Requests and answers": (endpoints.Request, endpoints.TextFormat, endpoints.ResponseFilter),
+    "Requests and answers": (endpoints.Request, answers.TextFormat, answers.ResponseFilter),
     "Pages": (
         pagination.AutoPagination,
         pagination.NoPagination,
@@ -50,11 +50,11 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
         endpoints.Stream,
         endpoints.Endpoint,
         endpoints.Deletes,
-        endpoints.Parent,
-        endpoints.Explode,
-        endpoints.Join,
-        endpoints.GroupBy,
-        endpoints.Punches,
+        combining.Parent,
+        combining.Explode,
+        combining.Join,
+        combining.GroupBy,
+        combining.Punches,
     ),
     "Incremental": (
         incremental.DatetimeIncremental,
@@ -66,7 +66,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 DOCUMENTED = {model: section for section, models in SECTIONS.items() for model in models}
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 _FORMATS = {"duration": "duration", "password": "secret", "date-time": "moment"}
-_SOURCES = (auth, conditions, endpoints, incremental, integrations, mappings, pagination)
+_SOURCES = (answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination)
 _IN_CODE = re.compile(r"``(.+?)``", re.DOTALL)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hub_mapping import compile_mapping
 from hub_mapping.derive import group_rows, punches_to_attendance
-from hub_model.endpoints import GroupBy, Punches
+from hub_model.combining import GroupBy, Punches
 from hub_model.errors import InvalidInput
 from hub_model.mappings import Mapping
 from hub_model.records import DataType

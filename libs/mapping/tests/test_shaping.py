@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hub_mapping.shaping import MAX_EXPLODED, compile_explode, compile_fields, explode, project
 from hub_mapping.texts import key_text
-from hub_model.endpoints import Explode
+from hub_model.combining import Explode
 from hub_model.errors import InvalidInput
 from hub_model.mappings import Candidate
 from hypothesis import given

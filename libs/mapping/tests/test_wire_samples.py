@@ -14,7 +14,7 @@ from hub_mapping import compile_mapping
 from hub_mapping.derive import group_rows, punches_to_attendance
 from hub_mapping.shaping import explode
 from hub_mapping.texts import key_text
-from hub_model.endpoints import Explode, GroupBy, Punches
+from hub_model.combining import Explode, GroupBy, Punches
 from hub_model.mappings import Mapping
 from hub_model.records import DataType
 

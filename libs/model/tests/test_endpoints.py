@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from hub_model.answers import ResponseFilter
 from hub_model.conditions import Condition
-from hub_model.endpoints import Endpoint, ResponseFilter, Stream, placeholders
+from hub_model.endpoints import Endpoint, Stream, placeholders
 from hub_model.integrations import IntegrationDraft
 from hub_model.streams import needed_by, reading_order
 from pydantic import ValidationError

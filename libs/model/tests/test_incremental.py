@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hub_model.endpoints import Endpoint, Punches, Stream
+from hub_model.combining import Punches
+from hub_model.endpoints import Endpoint, Stream
 from hub_model.incremental import DatetimeIncremental
 from hub_model.stream_states import StreamState
 from pydantic import BaseModel, ValidationError

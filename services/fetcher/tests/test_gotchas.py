@@ -18,7 +18,7 @@ import pytest
 from hub_fetcher.walking.reading import Limits
 from hub_mapping import MappedBatch, compile_mapping
 from hub_mapping.derive import group_rows, punches_to_attendance
-from hub_model.endpoints import GroupBy, Punches
+from hub_model.combining import GroupBy, Punches
 from hub_model.errors import ErrorClass, HubError
 from hub_model.mappings import Mapping
 from hub_model.messages import StreamFinished, SyncFailed

@@ -20,7 +20,7 @@ from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.parents import Parents
 from hub_fetcher.walking.reading import Limits
 from hub_messaging.handling import Context
-from hub_model.endpoints import Parent
+from hub_model.combining import Parent
 from hub_model.errors import RateLimited, TransientError
 from hub_model.integrations import Integration
 from hub_model.messages import (

@@ -6,7 +6,8 @@ Whoever reads it later compiles the same things, and could only fail.
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
-from hub_model.endpoints import Derive, Endpoint, GroupBy, Request, Stream
+from hub_model.combining import Derive, GroupBy
+from hub_model.endpoints import Endpoint, Request, Stream
 from hub_model.errors import InvalidInput, Issue
 from hub_model.mappings import Mapping as MappingDocument
 from hub_model.records import DataType

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub_model.base import format_datetime
-from hub_model.endpoints import GroupBy, Punches
+from hub_model.combining import GroupBy, Punches
 from hub_model.errors import InvalidInput
 
 from hub_mapping.flaws import flaw

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub_model.endpoints import Explode
+from hub_model.combining import Explode
 from hub_model.mappings import Candidate
 
 from hub_mapping.conditions import compile_conditions

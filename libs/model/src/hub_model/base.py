@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
@@ -27,6 +27,9 @@ Instant = Annotated[
     AfterValidator(lambda value: value.astimezone(UTC)),
     PlainSerializer(format_datetime, return_type=str, when_used="json"),
 ]
+
+# The name of a field that an endpoint gives to what it makes of an answer.
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 
 class Value(BaseModel):

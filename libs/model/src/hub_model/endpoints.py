@@ -1,4 +1,4 @@
-"""Where the records of one data type are fetched from: requests, pages, joins, errors, and the mapping.
+"""Where the records of one data type are fetched from: what is asked for, and what becomes of the answers.
 
 Names follow Airbyte's low-code vocabulary where it has one. Paths into JSON are dotted. ``docs/connectors.md`` shows
 every field with an example.
@@ -9,19 +9,18 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from hub_model.addresses import PLACE, check_path
-from hub_model.base import Input, check_time_zone
+from hub_model.answers import ResponseFilter, ResponseFormat, TextFormat
+from hub_model.base import FieldName, Input
+from hub_model.combining import Derive, Explode, Join, Parent, StreamName
 from hub_model.conditions import Conditions
 from hub_model.incremental import Incremental, TokenIncremental
 from hub_model.mappings import Candidate, Mapping
 from hub_model.pagination import AutoPagination, PagePagination, Pagination
 
 Path = Annotated[str, Field(min_length=1, max_length=2048)]
-# The name of a stream that is read for others: as their parent, or to join.
-StreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9_]{0,63}$")]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 
 # A place in the body where a credential with this name goes (``hub_model.auth.Placement``).
 CREDENTIAL_PLACE = "credential."
@@ -35,165 +34,6 @@ class BodyType(StrEnum):
     JSON = "json"
     FORM = "form"
     TEXT = "text"
-
-
-class ResponseFormat(StrEnum):
-    """What the source answers with. ``AUTO``: JSON, or what the content type and the first bytes clearly say.
-
-    ``XML`` becomes an object whose one key is the root's name, as in ``students.student`` or
-    ``Envelope.Body.GetLogResponse.GetLogResult``: names lose their namespace, attributes are ``@name``, text beside
-    either is ``#text``, and every value stays text. ``TEXT``: lines cut into columns by ``TextFormat``, without quotes.
-    """
-
-    AUTO = "auto"
-    JSON = "json"
-    NDJSON = "ndjson"
-    CSV = "csv"
-    XML = "xml"
-    TEXT = "text"
-
-
-class TextFormat(Input):
-    """How CSV and text lines become records. Without ``columns`` the first line names them.
-
-    ``inside`` is a path to the text within a decoded XML or JSON answer, where the lines are wrapped in one. A line
-    with another number of columns is rejected and counted; lines of text may leave out columns at their end.
-
-    Example, for a device that answers by SOAP: ``{"delimiter": "\\t", "columns": ["code", "at", "direction"],
-    "inside": "Envelope.Body.GetTransactionsLogResponse.strDataList"}``.
-    """
-
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    columns: list[FieldName] | None = Field(default=None, min_length=1, max_length=500)
-    inside: str | None = None
-
-
-class Parent(Input):
-    """Ask once for each row of another stream. ``{{ parent.id }}`` stands for the row's ``id``, URL-encoded in a path.
-
-    ``include`` copies fields of the row into each record under ``parent``: ``{"course": "idnumber"}`` is then found at
-    ``parent.course``. A row that the source refuses (403, 404, an error in the body) is left out, told, and makes the
-    stream incomplete; ``on_error: fail`` ends the stream instead.
-    """
-
-    stream: StreamName
-    when: Conditions = Field(default_factory=list)
-    include: dict[FieldName, str] = Field(default_factory=dict, max_length=50)
-    on_error: Literal["skip", "fail"] = "skip"
-
-
-class Join(Input):
-    """Put a row of another stream into each record: the one whose ``right`` equals the record's ``left``.
-
-    Compared as text, so 57 joins "57". ``as`` is the record's new field; without a match it is missing, and the number
-    of records without one is told. ``required`` makes that an error of the record. ``many`` puts a list of all rows.
-    """
-
-    stream: StreamName
-    left: str = Field(min_length=1, max_length=256)
-    right: str = Field(min_length=1, max_length=256)
-    as_: FieldName = Field(alias="as")
-    fields: dict[FieldName, str] = Field(default_factory=dict, max_length=50)
-    required: bool = False
-    many: bool = False
-
-
-class Explode(Input):
-    """One record for each entry of the list or object at ``path``, beside the record's other fields.
-
-    The entry stands at ``as``, and an object's key at ``key_as``. A record without the list gives no record, unless
-    ``on_no_records`` is ``emit_parent``. ``when`` looks at the entry.
-    """
-
-    path: str = Field(max_length=256)
-    as_: FieldName = Field(default="item", alias="as")
-    key_as: FieldName | None = None
-    when: Conditions = Field(default_factory=list)
-    on_no_records: Literal["skip", "emit_parent"] = "skip"
-
-
-class Punches(Input):
-    """Attendance from the punches of a device: one record per person and day, with the first and the last punch.
-
-    A day begins at ``day_start`` where the college is. Punches less than ``duplicate_within`` apart are one. Status:
-    ``present`` from ``present_from`` between first and last punch (or always, if unset), ``half_day`` from
-    ``half_day_from``, ``absent`` below; ``late`` for a first punch after ``late_after``. A single punch is present with
-    no check-out. Paths lead into the punch's record: ``person``, ``punched_at`` (written as ``datetime_format``: "iso",
-    "epoch_s", "epoch_ms" or a strftime format) and ``direction`` (in or out, in the words or numbers of devices).
-    """
-
-    type: Literal["punches"] = "punches"
-    person: str
-    punched_at: str
-    datetime_format: str = "iso"
-    time_zone: Annotated[str, AfterValidator(check_time_zone)] | None = None
-    direction: str | None = None
-    day_start: timedelta = Field(default=timedelta(hours=4), ge=timedelta(0), lt=timedelta(days=1))
-    duplicate_within: timedelta = Field(default=timedelta(seconds=60), ge=timedelta(0))
-    late_after: str | None = Field(default=None, pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    present_from: timedelta | None = None
-    half_day_from: timedelta | None = None
-
-
-class GroupBy(Input):
-    """One record for each value at ``by``: the last row of the group, with what ``collect`` gathers from all of them.
-
-    ``collect`` maps a new field to a path; its value is the list of the different values there.
-    """
-
-    type: Literal["group"] = "group"
-    by: str
-    collect: dict[FieldName, str] = Field(default_factory=dict, max_length=20)
-
-
-Derive = Annotated[Punches | GroupBy, Field(discriminator="type")]
-
-
-class ResponseAction(StrEnum):
-    """What a matching answer means.
-
-    ``SUCCESS``: it is read whatever its status is, and whatever error its body seems to report. ``FAIL``: the stream
-    ends, as ``failure_type`` says. ``RETRY`` and ``RATE_LIMITED``: it is asked for again, later. ``IGNORE``: no records
-    and no error, on the first page of a walk only; what was not read is told, and the stream is incomplete.
-    ``REFRESH_TOKEN_THEN_RETRY``: once more with a new token.
-    """
-
-    SUCCESS = "SUCCESS"
-    FAIL = "FAIL"
-    RETRY = "RETRY"
-    IGNORE = "IGNORE"
-    RATE_LIMITED = "RATE_LIMITED"
-    REFRESH_TOKEN_THEN_RETRY = "REFRESH_TOKEN_THEN_RETRY"  # noqa: S105 - an action's name
-
-
-class FailureType(StrEnum):
-    """Whose turn it is after a failure: the principal's (``CONFIG``), or time's (``TRANSIENT``)."""
-
-    CONFIG = "config_error"
-    AUTH = "auth_error"
-    TRANSIENT = "transient_error"
-    DATA = "data_error"
-
-
-class ResponseFilter(Input):
-    """Answers that mean something else than their status says. The first that matches decides.
-
-    All of what is given must match: ``http_codes``, ``when`` on the decoded body, ``error_message_contains`` on its
-    text (in any case). ``error_message`` is told to the principal.
-    """
-
-    http_codes: list[Annotated[int, Field(ge=100, le=599)]] = Field(default_factory=list, max_length=50)
-    when: Conditions = Field(default_factory=list)
-    error_message_contains: str | None = Field(default=None, min_length=1, max_length=200)
-    action: ResponseAction
-    failure_type: FailureType | None = None
-    error_message: str | None = Field(default=None, max_length=300)
-
-    @model_validator(mode="after")
-    def _says_when(self) -> "ResponseFilter":
-        if not (self.http_codes or self.when or self.error_message_contains):
-            raise ValueError("say which answers: httpCodes, when or errorMessageContains")
-        return self
 
 
 class Request(Input):
@@ -327,25 +167,3 @@ def placeholders(value: Any) -> list[str]:
         return PLACE.findall(value)
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [name for item in inner for name in placeholders(item)]
-
-
-__all__ = [
-    "CREDENTIAL_PLACE",
-    "BodyType",
-    "Deletes",
-    "Derive",
-    "Endpoint",
-    "Explode",
-    "FailureType",
-    "GroupBy",
-    "Join",
-    "Parent",
-    "Punches",
-    "Request",
-    "ResponseAction",
-    "ResponseFilter",
-    "ResponseFormat",
-    "Stream",
-    "TextFormat",
-    "placeholders",
-]

@@ -10,7 +10,8 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator, model
 from hub_model.addresses import check_headers
 from hub_model.auth import Access, Secret
 from hub_model.base import Input, Instant, Value, check_time_zone
-from hub_model.endpoints import Endpoint, Stream, StreamName
+from hub_model.combining import StreamName
+from hub_model.endpoints import Endpoint, Stream
 from hub_model.errors import ErrorClass
 from hub_model.records import DataType
 from hub_model.streams import reading_order

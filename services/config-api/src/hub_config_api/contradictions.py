@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from hub_model.endpoints import Deletes, Request, ResponseFormat, Stream, placeholders
+from hub_model.answers import ResponseFormat
+from hub_model.endpoints import Deletes, Request, Stream, placeholders
 from hub_model.errors import Issue
 from hub_model.integrations import IntegrationDraft
 from hub_model.pagination import PagePagination

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from hub_model.endpoints import Endpoint, Join, Stream
+from hub_model.combining import Join
+from hub_model.endpoints import Endpoint, Stream
 from hub_model.errors import Unavailable
 from hub_model.integrations import Integration
 from hub_model.messages import PageRequested

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import structlog
-from hub_model.endpoints import Endpoint, GroupBy, Punches, Request, Stream
+from hub_model.combining import GroupBy, Punches
+from hub_model.endpoints import Endpoint, Request, Stream
 from hub_model.errors import SourceError
 from hub_model.incremental import ChangeVersionIncremental, DatetimeIncremental, Incremental
 from hub_model.integrations import Integration, IntegrationDraft

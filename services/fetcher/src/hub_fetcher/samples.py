@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from hub_mapping import compile_conditions
 from hub_mapping.derive import group_rows, punches_to_attendance
 from hub_mapping.shaping import project
-from hub_model.endpoints import Endpoint, Parent, Punches, Stream
+from hub_model.combining import Parent, Punches
+from hub_model.endpoints import Endpoint, Stream
 from hub_model.errors import InvalidInput
 from hub_model.incremental import DatetimeIncremental, TokenIncremental
 from hub_model.integrations import Integration

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 from hub_model.addresses import check_headers, origin_of
-from hub_model.endpoints import CREDENTIAL_PLACE, BodyType, Request, ResponseFormat, placeholders
+from hub_model.answers import ResponseFormat
+from hub_model.endpoints import CREDENTIAL_PLACE, BodyType, Request, placeholders
 from hub_model.errors import ErrorClass, SourceError
 from hub_model.integrations import IntegrationDraft
 from hub_model.pagination import PagePagination

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from hub_model.endpoints import Request, ResponseAction, ResponseFormat
+from hub_model.answers import ResponseAction, ResponseFormat
+from hub_model.endpoints import Request
 from hub_model.errors import ErrorClass, HubError, InvalidInput, SourceError
 
 from hub_fetcher.limits.headers import wait_s

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from hub_model.endpoints import Request, ResponseFormat, TextFormat
+from hub_model.answers import ResponseFormat, TextFormat
+from hub_model.endpoints import Request
 from hub_model.errors import ErrorClass, HubError, SourceError
 
 from hub_fetcher.responses import web_pages

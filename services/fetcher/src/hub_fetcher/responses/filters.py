@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_mapping.conditions import compile_conditions
-from hub_model.endpoints import FailureType, Request, ResponseAction, ResponseFilter
+from hub_model.answers import FailureType, ResponseAction, ResponseFilter
+from hub_model.endpoints import Request
 from hub_model.errors import ErrorClass, HubError, RateLimited, SourceError, Unavailable
 
 from hub_fetcher.responses.verdicts import ASKED_TO_WAIT

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub_model.endpoints import TextFormat
+from hub_model.answers import TextFormat
 from hub_model.errors import ErrorClass, SourceError
 
 _LINE_END = re.compile(r"\r\n|\n|\r")

@@ -10,7 +10,7 @@ import orjson
 from hub_mapping.paths import Pick, compile_path
 from hub_mapping.shaping import compile_fields
 from hub_mapping.texts import key_text
-from hub_model.endpoints import Join
+from hub_model.combining import Join
 from hub_storage.repositories.tables import Piece
 
 # What an entry takes beside its text: the value it is found by, and its place.

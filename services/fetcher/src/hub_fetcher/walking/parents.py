@@ -8,7 +8,7 @@ from typing import Any
 
 from hub_mapping.conditions import compile_conditions
 from hub_mapping.shaping import compile_fields
-from hub_model.endpoints import Parent
+from hub_model.combining import Parent
 from hub_model.errors import ErrorClass, SourceError
 from hub_storage.repositories.tables import Piece
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from zoneinfo import ZoneInfo
 
 from hub_mapping.derive import group_rows, punches_to_attendance
-from hub_model.endpoints import Derive, Punches
+from hub_model.combining import Derive, Punches
 from hub_model.errors import PermanentError
 from hub_model.messages import MAX_BATCH_RECORDS
 from hub_storage.repositories.tables import Piece, Row
