@@ -6,7 +6,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from hub_model import answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination
+from hub_model import (
+    access,
+    answers,
+    auth,
+    combining,
+    conditions,
+    endpoints,
+    incremental,
+    integrations,
+    mappings,
+    pagination,
+)
 from pydantic import BaseModel
 
 
@@ -121,7 +132,7 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
     integrations.Connector: (
         {"name": "generic-rest", "version": 1, "settings": {"schoolYear": "2026"}, "recognised": ["students: ..."]},
     ),
-    auth.Access: (
+    access.Access: (
         {
             "baseUrl": "https://erp.college.edu/api",
             "authType": "api-key",

@@ -12,7 +12,18 @@ from enum import StrEnum
 from typing import Any, get_args
 
 from examples import ACCESS, EXAMPLES
-from hub_model import answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination
+from hub_model import (
+    access,
+    answers,
+    auth,
+    combining,
+    conditions,
+    endpoints,
+    incremental,
+    integrations,
+    mappings,
+    pagination,
+)
 from hub_model.base import Input
 from pydantic import BaseModel
 
@@ -25,7 +36,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
         integrations.Connector,
     ),
     "Credentials": (
-        auth.Access,
+        access.Access,
         auth.Placement,
         auth.ApiKeyPlacement,
         auth.ExtraKey,
@@ -66,7 +77,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 DOCUMENTED = {model: section for section, models in SECTIONS.items() for model in models}
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 _FORMATS = {"duration": "duration", "password": "secret", "date-time": "moment"}
-_SOURCES = (answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination)
+_SOURCES = (access, answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination)
 _IN_CODE = re.compile(r"``(.+?)``", re.DOTALL)
 
 

@@ -10,7 +10,8 @@ from examples import ACCESS, EXAMPLES
 from generate import with_parts
 from hub_connectors.drafting import complete
 from hub_mapping.checking import endpoint_issues, stream_issues
-from hub_model.auth import Access, AuthType, given_secrets, needed_secrets
+from hub_model.access import Access, given_secrets, needed_secrets
+from hub_model.auth import AuthType
 from hub_model.errors import ErrorClass
 from hub_model.integrations import IntegrationDraft
 from hub_model.runs import RunStatus

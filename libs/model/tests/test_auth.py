@@ -3,16 +3,8 @@
 from typing import Any
 
 import pytest
-from hub_model.auth import (
-    Access,
-    AuthType,
-    LoginSettings,
-    credential_origin,
-    given_secrets,
-    is_extra_key,
-    login_url,
-    needed_secrets,
-)
+from hub_model.access import Access, credential_origin, given_secrets, needed_secrets
+from hub_model.auth import AuthType, LoginSettings, is_extra_key, login_url
 from pydantic import ValidationError
 
 BASE = "https://erp.college.edu/api"

@@ -4,8 +4,9 @@ import copy
 from typing import Any
 
 import pytest
+from hub_model.access import credential_origin
 from hub_model.addresses import check_headers, check_url, origin_of
-from hub_model.auth import AuthType, credential_origin
+from hub_model.auth import AuthType
 from hub_model.integrations import IntegrationDraft, SyncState
 from hub_model.records import DataType
 from pydantic import ValidationError

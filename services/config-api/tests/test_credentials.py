@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hub_model.auth import needed_secrets
+from hub_model.access import needed_secrets
 from hub_model.integrations import Integration
 from hub_storage.repositories import Tokens
 from hub_storage.repositories.tokens import Claim, TokenPlace

@@ -25,7 +25,7 @@ from hub_fetcher.walking.reading import Limits, Reading
 from hub_fetcher.walking.stretch import fetch_stretch
 from hub_fetcher.walking.walk import Walk
 from hub_messaging.handling import Context
-from hub_model.auth import credential_origin
+from hub_model.access import credential_origin
 from hub_model.base import parse_datetime
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
 from hub_model.messages import BatchFetched, Message, PageRequested, StreamFinished, SyncFailed, SyncRequested, Trigger

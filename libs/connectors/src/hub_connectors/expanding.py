@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from hub_model.auth import Access
+from hub_model.access import Access
 from hub_model.errors import InvalidInput, Issue
 
 from hub_connectors.spec import Preset, Setting, SettingKind

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, StringConstraints, field_validator, model_validator
 
+from hub_model.access import Access
 from hub_model.addresses import check_headers
-from hub_model.auth import Access, Secret
+from hub_model.auth import Secret
 from hub_model.base import Input, Instant, Value, check_time_zone
 from hub_model.combining import StreamName
 from hub_model.endpoints import Endpoint, Stream

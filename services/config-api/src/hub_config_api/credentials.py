@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from hub_model.access import given_secrets
 from hub_model.addresses import check_headers
-from hub_model.auth import AuthType, LoginSettings, OAuthSettings, Placement, given_secrets, login_places
+from hub_model.auth import AuthType, LoginSettings, OAuthSettings, Placement, login_places
 from hub_model.endpoints import CREDENTIAL_PLACE, Request, placeholders
 from hub_model.errors import Issue
 from hub_model.integrations import IntegrationDraft

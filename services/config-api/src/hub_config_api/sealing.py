@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub_model.auth import credential_origin, given_secrets, is_extra_key, needed_secrets
+from hub_model.access import credential_origin, given_secrets, needed_secrets
+from hub_model.auth import is_extra_key
 from hub_model.errors import InvalidInput, Issue
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, WebhookSettings
 from hub_security.signatures import check_secret, new_secret

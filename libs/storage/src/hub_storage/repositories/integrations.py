@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import structlog
-from hub_model.auth import given_secrets
+from hub_model.access import given_secrets
 from hub_model.base import format_datetime
 from hub_model.errors import Conflict, InvalidInput, NotFound, StaleVersion, Unreadable
 from hub_model.integrations import Integration

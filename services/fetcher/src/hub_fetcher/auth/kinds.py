@@ -5,7 +5,8 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from hub_model.auth import Access, AuthType, LoginSettings, OAuthSettings, credential_origin, login_url, needed_secrets
+from hub_model.access import Access, credential_origin, needed_secrets
+from hub_model.auth import AuthType, LoginSettings, OAuthSettings, login_url
 from hub_model.integrations import Integration
 from hub_security.vault import SecretOpener
 from hub_storage.repositories.tokens import TokenPlace

@@ -1,6 +1,7 @@
 """Opening an integration's secrets, and the credentials that are made of them as they are."""
 
-from hub_model.auth import AuthType, credential_origin
+from hub_model.access import credential_origin
+from hub_model.auth import AuthType
 from hub_model.integrations import Integration
 from hub_security.vault import SecretBinding, SecretOpener
 

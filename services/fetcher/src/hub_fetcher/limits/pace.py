@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 import structlog
-from hub_model.auth import credential_origin
+from hub_model.access import credential_origin
 from hub_model.errors import HubError, RateLimited
 from hub_model.integrations import Integration, RateLimits
 from hub_storage.repositories import SourceLimits
