@@ -8,7 +8,8 @@ from hub_model.errors import ErrorClass
 from hub_model.integrations import Health, Integration, IntegrationDraft, LastError, SyncState
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType
-from hub_model.runs import Run, RunStatus, cancel, fail, new_run, start
+from hub_model.run_transitions import cancel, fail, start
+from hub_model.runs import Run, RunStatus, new_run
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=9)

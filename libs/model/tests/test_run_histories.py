@@ -10,18 +10,8 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin, Outcome
-from hub_model.runs import (
-    Run,
-    RunStatus,
-    StreamStatus,
-    cancel,
-    fail,
-    finish_stream,
-    is_drift,
-    new_run,
-    record_batch,
-    start,
-)
+from hub_model.run_transitions import cancel, fail, finish_stream, is_drift, record_batch, start
+from hub_model.runs import Run, RunStatus, StreamStatus, new_run
 from hypothesis import given
 from hypothesis import strategies as st
 

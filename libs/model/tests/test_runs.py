@@ -8,21 +8,8 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin
-from hub_model.runs import (
-    Preparing,
-    Run,
-    RunStatus,
-    StreamStatus,
-    cancel,
-    fail,
-    finish_stream,
-    move,
-    new_run,
-    prepare,
-    record_batch,
-    start,
-    wait,
-)
+from hub_model.run_transitions import cancel, fail, finish_stream, move, prepare, record_batch, start, wait
+from hub_model.runs import Preparing, Run, RunStatus, StreamStatus, new_run
 from hub_model.waiting import Waiting
 from hypothesis import given
 from hypothesis import strategies as st

@@ -16,7 +16,8 @@ from hub_model.integrations import Integration
 from hub_model.logs import WebhookReceipt
 from hub_model.messages import Trigger
 from hub_model.records import DataType
-from hub_model.runs import Run, RunStatus, cancel, start
+from hub_model.run_transitions import cancel, start
+from hub_model.runs import Run, RunStatus
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS, Chains, IdempotencyKeys, Integrations, Receipts, Runs, StoredReply, Tables
 from hub_storage.repositories.handover import begin_run, end_run

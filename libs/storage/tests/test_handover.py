@@ -10,7 +10,8 @@ from hub_model.errors import ErrorClass, NotFound, Unavailable
 from hub_model.integrations import Integration
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType
-from hub_model.runs import Run, RunStatus, cancel, fail, start
+from hub_model.run_transitions import cancel, fail, start
+from hub_model.runs import Run, RunStatus
 from hub_storage.repositories import Integrations, Runs, Tables
 from hub_storage.repositories.handover import begin_run, end_run
 from hub_storage.store import Store

@@ -8,7 +8,8 @@ from hub_model.counts import Counts
 from hub_model.errors import InvalidInput, NotFound
 from hub_model.messages import BatchWritten, Trigger
 from hub_model.records import DataType, Origin
-from hub_model.runs import Run, new_run, record_batch, start
+from hub_model.run_transitions import record_batch, start
+from hub_model.runs import Run, new_run
 from hub_storage.repositories import Runs
 from hub_storage.repositories import runs as module
 from hub_storage.store import Store

@@ -10,7 +10,7 @@ from hub_messaging.testing import wait_until
 from hub_model.errors import BackendUnavailable
 from hub_model.ids import derived_id
 from hub_model.messages import SyncRequested
-from hub_model.runs import cancel
+from hub_model.run_transitions import cancel
 from hub_storage.repositories import Tables
 from hub_storage.repositories.handover import end_run
 from hub_storage.repositories.idempotency_keys import ABANDONED_AFTER_S, SPEC

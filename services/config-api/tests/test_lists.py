@@ -11,7 +11,8 @@ from hub_model.errors import ErrorClass
 from hub_model.logs import LogEntry, LogLevel, RejectedRecord
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType, RecordWrite
-from hub_model.runs import Preparing, fail, new_run, prepare, wait
+from hub_model.run_transitions import fail, prepare, wait
+from hub_model.runs import Preparing, new_run
 from hub_model.waiting import Waiting
 from hub_storage.records import MergeBatch
 from hub_storage.repositories import Logs, Rejects, Runs

@@ -24,7 +24,7 @@ from hub_fetcher.walking.joins import Lookups
 from hub_fetcher.walking.reading import Limits
 from hub_mapping import compile_mapping
 from hub_messaging.handling import Context
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.base import parse_datetime
 from hub_model.counts import Counts
 from hub_model.errors import RateLimited, TransientError
@@ -280,7 +280,11 @@ class Engine:
                 return [output async for output in given]
         if isinstance(message, BatchFetched):
             return [await self._store_batch(message, integration)]
-        change = {BatchWritten: runs.record_batch, StreamFinished: runs.finish_stream, SyncFailed: runs.fail}
+        change = {
+            BatchWritten: run_transitions.record_batch,
+            StreamFinished: run_transitions.finish_stream,
+            SyncFailed: run_transitions.fail,
+        }
         apply: Any = change[type(message)]
         await self.fetching.runs.change("college-1", "run-1", lambda run: apply(run, message))
         return []

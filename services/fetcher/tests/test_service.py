@@ -37,7 +37,8 @@ from hub_model.messages import (
     Trigger,
 )
 from hub_model.records import DataType
-from hub_model.runs import Run, RunStatus, fail, new_run
+from hub_model.run_transitions import fail
+from hub_model.runs import Run, RunStatus, new_run
 from hub_model.waiting import Waiting
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore

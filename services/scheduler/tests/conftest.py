@@ -11,7 +11,7 @@ import pytest
 from hub_messaging.adapters.sqlite import SqliteBroker
 from hub_messaging.broker import Envelope, Subscription
 from hub_messaging.envelope import decode
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.integrations import Integration, IntegrationDraft, SyncState
 from hub_model.logs import LogEntry
 from hub_model.messages import Message, SyncRequested
@@ -243,7 +243,7 @@ class World:
         """What the fetcher and the writer do."""
         run_id = (await self.load(integration)).sync.active_run_id
         assert run_id is not None
-        run = await self.runs.change(integration.college_id, run_id, lambda run: runs.cancel(run, self.now))
+        run = await self.runs.change(integration.college_id, run_id, lambda run: run_transitions.cancel(run, self.now))
         await end_run(self.integrations, Tables(self.store), run, self.now)
 
     def requests(self) -> list[SyncRequested]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hub_model import runs
+from hub_model import run_transitions
 from hub_model.errors import BackendUnavailable, ErrorClass, QueueFull
 from hub_model.messages import SyncFailed, SyncFinished, Trigger
 from hub_model.records import DataType
@@ -85,7 +85,7 @@ async def test_a_run_without_progress_for_half_an_hour_is_failed(world, claimed)
         None,
     )
     assert failed.public == "Nothing moved for 30 minutes, so this sync was ended. The next one starts on schedule."
-    assert runs.fail(run, failed).status is RunStatus.FAILED
+    assert run_transitions.fail(run, failed).status is RunStatus.FAILED
     assert await world.broker.depth("writer.progress") == 1
 
 
@@ -102,7 +102,9 @@ async def test_a_run_with_progress_is_never_failed(world, claimed) -> None:
 async def park(world, integration, *, hours: float) -> None:
     """What the fetcher stores when the source asks it to wait."""
     waiting = Waiting(since=world.now, until=world.now + timedelta(hours=hours), code="rate_limited", public="x")
-    await world.runs.change(integration.college_id, "r1", lambda run: runs.wait(run, DataType.MARKS, waiting))
+    await world.runs.change(
+        integration.college_id, "r1", lambda run: run_transitions.wait(run, DataType.MARKS, waiting)
+    )
 
 
 async def test_a_run_parked_by_a_rate_limit_is_not_failed_as_stalled(world, claimed) -> None:

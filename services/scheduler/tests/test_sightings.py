@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.messages import Trigger
 from hub_model.records import DataType
 from hub_model.runs import Run
@@ -32,7 +32,7 @@ def sightings() -> Sightings:
 def waiting(*, until_s: float | None, since_s: float = 0, data_type: DataType = DataType.MARKS) -> Run:
     """A running run whose stream waits, from and until so many seconds after NOW."""
     wait = Waiting(since=at(since_s), until=None if until_s is None else at(until_s), code="rate_limited", public="x")
-    return runs.wait(runs.start(queued(), NOW), data_type, wait)
+    return run_transitions.wait(run_transitions.start(queued(), NOW), data_type, wait)
 
 
 def at(seconds: float) -> datetime:
@@ -55,14 +55,14 @@ def test_a_queued_run_is_asked_for_again_after_ever_longer_pauses() -> None:
 
 
 def test_a_running_run_is_left_alone_until_it_stalls() -> None:
-    found = repairs(runs.start(queued(), NOW), until_s=4000)
+    found = repairs(run_transitions.start(queued(), NOW), until_s=4000)
     assert found[0] == (1800, Repair.FAIL)
     assert {repair for _, repair in found} == {Repair.FAIL}
     assert len(found) < 10
 
 
 def test_a_run_that_moves_never_stalls() -> None:
-    seen, run = sightings(), runs.start(queued(), NOW)
+    seen, run = sightings(), run_transitions.start(queued(), NOW)
     for step in range(200):
         run = run.model_copy(update={"progressed_at": NOW + timedelta(seconds=step)})
         assert seen.repair_of("r1", run, step * 60.0, at(step * 60)) is None
@@ -74,8 +74,8 @@ def test_a_queued_run_that_nobody_takes_up_stalls_as_well() -> None:
 
 def test_a_run_that_is_over_is_ended_whatever_it_did_before() -> None:
     seen = sightings()
-    assert seen.repair_of("r1", runs.start(queued(), NOW), 0.0, NOW) is None
-    over = runs.cancel(queued(), NOW)
+    assert seen.repair_of("r1", run_transitions.start(queued(), NOW), 0.0, NOW) is None
+    over = run_transitions.cancel(queued(), NOW)
     assert seen.repair_of("r1", over, 5.0, NOW) is None  # whoever ended it is about to let go
     assert seen.repair_of("r1", over, 40.0, NOW) is Repair.END
 
@@ -87,7 +87,7 @@ def test_a_run_that_was_just_added_is_not_asked_for_twice() -> None:
 
 
 def test_a_forgotten_run_starts_over() -> None:
-    seen, running = sightings(), runs.start(queued(), NOW)
+    seen, running = sightings(), run_transitions.start(queued(), NOW)
     assert seen.repair_of("r1", running, 0.0, NOW) is None
     seen.forget_others({"r2"})
     assert seen.repair_of("r1", running, STALL_S, NOW) is None
@@ -96,7 +96,7 @@ def test_a_forgotten_run_starts_over() -> None:
 
 
 def test_an_outage_gives_a_run_its_whole_time_again() -> None:
-    seen, running = sightings(), runs.start(queued(), NOW)
+    seen, running = sightings(), run_transitions.start(queued(), NOW)
     assert seen.repair_of("r1", running, 0.0, NOW) is None
     seen.excuse(STALL_S)
     assert seen.repair_of("r1", running, 2 * STALL_S - 1, NOW) is None
@@ -162,6 +162,6 @@ def test_a_wait_that_seems_to_begin_in_the_future_is_no_longer_than_it_is() -> N
 def test_a_wait_that_is_over_is_forgotten() -> None:
     seen = sightings()
     assert seen.repair_of("r1", waiting(until_s=6 * H), 0.0, NOW) is None
-    went_on = runs.start(queued(), NOW).model_copy(update={"progressed_at": at(60)})
+    went_on = run_transitions.start(queued(), NOW).model_copy(update={"progressed_at": at(60)})
     assert seen.repair_of("r1", went_on, 60.0, at(60)) is None
     assert seen.repair_of("r1", went_on, 60 + STALL_S, at(60 + STALL_S)) is Repair.FAIL

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 from hub_messaging.handling import Context
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.base import format_datetime
 from hub_model.claims import claim_run
 from hub_model.counts import Counts
@@ -217,7 +217,7 @@ class World:
             data_types=data_types,
             now=NOW,
         )
-        await self.runs.add(runs.start(run, NOW))
+        await self.runs.add(run_transitions.start(run, NOW))
         return run
 
     async def run(self) -> Run:

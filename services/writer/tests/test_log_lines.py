@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.logs import LogLevel
@@ -63,11 +63,11 @@ def ended_run(*events: BatchWritten | StreamFinished | SyncFailed, data_types: t
     for event in events:
         match event:
             case BatchWritten():
-                run = runs.record_batch(run, event)
+                run = run_transitions.record_batch(run, event)
             case StreamFinished():
-                run = runs.finish_stream(run, event)
+                run = run_transitions.finish_stream(run, event)
             case SyncFailed():
-                run = runs.fail(run, event)
+                run = run_transitions.fail(run, event)
     return run
 
 
@@ -155,7 +155,7 @@ def test_a_failed_run_says_why_and_that_the_schedule_pauses() -> None:
 
 
 def test_a_cancelled_run_has_a_line_of_its_own() -> None:
-    line = log_lines.run_ended(runs.cancel(run_of(MARKS), NOW), paused=False)
+    line = log_lines.run_ended(run_transitions.cancel(run_of(MARKS), NOW), paused=False)
     assert (line.message, line.event) == ("Sync cancelled: no records.", "sync.cancelled")
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
@@ -108,7 +108,7 @@ def test_events_that_go_together_do_what_they_do_one_after_the_other(history: li
 
 
 def test_a_late_batch_of_a_cancelled_run_moves_the_counts_and_announces_nothing() -> None:
-    cancelled = runs.cancel(new_run(), NOW)
+    cancelled = run_transitions.cancel(new_run(), NOW)
     after = apply(cancelled, written(DataType.MARKS, 0))
     assert (after.status, after.counts.inserted) == (runs.RunStatus.CANCELLED, 2)
     assert ended_by(cancelled, after) == ended_by(after, apply(after, written(DataType.STUDENTS, 0)))

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hub_model import runs
+from hub_model import run_transitions
 from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import SyncFinished
@@ -98,7 +98,7 @@ async def test_an_ended_run_does_not_let_go_of_the_next(world) -> None:
 
 async def test_a_cancelled_run_stays_cancelled_and_counts_go_on(world) -> None:
     await world.begin(STUDENTS)
-    await world.runs.change("c1", "r1", lambda run: runs.cancel(run, world.clock()))
+    await world.runs.change("c1", "r1", lambda run: run_transitions.cancel(run, world.clock()))
     assert await world.deliver(world.written(STUDENTS)) == []
     assert await world.deliver(world.finished(STUDENTS)) == []
     run = await world.run()

@@ -5,7 +5,7 @@ import gc
 from collections.abc import Sequence
 
 import pytest
-from hub_model import runs
+from hub_model import run_transitions, runs
 from hub_model.errors import InvalidInput, TooLarge, Unavailable
 from hub_model.messages import Message, RunMessage, SyncFinished, Trigger
 from hub_model.records import DataType, Origin
@@ -30,7 +30,7 @@ async def second_run(world) -> Run:
         data_types=(STUDENTS,),
         now=world.clock(),
     )
-    await world.runs.add(runs.start(run, world.clock()))
+    await world.runs.add(run_transitions.start(run, world.clock()))
     return run
 
 

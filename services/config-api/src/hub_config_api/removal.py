@@ -1,6 +1,6 @@
 """Removing an integration while a run may be under way."""
 
-from hub_model import runs
+from hub_model import run_transitions
 from hub_model.integrations import Integration
 
 from hub_config_api.backend import Backend
@@ -14,5 +14,5 @@ async def remove_integration(backend: Backend, integration: Integration, *, revi
     run_id = removed.sync.active_run_id
     if run_id is not None and await backend.runs.find(removed.college_id, run_id) is not None:
         now = backend.clock()
-        await backend.runs.change(removed.college_id, run_id, lambda run: runs.cancel(run, now))
+        await backend.runs.change(removed.college_id, run_id, lambda run: run_transitions.cancel(run, now))
     return removed

@@ -24,7 +24,8 @@ from hub_model.messages import (
     Trigger,
 )
 from hub_model.records import DataType
-from hub_model.runs import Preparing, Run, RunStatus, cancel, move, prepare, start, wait
+from hub_model.run_transitions import cancel, move, prepare, start, wait
+from hub_model.runs import Preparing, Run, RunStatus
 from hub_model.waiting import Waiting
 from hub_storage.repositories import Chains, Integrations, Runs, Tables
 from hub_storage.repositories.handover import end_run

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub_model import runs
+from hub_model import run_transitions
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed
 from hub_model.runs import Run, Stream, StreamStatus
 
@@ -39,11 +39,11 @@ def apply(run: Run, event: ProgressEvent) -> Run:
     """The run after the event; an equal run when the event brings nothing new."""
     match event:
         case BatchWritten():
-            return runs.record_batch(run, event)
+            return run_transitions.record_batch(run, event)
         case StreamFinished():
-            return runs.finish_stream(run, event)
+            return run_transitions.finish_stream(run, event)
         case SyncFailed():
-            return runs.fail(run, event)
+            return run_transitions.fail(run, event)
 
 
 def ended_by(before: Run, after: Run) -> Ended:
