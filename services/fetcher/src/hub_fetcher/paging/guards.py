@@ -7,7 +7,7 @@ from urllib.parse import quote, urldefrag, urljoin, urlsplit, urlunsplit
 from hub_model.addresses import origin_of
 from hub_model.errors import ErrorClass, SourceError
 
-from hub_fetcher.paging.position import End, Position
+from hub_fetcher.paging.position import End, PageFacts, Position
 from hub_fetcher.paging.sizes import warnings_of
 from hub_fetcher.paging.totals import BEYOND, end
 
@@ -63,6 +63,24 @@ def note_page(position: Position, encoded_records: bytes) -> Position | End:
         raise pagination_loop("the source sent a page that it had sent before")
     is_power = (position.pages + 1) & position.pages == 0 or not position.landmark
     return position.model_copy(update={"fingerprint": mark, **({"landmark": mark} if is_power else {})})
+
+
+def past(
+    position: Position,
+    facts: PageFacts,
+    place: int | str,
+    *,
+    stride: int = 1,
+    further: int = 0,
+    most_holes: int = MAX_EMPTY_PAGES,
+) -> Position:
+    """On to the next place. So many empty pages in a row are holes; one more is a source that does not get on."""
+    if facts.records:
+        changes: dict[str, object] = {"place": place, "empty_pages": 0, "stride": stride, "further": max(0, further)}
+        return position.model_copy(update=changes)
+    if position.empty_pages >= most_holes:
+        raise pagination_stalled()
+    return position.model_copy(update={"place": place, "empty_pages": position.empty_pages + 1, "further": 0})
 
 
 def pagination_loop(what: str) -> SourceError:
