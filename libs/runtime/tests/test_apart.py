@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 from hub_model.errors import InvalidInput, Issue, Unavailable
 from hub_runtime.apart import Later, Need, run_apart
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_runtime.settings import RuntimeSettings
 
 

@@ -31,7 +31,7 @@ from hub_model.pagination import Pagination
 from hub_runtime.body_limit import BodyLimitMiddleware
 from hub_runtime.http import install_problem_handlers
 from hub_runtime.metrics import new_registry
-from hub_runtime.process import Readiness
+from hub_runtime.services import Readiness
 from hub_runtime.serving import process_app
 from prometheus_client import CollectorRegistry
 from pydantic import Field

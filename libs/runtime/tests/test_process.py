@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from hub_model.errors import Unavailable
-from hub_runtime.process import EXIT_DRAINED, EXIT_INCOMPLETE, Readiness, Service, run, run_until_signal
+from hub_runtime.process import EXIT_DRAINED, EXIT_INCOMPLETE, run, run_until_signal
+from hub_runtime.services import Readiness, Service
 
 
 class Recorder:

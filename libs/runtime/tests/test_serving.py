@@ -10,7 +10,7 @@ import pytest
 from hub_model.errors import Unavailable
 from hub_runtime.body_limit import BodyLimitMiddleware
 from hub_runtime.metrics import new_registry
-from hub_runtime.process import Readiness, Service
+from hub_runtime.services import Readiness, Service
 from hub_runtime.serving import HttpServer, process_app
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -24,7 +24,7 @@ from hub_model.errors import Unavailable
 from hub_model.messages import Message, ProbeRequested, SyncRequested
 from hub_runtime.logging import configure_logging
 from hub_runtime.metrics import new_registry
-from hub_runtime.process import Readiness, Service
+from hub_runtime.services import Readiness, Service
 from hub_runtime.serving import process_app
 from hub_security.keys import generate_keys, load_private_keys
 from hub_security.roles import Role

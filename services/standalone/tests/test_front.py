@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 from hub_runtime.metrics import new_registry
-from hub_runtime.process import Readiness
+from hub_runtime.services import Readiness
 from hub_runtime.serving import process_app
 from hub_standalone.front import front_page
 

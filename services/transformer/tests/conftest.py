@@ -14,7 +14,7 @@ from hub_messaging.testing import wait_until
 from hub_model.integrations import Integration, IntegrationDraft
 from hub_model.messages import BatchFetched, BatchTransformed, Message, SyncFailed
 from hub_model.records import DataType, Origin
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.repositories import SPECS, Integrations

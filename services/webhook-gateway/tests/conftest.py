@@ -21,7 +21,7 @@ from hub_model.ids import new_id
 from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
 from hub_model.logs import WEBHOOK_WRITTEN, LogEntry, LogLevel
 from hub_model.messages import BatchFetched
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_security.keys import generate_keys, load_public_keys
 from hub_security.redaction import Redactor
 from hub_security.signatures import sign_standard

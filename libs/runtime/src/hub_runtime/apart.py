@@ -21,7 +21,8 @@ from starlette.types import Receive, Scope, Send
 from hub_runtime.http import problem_response
 from hub_runtime.logging import configure_logging
 from hub_runtime.metrics import new_registry
-from hub_runtime.process import Readiness, Service, run, run_until_signal
+from hub_runtime.process import run, run_until_signal
+from hub_runtime.services import Readiness, Service
 from hub_runtime.serving import HttpServer, process_app
 from hub_runtime.settings import RuntimeSettings, load_settings
 
@@ -34,7 +35,7 @@ _LONGEST_TRY_S = 30.0
 
 
 class Backend(Protocol):
-    """A broker or a store. ``failed`` is what it is in :class:`hub_runtime.process.Service`."""
+    """A broker or a store. ``failed`` is what it is in :class:`hub_runtime.services.Service`."""
 
     async def failed(self) -> None: ...
 

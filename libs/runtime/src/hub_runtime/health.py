@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hub_runtime.process import Readiness
+from hub_runtime.services import Readiness
 
 
 def health_routes(readiness: Readiness) -> list[Route]:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 
 
 def new_registry(services: Sequence[Service] = ()) -> CollectorRegistry:

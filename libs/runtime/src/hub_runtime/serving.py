@@ -16,7 +16,7 @@ from hub_runtime.access_log import AccessLogMiddleware
 from hub_runtime.health import health_routes
 from hub_runtime.http import problem_response
 from hub_runtime.metrics import metrics_route
-from hub_runtime.process import Readiness
+from hub_runtime.services import Readiness
 
 
 def process_app(

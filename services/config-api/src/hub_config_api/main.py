@@ -15,7 +15,7 @@ from hub_model.errors import Unavailable
 from hub_model.ids import new_id
 from hub_model.messages import ProbeFinished, ProbeProgressed
 from hub_runtime.apart import run_apart
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_security.jwks import JwksCache, KeySource, SharedKey
 from hub_security.keys import load_public_keys
 from hub_security.redaction import Redactor

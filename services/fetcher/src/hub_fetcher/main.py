@@ -13,7 +13,7 @@ from hub_messaging.topology import declared, subscription_of
 from hub_model.ids import new_id
 from hub_model.messages import PageRequested, ProbeRequested, SyncRequested
 from hub_runtime.apart import run_apart
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_security.egress import open_client
 from hub_security.hosts import PortPolicy
 from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys

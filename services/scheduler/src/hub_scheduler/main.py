@@ -12,7 +12,7 @@ from hub_messaging.publisher import Publisher
 from hub_messaging.topology import declared
 from hub_model.errors import Unavailable
 from hub_runtime.apart import run_apart
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_security.redaction import Redactor
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS, Integrations, Logs, Runs, Tables

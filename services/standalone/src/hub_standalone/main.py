@@ -15,7 +15,8 @@ from hub_messaging.broker import Broker
 from hub_messaging.clock import Clock, utc_now
 from hub_runtime.logging import configure_logging
 from hub_runtime.metrics import new_registry
-from hub_runtime.process import Readiness, Service, run_until_signal
+from hub_runtime.process import run_until_signal
+from hub_runtime.services import Readiness, Service
 from hub_runtime.serving import HttpServer, process_app
 from hub_security.redaction import Redactor
 from hub_storage.store import Store

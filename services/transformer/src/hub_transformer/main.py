@@ -12,7 +12,7 @@ from hub_messaging.router import Router
 from hub_messaging.topology import declared, subscription_of
 from hub_model.messages import BatchFetched
 from hub_runtime.apart import run_apart
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_security.redaction import Redactor
 from hub_storage.opening import open_store
 from hub_storage.repositories import SPECS, Integrations

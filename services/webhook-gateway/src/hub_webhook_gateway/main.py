@@ -10,7 +10,7 @@ from hub_messaging.clock import utc_now
 from hub_messaging.opening import open_broker
 from hub_messaging.topology import declared
 from hub_runtime.apart import run_apart
-from hub_runtime.process import Service
+from hub_runtime.services import Service
 from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
