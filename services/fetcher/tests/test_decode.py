@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
-from hub_fetcher.responses.decode import Decoded, Reading, UnreadableBody, decode
+from hub_fetcher.responses.decode import Decoded, Reading, decode
+from hub_fetcher.responses.unreadable import UnreadableBody
 from hub_fetcher.responses.xml_tree import Lists, parse_xml
 from hub_model.endpoints import Request
 from hub_model.errors import ErrorClass, HubError, SourceError, TransientError

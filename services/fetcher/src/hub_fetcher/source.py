@@ -24,7 +24,7 @@ from hub_fetcher.requests.plan import RequestPlan
 from hub_fetcher.requests.request import SourceRequest
 from hub_fetcher.requests.urls import merge_headers
 from hub_fetcher.responses.answers import Answer, Answers
-from hub_fetcher.responses.decode import UnreadableBody
+from hub_fetcher.responses.unreadable import UnreadableBody
 from hub_fetcher.responses.verdicts import Verdict
 from hub_fetcher.transport import Patience, Transport
 

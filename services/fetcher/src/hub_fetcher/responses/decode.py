@@ -16,9 +16,9 @@ from hub_model.errors import ErrorClass, HubError, SourceError
 
 from hub_fetcher.responses import web_pages
 from hub_fetcher.responses.tabular import NotTabular, Rows, read_rows
-from hub_fetcher.responses.text import as_utf8, named_type
+from hub_fetcher.responses.text import as_utf8
+from hub_fetcher.responses.unreadable import UnreadableBody, told_by, torn_or, unreadable, web_page
 from hub_fetcher.responses.verdicts import Verdict, error_for
-from hub_fetcher.responses.words import text_speaks_of
 from hub_fetcher.responses.xml_tree import Lists, UnsafeXml, parse_xml
 
 AUTO, JSON, NDJSON = ResponseFormat.AUTO, ResponseFormat.JSON, ResponseFormat.NDJSON
@@ -26,14 +26,6 @@ CSV, XML, TEXT = ResponseFormat.CSV, ResponseFormat.XML, ResponseFormat.TEXT
 _DIGITS_TO_ZERO = bytes(ord("0") if chr(byte).isascii() and chr(byte).isdigit() else ord(" ") for byte in range(256))
 _LONG_RUN = b"0" * 19  # the shortest whole number that may not fit
 _LINES_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines")
-_MESSAGE_BYTES = 500
-
-
-class UnreadableBody(SourceError):
-    """A body that is not what was asked for. It may be a mishap on the way, so asking again is worth a try."""
-
-    def __init__(self, message: str, *, code: str, public: str, error_class: ErrorClass = ErrorClass.DATA) -> None:
-        super().__init__(message, error_class=error_class, code=code, public=public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +113,6 @@ def parse_json(text: bytes) -> Any:
     return value
 
 
-def unreadable(label: str, wanted: ResponseFormat, content_type: str, size: int) -> UnreadableBody:
-    """The error of a body that is nothing that could be read."""
-    name = "JSON" if wanted is AUTO else wanted.value.upper()
-    return UnreadableBody(
-        f"{label} answered with a body that is not {name} ({named_type(content_type)}, {size} bytes)",
-        code=f"not_{name.lower()}",
-        public=f"The source's answer is not {name}, or is damaged. Check the endpoint's path and its 'format', or ask "
-        "the source's operator.",
-    )
-
-
 def _nothing(reading: Reading, label: str) -> Decoded:
     if reading.is_nothing_fine:
         return Decoded([], reading.format)
@@ -145,7 +126,7 @@ def _nothing(reading: Reading, label: str) -> Decoded:
 def _markup(text: bytes, document: bytes | str, kind: str, reading: Reading, label: str) -> Decoded:
     is_page = web_pages.is_web_page(text, is_xml=reading.format is XML)
     if is_page or (reading.format is not XML and not _says_xml(text, kind, reading)):
-        raise _web_page(text, label, is_page)
+        raise web_page(text, label, is_page=is_page)
     try:
         return Decoded(parse_xml(document, reading.lists), XML)
     except UnsafeXml:
@@ -156,7 +137,7 @@ def _markup(text: bytes, document: bytes | str, kind: str, reading: Reading, lab
             "way to attack the reader. Ask the source's operator for plain XML.",
         ) from None
     except (ValueError, RecursionError):
-        raise _torn_or(unreadable(label, XML, kind, len(text)), label, is_torn=not text.endswith(b">")) from None
+        raise torn_or(unreadable(label, XML, kind, len(text)), label, is_torn=not text.endswith(b">")) from None
 
 
 def _says_xml(text: bytes, kind: str, reading: Reading) -> bool:
@@ -166,25 +147,6 @@ def _says_xml(text: bytes, kind: str, reading: Reading) -> bool:
         or b":envelope" in beginning
         or kind.endswith(("/xml", "+xml"))
         or reading.is_wrapped
-    )
-
-
-def _web_page(text: bytes, label: str, is_page: bool) -> HubError:
-    verdict = web_pages.meaning(text)
-    what = f"{label} answered with a web page"
-    if verdict is Verdict.CREDENTIALS:
-        public = (
-            "The source shows its login page instead of data: the stored credentials are missing, wrong or expired."
-        )
-        return error_for(verdict, f"{label} answered with its login page", public=public)
-    if verdict is not Verdict.WEB_PAGE:
-        return error_for(verdict, what)
-    return UnreadableBody(
-        what if is_page else f"{label} answered with a web page or XML",
-        code=verdict.value,
-        error_class=ErrorClass.CONFIG,
-        public="The source answers with a web page instead of data. Check the base URL and the endpoint's path; the "
-        "address of the API often differs from the one that people open. If it is XML, set 'format' to 'xml'.",
     )
 
 
@@ -221,20 +183,10 @@ def _looks_like_lines(text: bytes) -> bool:
 def _no_json(text: bytes, kind: str, reading: Reading, label: str) -> HubError:
     # Without a cause: the parser's message quotes the text.
     is_message = text[:1] not in b"{["
-    if is_message and (told := _told(text.decode("utf-8", "replace"), label)) is not None:
+    if is_message and (told := told_by(text.decode("utf-8", "replace"), label)) is not None:
         return told
     is_torn = (text[:1] == b"{" and not text.endswith(b"}")) or (text[:1] == b"[" and not text.endswith(b"]"))
-    return _torn_or(unreadable(label, reading.format, kind, len(text)), label, is_torn=is_torn)
-
-
-def _torn_or(error: UnreadableBody, label: str, *, is_torn: bool) -> HubError:
-    return error_for(Verdict.TRUNCATED, f"{label} answered with a body that is cut off") if is_torn else error
-
-
-def _told(text: str, label: str) -> HubError | None:
-    """The error that a short message in plain text reports: nothing else stands where data was asked for."""
-    verdict = text_speaks_of(text) if len(text) <= _MESSAGE_BYTES else None
-    return error_for(verdict, f"{label} answered with a message") if verdict else None
+    return torn_or(unreadable(label, reading.format, kind, len(text)), label, is_torn=is_torn)
 
 
 def _table(content: bytes, spec: TextFormat, label: str, *, quoted: bool) -> Decoded:
@@ -247,7 +199,7 @@ def _table(content: bytes, spec: TextFormat, label: str, *, quoted: bool) -> Dec
 
 
 def _rows(text: str, spec: TextFormat, label: str, *, quoted: bool) -> Rows:
-    if spec.delimiter not in text and len(_lines(text)) == 1 and (told := _told(text, label)) is not None:
+    if spec.delimiter not in text and len(_lines(text)) == 1 and (told := told_by(text, label)) is not None:
         raise told
     try:
         return read_rows(text, spec, quoted=quoted, label=label)
