@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Query, Request, Response
 from hub_connectors.drafting import complete
 from hub_model.base import Input
 from hub_model.endpoints import Endpoint
-from hub_model.errors import Conflict, StaleVersion
+from hub_model.errors import StaleVersion
 from hub_model.ids import new_id
 from hub_model.integrations import Integration, IntegrationDraft
 from hub_model.messages import Trigger
@@ -15,6 +15,7 @@ from hub_model.records import DataType
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool
 
 from hub_config_api.access import TOKEN_REQUIRED, CurrentBackend, CurrentCaller, ManagedRoute
+from hub_config_api.api.creation import create_or_find
 from hub_config_api.api.examples import INTEGRATIONS
 from hub_config_api.api.idempotency import Reply, answer_once
 from hub_config_api.api.parameters import IdempotencyKey, IfMatch, IntegrationId, PageQuery, check_match, entity_tag
@@ -22,15 +23,16 @@ from hub_config_api.api.problems import edit_problems, problems
 from hub_config_api.backend import Backend
 from hub_config_api.caller import Caller
 from hub_config_api.drafts import check_draft
-from hub_config_api.edits import edited, new_integration, toggled
+from hub_config_api.edits import edited, toggled
 from hub_config_api.removal import remove_integration
-from hub_config_api.sealing import WEBHOOK_SECRET, SealedDraft, seal_draft
+from hub_config_api.sealing import SealedDraft, seal_draft
 from hub_config_api.syncs import announce_change, begin_sync
 from hub_config_api.trail import changes_of, record_change
 from hub_config_api.views.integrations import (
     EditedIntegrationView,
     IntegrationPage,
     IntegrationView,
+    edited_view,
     integration_fields,
 )
 
@@ -39,10 +41,6 @@ router = APIRouter(
 )
 
 _MAX_RACES = 5
-_MADE_BEFORE = (
-    "An earlier attempt of this request made the webhook secret, and its answer did not arrive. The secret cannot be "
-    "shown again: if you use webhooks, update the integration with a secret of your own."
-)
 _ETAG = {"ETag": {"description": "The revision, for If-Match.", "schema": {"type": "string"}}}
 Edit = Callable[[Integration], Integration]
 
@@ -102,7 +100,7 @@ async def create_integration(
     """Connect a system. The answer shows the webhook secret, this once, unless the body brought its own."""
 
     async def create(integration_id: str) -> Reply:
-        return await _create(backend, caller, draft, integration_id)
+        return await create_or_find(backend, caller, draft, integration_id)
 
     return await answer_once(backend, caller, request, idempotency_key, create)
 
@@ -156,7 +154,7 @@ async def update_integration(
     )
     await announce_change(backend, integration, "updated")
     response.headers["etag"] = entity_tag(integration.revision)
-    return _edited_view(backend, integration, sealed)
+    return edited_view(integration, sealed, public_url=backend.public_url)
 
 
 @router.delete("/{integrationId}", operation_id="deleteIntegration", status_code=204, responses=problems(404, 409, 412))
@@ -210,45 +208,6 @@ async def toggle_integration(
     return _view(backend, integration)
 
 
-async def _create(backend: Backend, caller: Caller, draft: IntegrationDraft, integration_id: str) -> Reply:
-    """Create it; or answer with what an earlier attempt of the same request, which was not answered, has created."""
-    check_draft(draft, backend.destinations)
-    if (made := await backend.integrations.find(caller.college_id, integration_id)) is not None:
-        return _created(backend, made, None, draft)
-    now = backend.clock()
-    sealed = seal_draft(
-        backend.sealer, draft, college_id=caller.college_id, integration_id=integration_id, stored=None, now=now
-    )
-    integration = new_integration(
-        sealed, college_id=caller.college_id, integration_id=integration_id, actor=caller.subject, now=now
-    )
-    changes = changes_of(None, integration)
-    await record_change(backend, caller, action="createIntegration", target=integration_id, changes=changes)
-    try:
-        await backend.integrations.add(integration)
-    except Conflict:
-        made = await backend.integrations.find(caller.college_id, integration_id)
-        if made is None:
-            raise
-        return _created(backend, made, None, draft)
-    await announce_change(backend, integration, "created")
-    return _created(backend, integration, sealed, draft)
-
-
-def _created(backend: Backend, integration: Integration, sealed: SealedDraft | None, draft: IntegrationDraft) -> Reply:
-    """``sealed`` is None when an earlier attempt has created it, and has taken the secret it made with it."""
-    view = _edited_view(backend, integration, sealed)
-    is_secret_lost = WEBHOOK_SECRET in integration.secrets and not (draft.webhook and draft.webhook.secret)
-    if sealed is None and is_secret_lost:
-        view = view.model_copy(update={"warnings": [*view.warnings, _MADE_BEFORE]})
-    return Reply(
-        status=201,
-        body=view,
-        headers={"location": f"/api/integrations/{integration.id}", "etag": entity_tag(integration.revision)},
-        replayed=view.model_copy(update={"webhook_secret": None}),
-    )
-
-
 async def _change(
     backend: Backend,
     caller: Caller,
@@ -283,11 +242,3 @@ async def _change(
 
 def _view(backend: Backend, integration: Integration) -> IntegrationView:
     return IntegrationView(**integration_fields(integration, public_url=backend.public_url))
-
-
-def _edited_view(backend: Backend, integration: Integration, sealed: SealedDraft | None) -> EditedIntegrationView:
-    return EditedIntegrationView(
-        **integration_fields(integration, public_url=backend.public_url),
-        webhook_secret=sealed.shown_once if sealed else None,
-        warnings=sealed.warnings if sealed else [],
-    )

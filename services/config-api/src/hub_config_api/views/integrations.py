@@ -27,6 +27,8 @@ from hub_model.messages import ProbeCheck, ProbeFinished
 from hub_model.records import DataType
 from pydantic import Field
 
+from hub_config_api.sealing import SealedDraft
+
 _SHOWN_SETTINGS = (
     "name",
     "type",
@@ -171,6 +173,15 @@ def integration_fields(integration: Integration, *, public_url: str) -> dict[str
         ),
         **{name: getattr(integration, name) for name in _SHOWN_HISTORY},
     }
+
+
+def edited_view(integration: Integration, sealed: SealedDraft | None, *, public_url: str) -> EditedIntegrationView:
+    """The answer to an edit. ``sealed`` is None where an earlier attempt of the same request made it."""
+    return EditedIntegrationView(
+        **integration_fields(integration, public_url=public_url),
+        webhook_secret=sealed.shown_once if sealed else None,
+        warnings=sealed.warnings if sealed else [],
+    )
 
 
 def check_result(answer: ProbeFinished) -> ConnectionTest:
