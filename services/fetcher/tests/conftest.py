@@ -14,7 +14,8 @@ import orjson
 import pytest
 from hub_fetcher.auth.credentials import secret_params
 from hub_fetcher.auth.tokens import TokenCache
-from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.fetching import Fetching
+from hub_fetcher.handlers import fetch_pages, start_sync
 from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.fetching import Fetching
+from hub_fetcher.handlers import fetch_pages, start_sync
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner
 from hub_fetcher.probe import check_connection

@@ -17,7 +17,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
-from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.fetching import Fetching
+from hub_fetcher.handlers import fetch_pages, start_sync
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner
 from hub_fetcher.walking.joins import Lookups

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_fetcher.handlers import Fetching, fetch_pages, start_sync
+from hub_fetcher.fetching import Fetching
+from hub_fetcher.handlers import fetch_pages, start_sync
 from hub_fetcher.main import build_service, load_keys
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner

@@ -1,15 +1,14 @@
 """The fetcher's messages: a sync becomes a chain of page requests per data type, each covering a stretch of pages."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from hub_messaging.handling import Context
-from hub_messaging.middleware import RetryPolicy, longest_delay_s
+from hub_messaging.middleware import longest_delay_s
 from hub_model.endpoints import Stream
-from hub_model.errors import ErrorClass, HubError, PermanentError, RateLimited, SourceError, TransientError
+from hub_model.errors import ErrorClass, HubError, PermanentError, SourceError, TransientError
 from hub_model.integrations import Integration
 from hub_model.messages import (
     Message,
@@ -24,39 +23,17 @@ from hub_model.messages import (
     Trigger,
 )
 from hub_model.records import DataType
-from hub_model.run_transitions import cancel, move, prepare, start, wait
-from hub_model.runs import Preparing, Run, RunStatus
+from hub_model.run_transitions import cancel, move, start, wait
+from hub_model.runs import Run, RunStatus
 from hub_model.waiting import Waiting
-from hub_storage.repositories import Chains, Integrations, Runs, Tables
 from hub_storage.repositories.handover import end_run
-from hub_storage.repositories.tables import TableEnd
 
-from hub_fetcher.opening import Opener, Stretch
-from hub_fetcher.planning import Planner
-from hub_fetcher.preparing import first_messages, following, keep_rows, lost, still_waiting, table_of
+from hub_fetcher.fetching import Fetching, open_stretch, what_of
+from hub_fetcher.preparing import first_messages, prepare_table, still_waiting
 from hub_fetcher.probe import check_connection
-from hub_fetcher.responses.verdicts import ASKED_TO_WAIT
 from hub_fetcher.walking.ending import failed
-from hub_fetcher.walking.reading import Limits
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetching:
-    """What the handlers work with."""
-
-    integrations: Integrations
-    runs: Runs
-    chains: Chains
-    tables: Tables
-    opener: Opener
-    planner: Planner
-    limits: Limits
-    clock: Callable[[], datetime]
-    monotonic: Callable[[], float]
-    policy: RetryPolicy = field(default_factory=RetryPolicy)
-    probe_deadline_s: float = 18.0
 
 
 async def start_sync(message: SyncRequested, _: Context, *, hub: Fetching) -> Sequence[Message]:
@@ -85,14 +62,14 @@ async def fetch_pages(message: PageRequested, context: Context, *, hub: Fetching
     run = await hub.runs.find(message.college_id, message.run_id) if claimed else None
     waiting = () if run is None else _waiting(run, message)
     if run is None or not waiting:
-        log.debug("page.dropped", step=message.step, **_of(message), claimed=claimed)
+        log.debug("page.dropped", step=message.step, **what_of(message), claimed=claimed)
         return
     integration = await hub.integrations.find(message.college_id, message.integration_id)
     if integration is None:
         for ended in await _cancel(message, hub):
             yield ended
         return
-    go = _go_on if message.data_type is not None else _prepare
+    go = _go_on if message.data_type is not None else prepare_table
     try:
         async with aclosing(go(message, run, waiting, integration, hub)) as messages:
             async for fetched in messages:
@@ -111,7 +88,7 @@ async def _go_on(
         if (planned := await hub.planner.plan(message, integration, endpoint)) is not None:
             yield planned
             return
-        stretch = await _open(message, integration, endpoint, hub)
+        stretch = await open_stretch(message, integration, endpoint, hub)
     except PermanentError as error:
         yield failed(message, error, batches=message.sequence, now=hub.clock())
         return
@@ -122,47 +99,7 @@ async def _go_on(
                 await hub.runs.change(message.college_id, message.run_id, lambda run: move(run, hub.clock()))
             if isinstance(output, Message):
                 yield output
-    log.info("stretch.fetched", **_of(message), step=message.step, **stretch.walk.summary())
-
-
-async def _prepare(
-    message: PageRequested, run: Run, waiting: Sequence[DataType], integration: Integration, hub: Fetching
-) -> AsyncGenerator[Message, None]:
-    """One stretch of the chain that reads tables."""
-    settings = integration.settings
-
-    async def give_up(error: HubError) -> Sequence[Message]:
-        return await _leave(message, waiting, lost(message, run, settings, waiting, error=error, now=hub.clock()), hub)
-
-    try:
-        stream = table_of(message, run, settings)
-        if await hub.tables.find(message.college_id, message.run_id, str(message.table)) is not None:
-            # An earlier handling came this far, and streams may be reading the table already: it stays as it is.
-            for given in await _leave(message, waiting, following(message, run, settings, waiting), hub):
-                yield given
-            return
-        progress = Preparing(table=str(message.table), pages=message.pages, rows=message.records)
-        await _note_table(message, waiting, progress, hub)
-        if (planned := await hub.planner.plan(message, integration, stream)) is not None:
-            yield planned.model_copy(update={"data_types": tuple(waiting)})
-            return
-        stretch = await _open(message, integration, stream, hub)
-    except PermanentError as error:
-        for given in await give_up(error):
-            yield given
-        return
-    async with aclosing(keep_rows(message, stretch, hub.tables)) as outputs:
-        async for output in outputs:
-            match output:
-                case PageRequested():
-                    yield output.model_copy(update={"data_types": tuple(waiting)})
-                case TableEnd():
-                    for given in await _leave(message, waiting, following(message, run, settings, waiting), hub):
-                        yield given
-                case HubError():
-                    for given in await give_up(output):
-                        yield given
-    log.info("stretch.fetched", **_of(message), step=message.step, **stretch.walk.summary())
+    log.info("stretch.fetched", **what_of(message), step=message.step, **stretch.walk.summary())
 
 
 async def run_probe(message: ProbeRequested, _: Context, *, hub: Fetching) -> AsyncIterator[Message]:
@@ -181,14 +118,6 @@ async def run_probe(message: ProbeRequested, _: Context, *, hub: Fetching) -> As
     is_ok = all(check.ok for check in done)
     log.info("probe.finished", ok=is_ok, failed=[check.name for check in done if not check.ok])
     yield ProbeFinished(**probe, ok=is_ok, checks=tuple(done), finished_at=hub.clock())
-
-
-async def _open(message: PageRequested, integration: Integration, stream: Stream, hub: Fetching) -> Stretch:
-    """The stretch; RateLimited while the source still wants to be left alone."""
-    stretch = await hub.opener.open(message, integration, stream, hub.limits, clock=hub.clock, monotonic=hub.monotonic)
-    if wait_s := stretch.walk.wait_s(hub.clock()):
-        raise RateLimited("the source asked us to wait", retry_after_s=wait_s, public=ASKED_TO_WAIT)
-    return stretch
 
 
 def _endpoint_of(message: PageRequested, integration: Integration) -> Stream:
@@ -224,23 +153,7 @@ async def _note_wait(
     try:
         await hub.runs.change(message.college_id, message.run_id, all_wait)
     except HubError as unstored:
-        log.warning("wait.not_stored", **_of(message), error_code=unstored.code)
-
-
-async def _leave(
-    message: PageRequested, waiting: Sequence[DataType], given: Sequence[Message], hub: Fetching
-) -> Sequence[Message]:
-    """What is given after a table; where that is no further table, the run is told that none is read any more."""
-    if not any(isinstance(onward, PageRequested) and onward.data_type is None for onward in given):
-        await _note_table(message, waiting, None, hub)
-    return given
-
-
-async def _note_table(
-    message: PageRequested, waiting: Sequence[DataType], preparing: Preparing | None, hub: Fetching
-) -> None:
-    """Tell the run which table is read for it, and how far it is."""
-    await hub.runs.change(message.college_id, message.run_id, lambda run: prepare(run, waiting, preparing, hub.clock()))
+        log.warning("wait.not_stored", **what_of(message), error_code=unstored.code)
 
 
 def _waiting(run: Run, message: PageRequested) -> tuple[DataType, ...]:
@@ -250,11 +163,6 @@ def _waiting(run: Run, message: PageRequested) -> tuple[DataType, ...]:
     stream = run.streams.get(message.data_type)
     is_over = run.status.is_final or stream is None or stream.failure is not None
     return () if is_over else (message.data_type,)
-
-
-def _of(message: PageRequested) -> dict[str, str | None]:
-    """What is read, for the log."""
-    return {"table": message.table} if message.data_type is None else {"data_type": message.data_type}
 
 
 async def _cancel(message: RunMessage, hub: Fetching) -> Sequence[Message]:

@@ -24,7 +24,8 @@ from hub_storage.repositories import SPECS, Chains, Integrations, Runs, SourceLi
 from hub_storage.store import Store
 
 from hub_fetcher.auth.tokens import TokenCache
-from hub_fetcher.handlers import Fetching, fetch_pages, run_probe, start_sync
+from hub_fetcher.fetching import Fetching
+from hub_fetcher.handlers import fetch_pages, run_probe, start_sync
 from hub_fetcher.limits.pace import Paces, Pacing
 from hub_fetcher.opening import Opener
 from hub_fetcher.planning import Planner

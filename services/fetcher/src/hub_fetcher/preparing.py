@@ -8,18 +8,23 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
+import structlog
 from hub_model.endpoints import Stream
-from hub_model.errors import ErrorClass, HubError, SourceError
-from hub_model.integrations import IntegrationDraft
+from hub_model.errors import ErrorClass, HubError, PermanentError, SourceError
+from hub_model.integrations import Integration, IntegrationDraft
 from hub_model.messages import Message, PageRequested
 from hub_model.records import DataType
-from hub_model.runs import Run
+from hub_model.run_transitions import prepare
+from hub_model.runs import Preparing, Run
 from hub_model.streams import reading_order
 from hub_storage.repositories import Tables
 from hub_storage.repositories.tables import Piece, TableEnd
 
+from hub_fetcher.fetching import Fetching, open_stretch, what_of
 from hub_fetcher.opening import Stretch
 from hub_fetcher.walking.ending import failed
+
+log = structlog.get_logger(__name__)
 
 # Pieces are written in groups, so that many small pages do not cost a write each.
 _WRITTEN_AT_ONCE = 64
@@ -31,10 +36,10 @@ def first_messages(run: Run, settings: IntegrationDraft, observed_at: datetime) 
     request = PageRequested(
         college_id=run.college_id, integration_id=run.integration_id, run_id=run.id, observed_at=observed_at
     )
-    waiting = [name for name in run.data_types if needs(settings, name)]
+    waiting = [name for name in run.data_types if _needs(settings, name)]
     messages: list[Message] = [_start_of(name, request) for name in run.data_types if name not in waiting]
     if waiting:
-        table = tables_of(settings, waiting)[0]
+        table = _tables_of(settings, waiting)[0]
         messages.append(request.model_copy(update={"data_types": tuple(waiting), "table": table}))
     return messages
 
@@ -45,19 +50,47 @@ def still_waiting(run: Run, message: PageRequested) -> tuple[DataType, ...]:
     return tuple(stream.data_type for stream in streams if stream is not None and stream.failure is None)
 
 
-def table_of(message: PageRequested, run: Run, settings: IntegrationDraft) -> Stream:
-    """The stream that the message wants read; SourceError if it is wanted no more."""
-    if message.table not in tables_of(settings, run.data_types):
-        raise SourceError(
-            f"the stream {message.table} is not needed any more",
-            error_class=ErrorClass.TRANSIENT,
-            code="endpoint_changed",
-            public=f"The integration was changed while '{message.table}' was being read. The next sync reads it anew.",
-        )
-    return settings.streams[message.table]
+async def prepare_table(
+    message: PageRequested, run: Run, waiting: Sequence[DataType], integration: Integration, hub: Fetching
+) -> AsyncGenerator[Message, None]:
+    """One stretch of the chain, and what goes on when its table is over."""
+    settings = integration.settings
+
+    async def give_up(error: HubError) -> Sequence[Message]:
+        return await _leave(message, waiting, _lost(message, run, settings, waiting, error=error, now=hub.clock()), hub)
+
+    try:
+        stream = _table_of(message, run, settings)
+        if await hub.tables.find(message.college_id, message.run_id, str(message.table)) is not None:
+            # An earlier handling came this far, and streams may be reading the table already: it stays as it is.
+            for given in await _leave(message, waiting, _following(message, run, settings, waiting), hub):
+                yield given
+            return
+        progress = Preparing(table=str(message.table), pages=message.pages, rows=message.records)
+        await _note_table(message, waiting, progress, hub)
+        if (planned := await hub.planner.plan(message, integration, stream)) is not None:
+            yield planned.model_copy(update={"data_types": tuple(waiting)})
+            return
+        stretch = await open_stretch(message, integration, stream, hub)
+    except PermanentError as error:
+        for given in await give_up(error):
+            yield given
+        return
+    async with aclosing(_keep_rows(message, stretch, hub.tables)) as outputs:
+        async for output in outputs:
+            match output:
+                case PageRequested():
+                    yield output.model_copy(update={"data_types": tuple(waiting)})
+                case TableEnd():
+                    for given in await _leave(message, waiting, _following(message, run, settings, waiting), hub):
+                        yield given
+                case HubError():
+                    for given in await give_up(output):
+                        yield given
+    log.info("stretch.fetched", **what_of(message), step=message.step, **stretch.walk.summary())
 
 
-async def keep_rows(
+async def _keep_rows(
     message: PageRequested, stretch: Stretch, tables: Tables
 ) -> AsyncGenerator[Message | TableEnd | HubError, None]:
     """Go the stretch and keep its rows; gives the chain's next message, or how the table ended.
@@ -81,13 +114,41 @@ async def keep_rows(
                 yield output
 
 
-def following(
+async def _leave(
+    message: PageRequested, waiting: Sequence[DataType], given: Sequence[Message], hub: Fetching
+) -> Sequence[Message]:
+    """What is given after a table; where that is no further table, the run is told that none is read any more."""
+    if not any(isinstance(onward, PageRequested) and onward.data_type is None for onward in given):
+        await _note_table(message, waiting, None, hub)
+    return given
+
+
+async def _note_table(
+    message: PageRequested, waiting: Sequence[DataType], preparing: Preparing | None, hub: Fetching
+) -> None:
+    """Tell the run which table is read for it, and how far it is."""
+    await hub.runs.change(message.college_id, message.run_id, lambda run: prepare(run, waiting, preparing, hub.clock()))
+
+
+def _table_of(message: PageRequested, run: Run, settings: IntegrationDraft) -> Stream:
+    """The stream that the message wants read; SourceError if it is wanted no more."""
+    if message.table not in _tables_of(settings, run.data_types):
+        raise SourceError(
+            f"the stream {message.table} is not needed any more",
+            error_class=ErrorClass.TRANSIENT,
+            code="endpoint_changed",
+            public=f"The integration was changed while '{message.table}' was being read. The next sync reads it anew.",
+        )
+    return settings.streams[message.table]
+
+
+def _following(
     message: PageRequested, run: Run, settings: IntegrationDraft, waiting: Iterable[DataType]
 ) -> list[Message]:
     """What goes on when the message's table is over: streams that have all their tables now, and the next table."""
-    order = tables_of(settings, run.data_types)
+    order = _tables_of(settings, run.data_types)
     done = set(order[: order.index(message.table) + 1]) if message.table in order else set(order)
-    missing = {name: [table for table in needs(settings, name) if table not in done] for name in waiting}
+    missing = {name: [table for table in _needs(settings, name) if table not in done] for name in waiting}
     messages: list[Message] = [_start_of(name, message) for name, left in missing.items() if not left]
     rest = tuple(name for name, left in missing.items() if left)
     if rest:
@@ -105,7 +166,7 @@ def following(
     return messages
 
 
-def lost(
+def _lost(
     message: PageRequested,
     run: Run,
     settings: IntegrationDraft,
@@ -115,23 +176,23 @@ def lost(
     now: datetime,
 ) -> list[Message]:
     """The failures of the streams that need the message's table, and what goes on without it."""
-    without = [name for name in waiting if message.table in needs(settings, name)]
+    without = [name for name in waiting if message.table in _needs(settings, name)]
     failures: list[Message] = []
     for name in without:
         request = message.model_copy(update={"data_type": name, "data_types": (), "table": None})
         failures.append(failed(request, error, batches=0, now=now))
-    return [*failures, *following(message, run, settings, [name for name in waiting if name not in without])]
+    return [*failures, *_following(message, run, settings, [name for name in waiting if name not in without])]
 
 
-def needs(settings: IntegrationDraft, data_type: DataType) -> tuple[str, ...]:
+def _needs(settings: IntegrationDraft, data_type: DataType) -> tuple[str, ...]:
     """The tables that must be read before this stream."""
     endpoint = settings.endpoints.get(data_type)
     return reading_order(settings.streams, endpoint) if endpoint is not None else ()
 
 
-def tables_of(settings: IntegrationDraft, data_types: Iterable[DataType]) -> list[str]:
+def _tables_of(settings: IntegrationDraft, data_types: Iterable[DataType]) -> list[str]:
     """All tables of these streams, each after those it needs itself."""
-    return list(dict.fromkeys(table for name in data_types for table in needs(settings, name)))
+    return list(dict.fromkeys(table for name in data_types for table in _needs(settings, name)))
 
 
 def _start_of(data_type: DataType, request: PageRequested) -> PageRequested:
