@@ -25,6 +25,7 @@ from hub_fetcher.paging.position import PageFacts
 from hub_fetcher.planning import is_looked_up
 from hub_fetcher.requests.request import request_at
 from hub_fetcher.responses.records import find_records, is_ordinary
+from hub_fetcher.responses.remarks import sentences
 from hub_fetcher.sources import Sources
 from hub_fetcher.transport import Patience
 from hub_fetcher.walking.incremental import bounds, params, plan_times, plan_token
@@ -119,6 +120,7 @@ class Samples:
         of_all = f" of {position.total}" if position.total is not None else ""
         paging = position.pagination.type if position.pagination else "auto"
         words = f"Answers with {len(found)} records{of_all} at '{_named(path)}'; pagination: {paging}."
+        words = " ".join([words, *sentences(position.remarks)])
         return Sample(await self._shaped(stream, found[:_MOST_RECORDS], parent=parent), words)
 
     def _window(self, stream: Stream, name: str) -> tuple[dict[str, str], dict[str, str]]:

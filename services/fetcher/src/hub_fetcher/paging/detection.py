@@ -15,6 +15,7 @@ from hub_model.pagination import (
     Pagination,
 )
 
+from hub_fetcher.paging.more import told_of_more
 from hub_fetcher.paging.position import PageFacts
 from hub_fetcher.paging.signs import (
     OFFSET_NAMES,
@@ -64,13 +65,14 @@ def detect(facts: PageFacts) -> tuple[Pagination, int | None]:
     return _numbered(facts)
 
 
-def pagination_unknown(what: str) -> SourceError:
+def pagination_unknown(what: str, sign: str = "") -> SourceError:
+    told = f" ({sign})" if sign else ""
     return SourceError(
         f"{what}, and nothing in the response says how to ask for the next page",
         error_class=ErrorClass.CONFIG,
         code="pagination_unknown",
         public=(
-            "The source has more records than it sent, and the hub cannot see how to ask for the rest. "
+            f"The source has more records than it sent{told}, and the hub cannot see how to ask for the rest. "
             "Set 'pagination' on the endpoint as the source's documentation describes it."
         ),
     )
@@ -144,6 +146,8 @@ def _numbered(facts: PageFacts) -> tuple[Pagination, int | None]:
         return PagePagination(size_param=None, start_from_page=start, total_path=total_path), start
     if known is not None and known > facts.records:
         raise pagination_unknown(f"the source says that there are {known} records and sent {facts.records}")
+    if known is None and has_more is None and facts.records and (sign := told_of_more(facts)):
+        raise pagination_unknown(sign, sign)
     return NoPagination(), None
 
 

@@ -10,14 +10,17 @@ from hub_model.pagination import (
     CursorPagination,
     LinkHeaderPagination,
     NextUrlPagination,
+    NoPagination,
     OffsetPagination,
     PagePagination,
     Pagination,
 )
 
 from hub_fetcher.paging.detection import detect, pagination_unknown
+from hub_fetcher.paging.more import ROUND
 from hub_fetcher.paging.numbered import next_offset, next_page
 from hub_fetcher.paging.position import End, PageFacts, Position
+from hub_fetcher.paging.signs import find_has_more, find_total
 from hub_fetcher.paging.sizes import with_size
 from hub_fetcher.paging.tokens import next_cursor, next_link
 from hub_fetcher.paging.totals import end, says_more, with_flag, with_total
@@ -49,8 +52,16 @@ def arrive(position: Position, facts: PageFacts) -> Position:
         if place is not None and place > (1 if isinstance(pagination, PagePagination) else 0):
             raise pagination_unknown(f"the first response is not the first page but {place}")
         position = position.model_copy(update={"pagination": pagination, "place": place})
+        if isinstance(pagination, NoPagination) and _is_doubtful(facts):
+            position = position.model_copy(update={"remarks": {**position.remarks, f"round:{facts.records}": 1}})
     counts = {"pages": position.pages + 1, "records": position.records + facts.records}
     return with_total(position.model_copy(update=counts), facts)
+
+
+def _is_doubtful(facts: PageFacts) -> bool:
+    """Whether the only response is as long as pages are, and does not tell how many records there are."""
+    is_told = find_total(facts.body, facts.records) or facts.total_header is not None
+    return facts.records in ROUND and not is_told and find_has_more(facts.body) is None
 
 
 def step(position: Position, facts: PageFacts) -> Position | End:

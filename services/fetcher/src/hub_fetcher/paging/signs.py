@@ -1,5 +1,6 @@
 """What a response says about its own paging, found by name in the usual places."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,8 @@ _CONTAINERS = frozenset(
     ]
 )
 _MAX_DEPTH = 3
+# In thousands, or in thousands, lakhs and crores.
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{2,3}){0,5},[0-9]{3}")
 _TRUE = frozenset(["true", "1", "yes"])
 _FALSE = frozenset(["false", "0", "no"])
 
@@ -135,11 +138,13 @@ def count_at(body: Any, path: str) -> int | None:
 
 
 def as_count(value: Any) -> int | None:
-    """A whole number that is not negative, or None. Text such as "250" is fine; true is not 1 here."""
+    """A whole number that is not negative, or None. Text such as "250" or "1,250" is fine; true is not 1 here."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, str) and _GROUPED.fullmatch(value.strip()):
+        value = value.replace(",", "")
     if isinstance(value, str) and len(value) <= 18 and value.strip().isascii() and value.strip().isdigit():
         value = int(value)
     return value if isinstance(value, int) and value >= 0 else None
