@@ -338,6 +338,15 @@ def test_in_a_batch_the_newest_of_one_key_is_kept_then_the_last() -> None:
     )
     assert [record["data"]["name"] for record in batch.records] == ["newest again", "John Doe"]
     assert (batch.duplicates, batch.skipped, batch.rejects) == (3, 0, [])
+    assert batch.overruled == 1, "of the two that are equally new"
+
+
+def test_who_says_something_else_under_the_same_key_and_is_no_older_is_counted() -> None:
+    morning, afternoon = seed(startTime="09:00", attendance="absent"), seed(startTime="14:00", attendance="present")
+    assert map_all(DataType.ATTENDANCE, morning, afternoon).overruled == 1
+    assert map_all(DataType.ATTENDANCE, morning, morning).overruled == 0
+    assert map_all(DataType.ATTENDANCE, morning | {"period": "1"}, afternoon | {"period": "2"}).overruled == 0
+    assert map_all(DataType.ATTENDANCE, morning, afternoon | {"recordStatus": "deleted"}).overruled == 0
 
 
 def test_the_version_is_the_source_s_own_time_but_never_later_than_the_observation() -> None:

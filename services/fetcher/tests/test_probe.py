@@ -267,6 +267,18 @@ async def test_a_child_is_asked_for_the_first_row_of_its_parent_and_mapped_with_
     assert sorted(paths) == ["/courses", "/courses/7/marks", "/courses/8/users"], "each stream is asked once"
 
 
+async def test_two_classes_of_a_day_that_are_identified_alike_are_a_warning(
+    college: Any, sources: Sources, make_integration: Any
+) -> None:
+    one = {"studentId": "1", "date": "2026-01-12", "subject": "Physics", "startTime": "09:00", "attendance": "absent"}
+    by_path(college, attendance={"data": [one, {**one, "startTime": "14:00", "attendance": "present"}]})
+    _, checks = await probe(sources, make_integration(endpoints={"attendance": "/attendance"}))
+    check = named(checks, "mapping:attendance")
+    assert (check.ok, bool(check.fix)) == (True, True)
+    assert "1 of the first 2 records" in check.detail
+    assert "sessionId or period" in check.detail
+
+
 async def test_a_stream_that_is_refused_is_told_and_so_is_what_needs_it(
     college: Any, sources: Sources, make_integration: Any
 ) -> None:

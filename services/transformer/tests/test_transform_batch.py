@@ -35,6 +35,12 @@ async def test_a_batch_of_the_seed_s_records_becomes_canonical(world) -> None:
     assert decode(encode(transformed)) == transformed
 
 
+async def test_records_that_another_of_the_same_key_overrules_are_told(world) -> None:
+    await world.connect(attendance="/attendance")
+    transformed = await world.transform(world.batch(SEED_EXAMPLE, {**SEED_EXAMPLE, "attendance": "absent"}))
+    assert (transformed.duplicates, transformed.overruled) == (1, 1)
+
+
 async def test_a_batch_delivered_again_gives_the_same_message(world) -> None:
     await world.connect(attendance="/attendance")
     batch = world.batch(SEED_EXAMPLE, {"name": "nobody"})

@@ -37,12 +37,16 @@ _CHARACTER_BYTES = 6
 
 @dataclass(frozen=True, slots=True)
 class MappedBatch:
-    """What became of a batch. Every raw record is a record, a reject, a duplicate or skipped."""
+    """What became of a batch. Every raw record is a record, a reject, a duplicate or skipped.
+
+    ``overruled`` of the duplicates said something else than the record that was kept, and were no older.
+    """
 
     records: list[Canonical]
     rejects: list[Reject]
     duplicates: int
     skipped: int
+    overruled: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,7 @@ class CompiledMapping:
         kept: dict[str, Canonical] = {}
         parts: dict[str, list[Canonical]] = {}
         rejects: list[Reject] = []
-        skipped = 0
+        skipped = overruled = 0
         for index, raw in enumerate(records):
             issues: list[Issue] = []
             mapped = self._map(raw, observed, issues, is_partial=is_partial)
@@ -106,11 +110,14 @@ class CompiledMapping:
             rival = kept.get(key)
             if rival is not None and is_partial:
                 parts.setdefault(key, [rival]).append(mapped)
-            elif rival is None or mapped["version"] >= rival["version"]:
+                continue
+            if rival is not None and mapped["version"] == rival["version"]:
+                overruled += mapped["hash"] != rival["hash"] and not ("deleted" in mapped or "deleted" in rival)
+            if rival is None or mapped["version"] >= rival["version"]:
                 kept[key] = mapped
         kept |= {key: _joined(of_one) for key, of_one in parts.items()}
         duplicates = len(records) - len(rejects) - len(kept) - skipped
-        return MappedBatch(list(kept.values()), rejects, duplicates, skipped)
+        return MappedBatch(list(kept.values()), rejects, duplicates, skipped, overruled)
 
     def unmapped_fields(self, sample: Sequence[object]) -> list[str]:
         """The paths in sample records that fill nothing, for a person to look over."""

@@ -155,8 +155,8 @@ class BatchTransformed(RunMessage):
 
     Each of ``records`` is ``{key, data, hash, version, sourceId?, deleted?}`` (see ``records.RecordWrite``; version
     in ``base.format_datetime`` form). The key of a delete is "" where the source told nothing but the ``sourceId``.
-    ``duplicates`` were dropped in favour of a newer copy in the same batch; ``skipped`` were left out by the mapping's
-    condition.
+    ``duplicates`` were dropped in favour of a newer copy in the same batch, ``overruled`` of them though they said
+    something else and were no older; ``skipped`` were left out by the mapping's condition.
     """
 
     name = "batch.transformed"
@@ -167,6 +167,7 @@ class BatchTransformed(RunMessage):
     records: list[dict[str, Any]]
     rejects: list[Reject] = Field(default_factory=list)
     duplicates: int = 0
+    overruled: int = 0
     skipped: int = 0
     mapping_version: int = 1
     expected_records: int | None = None
@@ -183,7 +184,7 @@ def _batch_id(batch: BatchFetched | BatchTransformed) -> str:
 
 
 class BatchWritten(RunMessage):
-    """One batch is durably merged."""
+    """One batch is durably merged. ``overruled`` as in ``BatchTransformed``."""
 
     name = "batch.written"
     data_type: DataType
@@ -192,6 +193,7 @@ class BatchWritten(RunMessage):
     counts: Counts
     written_at: Instant
     expected_records: int | None = None
+    overruled: int = 0
 
     @property
     def message_id(self) -> str:

@@ -42,6 +42,7 @@ def record_batch(run: Run, event: BatchWritten) -> Run:
         "written": written,
         "counts": stream.counts + event.counts,
         "expected_records": max(told, default=None),
+        "overruled": stream.overruled + event.overruled,
     }
     if is_drift(event.counts):
         update |= {"status": StreamStatus.FAILED, "failure": stream.failure or _drift_failure(event.counts)}

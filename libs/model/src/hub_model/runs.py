@@ -51,13 +51,19 @@ class Failure(Value):
     detail: str = ""
 
 
+_OVERRULED = (
+    "{count} records were lost to others that are identified by the same fields and say something else. Map what tells "
+    "them apart: 'period' or 'sessionId' of a class, 'examId' or 'attempt' of an exam, 'section' of a subject."
+)
+
+
 class Stream(Value):
     """The progress of one data type within a run.
 
     ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
     sent, once the fetcher has said so. ``complete``: the walk saw every page. ``snapshot`` and ``states`` as in
-    ``StreamFinished``. ``expected_records`` is the largest
-    total the source has told.
+    ``StreamFinished``. ``expected_records`` is the largest total the source has told. ``overruled`` records had the key
+    of another in their batch that said something else.
     """
 
     data_type: DataType
@@ -68,11 +74,19 @@ class Stream(Value):
     pages: int = 0
     complete: bool = False
     expected_records: int | None = None
+    overruled: int = 0
     failure: Failure | None = None
     waiting: Waiting | None = None
     warnings: tuple[str, ...] = ()
     snapshot: bool = False
     states: Mapping[str, StreamState] = Field(default_factory=dict)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What a person should know of what was read, as sentences."""
+        if not self.overruled:
+            return self.warnings
+        return (*self.warnings, _OVERRULED.format(count=self.overruled))
 
     @property
     def covered(self) -> Mapping[str, StreamState]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from hub_mapping import compile_mapping
+from hub_mapping.keys import KEY_PARTS
 from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, InvalidInput, RateLimited
 from hub_model.integrations import Integration
@@ -223,7 +224,16 @@ def _mapped(
         mapping = compile_mapping(endpoint.mapping, data_type, time_zone=integration.settings.time_zone)
     except InvalidInput as error:
         return _failed(name, error)
-    rejects = mapping.map_batch(records, observed_at=sources.transport.clock()).rejects
+    mapped = mapping.map_batch(records, observed_at=sources.transport.clock())
+    rejects = mapped.rejects
+    if mapped.overruled and not rejects:
+        return ProbeCheck(
+            name=name,
+            ok=True,
+            detail=f"{mapped.overruled} of the first {len(records)} records are identified as another is "
+            f"({_identity(data_type)}), and say something else: only the last of them is kept.",
+            fix="Map what tells these records apart to one of those fields, unless the last is the right one.",
+        )
     if not rejects:
         return ProbeCheck(name=name, ok=True, detail=f"The first {len(records)} records fit.")
     counts = Counter((issue["pointer"].lstrip("/"), issue["code"]) for reject in rejects for issue in reject.issues)
@@ -234,6 +244,10 @@ def _mapped(
         detail=f"{len(rejects)} of the first {len(records)} records do not fit: {', '.join(issues)}.",
         fix="Mend the mapping's rules for these fields, or what the source holds in them.",
     )
+
+
+def _identity(data_type: DataType) -> str:
+    return ", ".join(" or ".join(part) for part in KEY_PARTS.get(data_type, (("the fields of 'key'",),)))
 
 
 def _failed(name: str, error: HubError) -> ProbeCheck:

@@ -43,6 +43,7 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
             records=mapped.records,
             rejects=fit_rejects(mapped.records, mapped.rejects),
             duplicates=mapped.duplicates,
+            overruled=mapped.overruled,
             skipped=mapped.skipped,
             mapping_version=mapping.version,
             expected_records=batch.expected_records,

@@ -69,6 +69,7 @@ def _news_of(batch: BatchTransformed, counts: Counts, now: datetime) -> list[Mes
             counts=counts,
             written_at=now,
             expected_records=batch.expected_records,
+            overruled=batch.overruled,
         )
     ]
     if counts.changed:

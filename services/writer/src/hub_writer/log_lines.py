@@ -31,11 +31,11 @@ _PAUSE = "Automatic syncs pause until the integration is edited, switched on aga
 def stream_ended(run: Run, stream: Stream) -> LogEntry:
     """The line of one data type whose stream succeeded or failed."""
     failed = stream.status is StreamStatus.FAILED
-    doubtful = bool(stream.counts.rejected or stream.warnings or not stream.complete)
+    doubtful = bool(stream.counts.rejected or stream.doubts or not stream.complete)
     parts = [f"{label(stream.data_type)}: {describe(stream.counts)}."]
     if stream.failure:
         parts.append(stream.failure.public)
-    parts.extend(stream.warnings)
+    parts.extend(stream.doubts)
     return LogEntry(
         id=derived_id(run.id, "log", "stream", stream.data_type),
         college_id=run.college_id,

@@ -128,7 +128,7 @@ def _stream_view(stream: Stream) -> StreamView:
         expected_records=stream.expected_records,
         failure=_failure_view(stream.failure),
         waiting=_waiting_view(stream.waiting),
-        warnings=list(stream.warnings),
+        warnings=list(stream.doubts),
     )
 
 
