@@ -125,6 +125,7 @@ class FaultyBroker(SqliteBroker):
         self.published: list[Message] = []
         self.error: Exception | None = None
         self.answers_pings = False
+        self.refused = 0
 
     async def ping(self) -> None:
         if self.error is not None and not self.answers_pings:
@@ -133,6 +134,7 @@ class FaultyBroker(SqliteBroker):
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
         if self.error is not None:
+            self.refused += 1
             raise self.error
         await super().publish(envelopes)
         self.published.extend(decode(envelope) for envelope in envelopes)
