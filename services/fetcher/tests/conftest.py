@@ -43,6 +43,7 @@ from hub_storage.store import Store
 NOW = datetime(2026, 1, 15, 10, 0, tzinfo=UTC)
 KEY = "canary-api-key-0123456789"
 IDS = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
+MOST_STEPS = 300  # of one run: a walk that goes round in circles is to fail a test, and not to hang it
 
 
 @dataclass(frozen=True)
@@ -390,7 +391,10 @@ class Hub:
         request = SyncRequested(**ids, trigger=Trigger.MANUAL, data_types=types, requested_at=self.now)
         queue: list[Any] = list(await start_sync(request, _context("s"), hub=self.fetching))
         told: dict[str, Any] = {}
+        steps = 0
         while queue:
+            steps += 1
+            assert steps <= MOST_STEPS, "the run does not end"
             message = PageRequested.model_validate_json(queue.pop(0).model_dump_json())
             copy = _context(f"{message.table}{message.data_type}{message.step}")
             if twice:

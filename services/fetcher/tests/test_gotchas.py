@@ -267,7 +267,8 @@ def test_17_extra_credit_is_more_than_all_marks() -> None:
     raw = {"studentId": "1", "subject": "Math", "examId": "e", "marksObtained": 11, "maxMarks": 10}
     batch = map_all(DataType.MARKS, raw)
     assert batch.rejects == []
-    assert str(batch.records[0]["data"]["marksObtained"]) == "11"
+    data = batch.records[0]["data"]
+    assert (data["marksObtained"], data["percentage"]) == (11, 110)
 
 
 def test_18_a_status_that_nobody_mapped_is_kept_and_seen_and_never_present() -> None:
@@ -411,7 +412,8 @@ async def test_27_the_declared_content_type_can_lie(college: Any, walk_all: Any,
     assert (await walk_all(NONE)).records == [{"id": 1}]
     page = b"<!DOCTYPE html><html><title>Portal</title><body>Welcome</body></html>"
     college.answer = lambda asked: answer(page, headers={"Content-Type": "application/json"})
-    assert isinstance((await walk_all(NONE)).last, SyncFailed)
+    last = (await walk_all(NONE)).last
+    assert (type(last), last.code) == (SyncFailed, "web_page")
 
 
 async def test_28_one_child_of_xml_is_a_list_of_one_and_no_entity_is_resolved(
@@ -420,16 +422,21 @@ async def test_28_one_child_of_xml_is_a_list_of_one_and_no_entity_is_resolved(
     fedena = {**NONE, "format": "xml", "recordsPath": "student_detail.student"}
     college.answer = lambda asked: answer(b"<student_detail><student><id>007</id></student></student_detail>")
     assert (await walk_all(fedena)).records == [{"id": "007"}]
-    bomb = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><student_detail><student><id>&x;</id></student></student_detail>'
-    college.answer = lambda asked: answer(bomb)
-    walked = await walk_all(fedena)
-    assert (type(walked.last), walked.records) == (SyncFailed, [])
+    student = b"<student_detail><student><id>&x;</id></student></student_detail>"
+    for entity in (b'"007"', b'SYSTEM "file:///etc/hostname"'):
+        hostile = b"<!DOCTYPE a [<!ENTITY x " + entity + b">]>" + student
+        college.answer = lambda asked, hostile=hostile: answer(hostile)
+        walked = await walk_all(fedena)
+        assert (type(walked.last), walked.records) == (SyncFailed, [])
+        assert walked.last.code == "unsafe_xml"
 
 
 def test_29_html_and_languages_in_names_are_taken_out_where_that_is_asked() -> None:
-    raw = {"studentId": "1", "n": '<span lang="en" class="multilang">Rahul &amp; Co</span>'}
-    batch = map_all(DataType.STUDENTS, raw, rules=[{"to": "name", "from": "n", "do": ["strip_html"]}])
-    assert batch.records[0]["data"]["name"] == "Rahul & Co"
+    spans = '<span lang="en" class="multilang">Rahul &amp; Co</span> <span lang="hi" class="multilang">राहुल</span>'
+    for do, name in (("strip_html", "Rahul & Co"), (["strip_html", "hi"], "राहुल")):
+        rules = [{"to": "name", "from": "n", "do": [do]}]
+        batch = map_all(DataType.STUDENTS, {"studentId": "1", "n": f"<b>{spans}</b>"}, rules=rules)
+        assert batch.records[0]["data"]["name"] == name
 
 
 def test_30_one_person_of_many_courses_is_one_record_with_all_that_they_have() -> None:
