@@ -182,11 +182,36 @@ def test_headers_say_it_surest(facts: dict[str, Any], expected: dict[str, Any]) 
     assert {name: told[name] for name in expected} == expected
 
 
+def test_a_header_that_is_there_and_empty_says_nothing() -> None:
+    body = {"data": ROWS, "page": 1, "total": 50}
+    facts = PageFacts(url="https://api.example.com/x", body=body, records=2, headers={"next-page-token": ""})
+    assert detect(facts)[0].type == "page"
+
+
+@pytest.mark.parametrize(
+    ("envelope", "expected"),
+    [
+        ({"page": 0, "totalPages": 9}, {"type": "page", "start_from_page": 0, "total_pages_path": "totalPages"}),
+        ({"current_page": 1, "last_page": 9}, {"type": "page", "start_from_page": 1, "total_pages_path": None}),
+        ({"pageCount": 9}, {"type": "page", "start_from_page": 1}),
+        ({"pageCount": 1}, {"type": "none"}),
+        ({"start": 0}, {"type": "none"}),
+        ({"start": 0, "limit": 2}, {"type": "offset", "offset_param": "start"}),
+    ],
+)
+def test_what_numbers_beside_the_records_mean(envelope: dict[str, Any], expected: dict[str, Any]) -> None:
+    facts = PageFacts(url="https://api.example.com/x", body={"data": ROWS, **envelope}, records=2)
+    told = detect(facts)[0].model_dump()
+    assert {name: told[name] for name in expected} == expected
+
+
 @pytest.mark.parametrize(
     "envelope",
     [
         {"data": ROWS, "page": 3, "total": 60},
+        {"data": ROWS, "page": 2, "total": 60},
         {"data": ROWS, "offset": 40, "limit": 2, "total": 200},
+        {"data": ROWS, "offset": 1, "limit": 2, "total": 200},
         {"data": ROWS, "pagination_details": {"current_page": 4, "total_pages": 50}},
     ],
 )

@@ -1,15 +1,14 @@
 """Loops are noticed and next links keep to their origin."""
 
-import itertools
 import time
 from collections.abc import Iterable, Iterator
 
 import pytest
-from hub_fetcher.paging.guards import MAX_REMEMBERED, next_url, note_page, rehosted, remember
+from hub_fetcher.paging.guards import MAX_REMEMBERED, fingerprint, next_url, note_page, rehosted, remember, too_deep
 from hub_fetcher.paging.links import next_link
 from hub_fetcher.paging.position import End, Position
-from hub_model.errors import SourceError
-from hub_model.pagination import CursorPagination, PagePagination
+from hub_model.errors import ErrorClass, SourceError
+from hub_model.pagination import CursorPagination, PagePagination, Pagination
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +95,9 @@ def test_what_is_remembered_is_bounded() -> None:
         seen = remember(seen, str(number))
     assert len(seen) == MAX_REMEMBERED
     assert max(seen) < 2**63
+    assert remember(seen, "0")[-1] not in seen, "the oldest are forgotten"
+    with pytest.raises(SourceError):
+        remember(seen, str(MAX_REMEMBERED + 9))
 
 
 def noted(pages: Iterable[bytes], *, kind: str = "cursor") -> Position | End:
@@ -127,6 +129,27 @@ def test_a_source_of_numbered_pages_that_repeats_its_last_one_ends_the_walk_and_
         noted([b"[1]", b"[2]", b"[3]", b"[3]"])
 
 
+def test_a_last_page_that_comes_again_where_all_are_read_is_the_end_and_nothing_is_missing() -> None:
+    read = Position(pagination=PagePagination(), pages=2, records=20, total=20, fingerprint=fingerprint(b"[2]"))
+    assert note_page(read, b"[2]") == End()
+
+
+@pytest.mark.parametrize(
+    ("pagination", "records", "code", "told"),
+    [
+        (PagePagination(), 1000, "http_400", "paging_too_deep"),
+        (PagePagination(), 999, "http_400", "http_400"),
+        (PagePagination(), 5000, "http_403", "http_403"),
+        (CursorPagination(), 5000, "http_400", "http_400"),
+    ],
+)
+def test_a_refusal_far_into_a_list_that_is_read_by_numbers_is_told_as_what_it_is(
+    pagination: Pagination, records: int, code: str, told: str
+) -> None:
+    error = SourceError("refused", error_class=ErrorClass.CONFIG, code=code, public="Refused.")
+    assert too_deep(Position(pagination=pagination, records=records), error).code == told
+
+
 @given(lead=st.integers(0, 20), length=st.integers(2, 60), kind=st.sampled_from(["cursor", "page"]))
 def test_pages_that_come_again_in_a_cycle_of_any_length_end_the_walk_with_an_error(
     lead: int, length: int, kind: str
@@ -135,7 +158,7 @@ def test_pages_that_come_again_in_a_cycle_of_any_length_end_the_walk_with_an_err
 
     def pages() -> Iterator[bytes]:
         nonlocal used
-        for number in itertools.count():
+        for number in range(10 * (lead + length)):  # not for ever: a cycle that is not noticed fails the test
             used += 1
             yield b"%d" % (number if number < lead else lead + (number - lead) % length)
 
@@ -185,6 +208,12 @@ def test_no_link_that_is_moved_to_our_host_leads_away_from_it(link: str) -> None
 )
 def test_the_next_link_is_found_among_others(headers: list[str], expected: str | None) -> None:
     assert next_link(headers) == expected
+
+
+def test_a_link_header_is_read_to_a_bound() -> None:
+    others = "<a>; rel=prev, " * 100
+    assert next_link([others + "<b>; rel=next"]) == "b"
+    assert next_link([others * 20 + "<b>; rel=next"]) is None
 
 
 def test_a_hostile_link_header_costs_no_time() -> None:

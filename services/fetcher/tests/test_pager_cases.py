@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 import pytest
-from hub_fetcher.paging.pagination import arrive, begin, step
+from hub_fetcher.paging.pagination import arrive, begin, foresee, step
 from hub_fetcher.paging.position import End, PageFacts, Position
-from hub_fetcher.paging.totals import counted
+from hub_fetcher.paging.totals import counted, end
 from hub_fetcher.requests.plan import plan_requests
 from hub_fetcher.requests.request import SourceRequest, request_at
 from hub_model.endpoints import Endpoint
@@ -78,11 +78,28 @@ MORE: dict[str, Any] = {"hasMorePath": "has_more"}
         pytest.param(OFFSET, [(10, {"total": -1})], [10], id="a negative total is none"),
         pytest.param(OFFSET, [(10, {"total": True})], [10], id="true is not 1"),
         pytest.param(OFFSET, [(0, {"total": 0})], [END], id="nothing at all"),
+        pytest.param(OFFSET, [(0, {"total": 5})], [INCOMPLETE], id="no offset leads past an empty first page"),
+        pytest.param(PAGE, [(0, {"total": 5})], [INCOMPLETE], id="no page is looked for behind an empty first one"),
         pytest.param(OFFSET, [(10, {"total": 30}), (0, {"total": 30})], [10, 20], id="an empty page before the total"),
         pytest.param(
             {**PAGE, "totalPagesPath": "n"}, [(2, {"n": 3}), (2, {"n": 3}), (2, {"n": 3})], [2, 3, END], id="pages"
         ),
         pytest.param({**PAGE, "totalPagesPath": "n"}, [(2, {"n": "3"})], [2], id="pages as text"),
+        pytest.param(
+            {**PAGE, "startFromPage": 0, "totalPagesPath": "n"}, [(2, {"n": 2}), (2, {"n": 2})], [1, END], id="0 and 1"
+        ),
+        pytest.param(
+            {**PAGE, "startFromPage": 0},
+            [(2, {"last_page": 2}), (2, {"last_page": 2}), (2, {"last_page": 2})],
+            [1, 2, END],
+            id="the number of the last page is no count of pages",
+        ),
+        pytest.param(
+            {**PAGE, "totalPagesPath": "n"},
+            [(2, {"n": 7}), *[(0, {"n": 7})] * 5, (2, {"n": 7})],
+            [2, 3, 4, 5, 6, 7, END],
+            id="many empty pages before a last one whose number is known",
+        ),
         pytest.param(
             {"type": "page", "pageSize": 10}, [(5, {"total": 9, "totalPages": 1})], [2], id="pages of a size not given"
         ),
@@ -95,6 +112,16 @@ MORE: dict[str, Any] = {"hasMorePath": "has_more"}
         pytest.param(
             {**OFFSET, **MORE}, [(10, {"has_more": 1}), (3, {})], [10, END], id="a flag that is not there any more"
         ),
+        pytest.param(
+            {**OFFSET, **MORE}, [(0, {"has_more": True})], ["pagination_stalled"], id="a flag and no first row"
+        ),
+        pytest.param(
+            {**PAGE, **MORE},
+            [(2, {"total": 9, "has_more": True}), (0, {"total": 9, "has_more": False})],
+            [2, INCOMPLETE],
+            id="a flag that says no at an empty page outweighs a total",
+        ),
+        pytest.param(PAGE, [(2, {"nextPage": 2}), (2, {"nextPage": 2})], [2, END], id="a next page that is this one"),
         pytest.param({**PAGE, "hasMorePath": "next"}, [(2, {"next": "http://10.0.0.1/"})], [2], id="a URL as a flag"),
         pytest.param({**PAGE, "hasMorePath": "next"}, [(2, {"next": None})], [END], id="no URL as a flag"),
         pytest.param({**OFFSET, **MORE}, [(10, {"total": 10, "has_more": True})], [10], id="a flag outweighs a total"),
@@ -130,6 +157,15 @@ MORE: dict[str, Any] = {"hasMorePath": "has_more"}
 )
 def test_where_a_page_leads_to(pagination: dict[str, Any], pages: list[tuple[int, Any]], expected: list[Any]) -> None:
     assert places(pagination, *pages) == expected
+
+
+@pytest.mark.parametrize(("records", "is_told"), [(1000, True), (999, False), (1500, False), (3000, True)])
+def test_a_list_that_ends_at_a_round_number_of_thousands_may_be_cut_off_there_and_that_is_told(
+    records: int, is_told: bool
+) -> None:
+    told = end(Position(pagination=endpoint_of(PAGE).pagination, records=records, total=10_000, first_total=10_000))
+    assert not told.complete
+    assert (f"It may show no more than {records} of a list" in told.warnings[0]) is is_told
 
 
 @pytest.mark.parametrize(
@@ -219,8 +255,21 @@ def test_the_number_of_records_may_be_the_answer_or_in_it(answer: Any) -> None:
     assert position.counting
     after = counted(position, answer)
     assert (after.total, after.counting, after.further) == (201, False, 100)
+    assert [position.place for position in foresee(after, 3)] == [2, 3, 4]
     facts = PageFacts(url=BASE, body={"total": 5}, records=2)
     assert arrive(after, facts).total == 201
+
+
+@pytest.mark.parametrize(
+    ("named", "in_header", "total"),
+    [({"totalPath": "n"}, 7, 5), ({}, 7, 7), ({}, None, 9), ({"totalPath": "x"}, 7, None)],
+)
+def test_a_total_that_is_named_outweighs_a_header_and_a_header_the_usual_names(
+    named: dict[str, str], in_header: int | None, total: int | None
+) -> None:
+    position = begin(endpoint_of({**OFFSET, **named}).pagination)
+    facts = PageFacts(url=BASE, body={"n": 5, "total": 9}, records=2, total_header=in_header)
+    assert arrive(position, facts).total == total
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"count": -1}, {"count": "many"}, []])

@@ -1,5 +1,6 @@
 """Pagers against simulated sources: every row once, whatever the page size, and always an end."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -357,13 +358,17 @@ def test_a_token_that_was_seen_before_ends_the_walk_with_an_error_also_in_a_cycl
     assert next(served) == len(tokens) + 1
 
 
-def test_a_next_link_back_to_the_first_page_is_a_loop() -> None:
+def test_a_next_link_back_to_the_first_page_is_a_loop_that_is_noticed_before_it_is_followed() -> None:
+    served = itertools.count()
+
     def api(query: dict[str, str]) -> Any:
+        next(served)
         return {"data": [{"id": 1}], "next": "/v1/rows"}, None
 
     with pytest.raises(SourceError) as caught:
         walk({"type": "next_url", "nextUrlPath": "next"}, api)
     assert caught.value.code == "pagination_loop"
+    assert next(served) == 1
 
 
 def test_a_cursor_with_nothing_but_empty_pages_ends_in_an_error() -> None:
@@ -374,9 +379,12 @@ def test_a_cursor_with_nothing_but_empty_pages_ends_in_an_error() -> None:
     assert next(numbers) == 4
 
 
-def test_a_flag_that_says_no_ends_a_walk_although_there_is_a_cursor() -> None:
-    body = {"data": [{"id": 1}], "next": "abc", "has_more": False}
-    assert walk({"type": "cursor", "cursorPath": "next"}, lambda query: (body, None)).requests == 1
+@pytest.mark.parametrize(
+    "spec", [{"type": "cursor", "cursorPath": "next"}, {"type": "next_url", "nextUrlPath": "next"}, {"type": "auto"}]
+)
+def test_a_flag_that_says_no_ends_a_walk_although_there_is_a_cursor_or_a_link(spec: dict[str, Any]) -> None:
+    body = {"data": [{"id": 1}], "next": "/v1/rows?after=1", "has_more": False}
+    assert walk(spec, lambda query: (body, None)).requests == 1
 
 
 @given(
@@ -403,6 +411,14 @@ def test_what_is_foreseen_is_what_comes_where_pages_are_full(source: Rows, asked
     for index, guesses in enumerate(foreseen):
         assert guesses == places[index + 2 : index + 2 + len(guesses)]
         assert len(guesses) == max(0, min(ahead, len(places) - index - 2 - unseen))
+
+
+def test_no_page_is_foreseen_behind_the_last_one() -> None:
+    pagination = Endpoint.model_validate({"path": "/r", "pagination": {"type": "page", "pageSize": 10}}).pagination
+    facts = PageFacts(url=BASE, body={"totalPages": 4}, records=10)
+    following = step(arrive(begin(pagination), facts), facts)
+    assert isinstance(following, Position)
+    assert [position.place for position in foresee(following, 9)] == [3, 4]
 
 
 def test_nothing_is_foreseen_where_the_response_decides() -> None:
