@@ -1,6 +1,5 @@
 """Loops are noticed and next links keep to their origin."""
 
-import time
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -214,9 +213,3 @@ def test_a_link_header_is_read_to_a_bound() -> None:
     others = "<a>; rel=prev, " * 100
     assert next_link([others + "<b>; rel=next"]) == "b"
     assert next_link([others * 20 + "<b>; rel=next"]) is None
-
-
-def test_a_hostile_link_header_costs_no_time() -> None:
-    began = time.perf_counter()
-    next_link(["<" + "a>;" * 100_000, "<a>" + '; x="' * 50_000, "<a" * 50_000])
-    assert time.perf_counter() - began < 1

@@ -201,9 +201,9 @@ def test_the_numbers_in_a_line_add_up(numbers: dict[str, int]) -> None:
 
 
 def test_records_that_were_lost_to_others_of_the_same_key_are_a_warning_that_says_what_to_do() -> None:
-    run = runs.start(run_of(DataType.ATTENDANCE), NOW)
+    run = run_transitions.start(run_of(DataType.ATTENDANCE), NOW)
     event = written(DataType.ATTENDANCE, inserted=60, duplicate=60).model_copy(update={"overruled": 60})
-    run = runs.finish_stream(runs.record_batch(run, event), finished(DataType.ATTENDANCE))
+    run = run_transitions.finish_stream(run_transitions.record_batch(run, event), finished(DataType.ATTENDANCE))
     line = log_lines.stream_ended(run, run.streams[DataType.ATTENDANCE])
     assert line.level is LogLevel.WARNING
     assert "60 records were lost to others" in line.message

@@ -3,6 +3,8 @@
 Past tense is an event (any number of subscribers), imperative is a command (one owner). A message's wire name is
 its routing key and never changes with the code; its version is part of the CloudEvents type. Unknown fields are
 ignored. Messages carry ids, never secrets.
+
+One file, longer than most, because it is the one list of what services say to each other.
 """
 
 from collections.abc import Mapping
