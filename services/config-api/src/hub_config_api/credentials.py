@@ -15,7 +15,9 @@ from hub_runtime.pointers import pointer_to
 from hub_security.redaction import is_secret_name
 
 _SECRET_PARAMS = re.compile(
-    r"(?:api|access|auth|refresh)[_-]?(?:key|token)|wstoken|(?:client|api)[_-]?secret|secret|password", re.I
+    r"(?:x[_-])?(?:api|access|auth|refresh|session|security|subscription|private|secret|license)[_-]?(?:key|token)"
+    r"|(?:ws)?token|jwt|(?:client|api|app)[_-]?secret|secret|password|passwd|passw|pwd",
+    re.I,
 )
 
 
