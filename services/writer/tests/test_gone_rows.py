@@ -61,8 +61,10 @@ async def test_a_row_that_made_several_records_counts_as_deleted_where_one_of_th
 
 async def test_rows_are_looked_for_only_where_a_delete_has_no_key(world) -> None:
     """The search reads all of a college's records of the type."""
+    await world.begin(STUDENTS)
+    await world.deliver(world.batch(STUDENTS, keys=["S1", "S2"], sourceId="u-1"))  # learns what integrations there are
     world.faults.arm(0)
-    await world.deliver(world.batch(STUDENTS, keys=["S1", "S2"], sourceId="u-1"))
+    await world.deliver(world.batch(STUDENTS, 1, keys=["S3", "S4"], sourceId="u-2"))
     assert world.faults.calls == 1
 
 

@@ -56,6 +56,11 @@ def left_unsaid(data: Mapping[str, Any], said: Mapping[str, Any], own: Collectio
     return values
 
 
+def unsaid(places: Iterable[Place]) -> dict[str, None]:
+    """What takes back all that was said there."""
+    return dict.fromkeys(place if isinstance(place, str) else place[0] for place in sorted(places, key=_order))
+
+
 def to_names(places: Iterable[Place]) -> list[str | list[str]]:
     """Places as JSON, in one order."""
     return [place if isinstance(place, str) else list(place) for place in sorted(places, key=_order)]

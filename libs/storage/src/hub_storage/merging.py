@@ -26,7 +26,7 @@ from hub_storage.entries import (
     versions_of,
     with_held,
 )
-from hub_storage.holders import Held, left_unsaid, places_of, settle_said
+from hub_storage.holders import Held, left_unsaid, places_of, settle_said, unsaid
 from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
 from hub_storage.versions import Stamp, Versions, is_newer, micros
@@ -92,6 +92,14 @@ class _Change(NamedTuple):
     is_told: bool
 
 
+class _Effect(NamedTuple):
+    """The integration's new entry, what is to be set, and the outcome if only the entry is new."""
+
+    entry: Entry
+    values: Mapping[str, Any]
+    told: Outcome | None
+
+
 class Rules:
     """What becomes of the writes of one batch."""
 
@@ -121,36 +129,49 @@ class Rules:
         if row is None:
             # A delete of what never was leaves a tombstone too: an older write may still be on its way.
             outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
-            entry, _, _ = self._effect(write, stamp, None)
+            entry = self._effect(write, stamp, None).entry
             return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
-        known = row.sources.get(integration_id)
-        entry, values, told = self._effect(write, stamp, known)
-        data = to_value(row.data)
-        sources = {**row.sources, integration_id: entry}
+        effect = self._effect(write, stamp, row.sources.get(integration_id))
+        data, deleted = to_value(row.data), write.deleted
+        sources = {**row.sources, integration_id: effect.entry}
         if len(sources) > 1:
-            held = self._held(row.sources, data)
-            if known and not self._is_partial and not is_by_field(known) and is_heard_again(write, known):
-                values = {} if row.deleted else left_unsaid(data, values, held.get(integration_id, ()))
-                told = None if values else Outcome.UNCHANGED
-            if entry[DELETED]:
-                held.pop(integration_id, None)
-            else:
-                values = settle_said(data, values, held, integration_id)
-            sources = {name: with_held(source, held.get(name)) for name, source in sources.items()}
-            if not places_of(data) <= places_of({**data, **values}):
-                others = {name: heard_again(sources[name]) for name in held if name != integration_id}
-                sources = {**sources, **others}
-        data.update(values)
-        outcome = told or _outcome(write, row, data)
+            effect, sources, deleted = self._share(write, row, data, effect)
+        data.update(effect.values)
+        outcome = effect.told or _outcome(row, data, deleted=deleted)
         return Decision(
             write.key,
             outcome,
             data,
             sources,
-            row.deleted if told else write.deleted,
+            row.deleted if effect.told else deleted,
             row.created_at,
             row.updated_at if outcome in _AT_REST else max(row.updated_at, at),
         )
+
+    def _share(
+        self, write: RecordWrite, row: StoredRow, data: Mapping[str, Any], effect: _Effect
+    ) -> tuple[_Effect, dict[str, Entry], bool]:
+        """The effect on a record that others write too, all its entries then, and whether the record is deleted: not as
+        long as another integration says it."""
+        writer, deleted, (entry, values, told) = self.batch.integration_id, write.deleted, effect
+        known, held = row.sources.get(writer), self._held(row.sources, data)
+        is_again = known is not None and not row.deleted and is_heard_again(write, known)
+        if known and is_again and not self._is_partial and not is_by_field(known):
+            values = left_unsaid(data, values, held.get(writer, ()))
+            told = None if values else Outcome.UNCHANGED
+        if not entry[DELETED]:
+            values = settle_said(data, values, held, writer)
+        else:
+            own = held.pop(writer, set())
+            if held and not row.deleted:
+                deleted, values = False, settle_said(data, unsaid(own), held, writer)
+                del held[writer]
+        sources = {**row.sources, writer: entry}
+        entries = {name: with_held(source, held.get(name)) for name, source in sources.items()}
+        if deleted or not places_of(data) <= places_of({**data, **values}):
+            others = {name: known for name, known in entries.items() if name != writer and not known[DELETED]}
+            entries.update({name: heard_again(known) for name, known in others.items()})
+        return _Effect(entry, values, told), entries, deleted
 
     def _held(self, sources: Mapping[str, Entry], data: Mapping[str, Any]) -> Held:
         held, connected = held_by(sources, data), self.batch.connected
@@ -183,15 +204,13 @@ class Rules:
         moves = change.versions != before if self._is_partial else base is None or self._moves(base, stamp)
         return Outcome.UNCHANGED if change.is_repetition and not moves else None
 
-    def _effect(
-        self, write: RecordWrite, stamp: Stamp, known: Entry | None
-    ) -> tuple[Entry, Mapping[str, Any], Outcome | None]:
-        """The new entry, what is to be set, and the outcome if only the entry is new."""
+    def _effect(self, write: RecordWrite, stamp: Stamp, known: Entry | None) -> _Effect:
         if not self._is_partial and not (known and is_by_field(known)):
             # Nearly every write, so it is the quick one.
             is_same = known is not None and repeats(write, known)
             entry = self._entry(write, write.content_hash, stamp, write.deleted)
-            return entry, {} if is_same or write.deleted else write.data, Outcome.UNCHANGED if is_same else None
+            values = {} if is_same or write.deleted else write.data
+            return _Effect(entry, values, Outcome.UNCHANGED if is_same else None)
         change = self._change(write, stamp, known)
         base = change.versions.base
         content_hash = write.content_hash if change.is_told else ""
@@ -199,8 +218,8 @@ class Rules:
         if change.versions.fields or base is None:
             entry.append([[*stamp, names] for stamp, names in change.versions.groups()])
         if not change.is_due:
-            return entry, change.values, Outcome.STALE
-        return entry, change.values, Outcome.UNCHANGED if change.is_repetition else None
+            return _Effect(entry, change.values, Outcome.STALE)
+        return _Effect(entry, change.values, Outcome.UNCHANGED if change.is_repetition else None)
 
     def _entry(self, write: RecordWrite, content_hash: str, base: tuple[int | None, int], deleted: bool) -> Entry:
         version, lag = base
@@ -232,9 +251,9 @@ def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
     return write.deleted and None not in (write.source_id, known[SOURCE_ID]) and write.source_id != known[SOURCE_ID]
 
 
-def _outcome(write: RecordWrite, row: StoredRow, data: dict[str, Any]) -> Outcome:
+def _outcome(row: StoredRow, data: dict[str, Any], *, deleted: bool) -> Outcome:
     """What setting ``data`` does to a stored record that its integration wrote otherwise, or never."""
-    if write.deleted:
+    if deleted:
         return Outcome.UNCHANGED if row.deleted else Outcome.DELETED
     if row.deleted:
         return Outcome.INSERTED

@@ -13,7 +13,7 @@ from hub_model.records import Outcome
 from hub_storage.records import RecordStore
 from hub_storage.testing.factory import StoreFactory
 from hub_storage.testing.record_versions import content, polled, pushed
-from hub_storage.testing.records import stored, write
+from hub_storage.testing.records import STUDENTS, stored, write
 
 INSERTED, UPDATED, UNCHANGED, DELETED = Outcome.INSERTED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.DELETED
 
@@ -101,8 +101,6 @@ class SharedRecordsContract:
         assert await erp(name="Asha", phone=None) == UNCHANGED
         after = await stored(records, "1")
         assert (after.data, after.updated_at) == (before.data, before.updated_at)
-        assert await lms(deleted=True) == DELETED
-        assert await erp(name="Asha", phone=None) == UNCHANGED
 
     @pytest.mark.parametrize("nothing", [None, "", []], ids=["null", "empty text", "empty list"])
     async def test_an_empty_text_or_list_is_no_value_either(
@@ -178,13 +176,72 @@ class SharedRecordsContract:
         assert await records.merge(pushed(write("1", 3, phone=None), integration="lms")) == [UPDATED]
         assert await content(records) == {"phone": None, "name": "Asha"}
 
-    async def test_a_delete_ends_what_its_integration_held(self, records: RecordStore, erp: Say, lms: Say) -> None:
-        await erp(phone="+911", name="Asha")
-        await lms(email="a@x.edu")
-        assert await erp(deleted=True) == DELETED
-        assert "holds" not in (await stored(records, "1")).sources["erp"]
-        assert await lms(email="a@x.edu", phone=None, name="Asha R") == INSERTED
-        assert await content(records) == {"phone": None, "name": "Asha R", "email": "a@x.edu"}
+    async def test_who_deletes_a_record_takes_back_its_own_words_and_leaves_those_of_others(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(name="Asha", phone="+911", externalIds={"erpId": "7"})
+        await lms(name="Asha", email="a@x.edu", externalIds={"moodleId": "31"})
+        assert await lms(deleted=True) == UPDATED
+        record = await stored(records, "1")
+        assert not record.deleted
+        assert "holds" not in record.sources["lms"]
+        assert await content(records) == {
+            "name": "Asha",
+            "phone": "+911",
+            "externalIds": {"erpId": "7"},
+            "email": None,
+        }
+        assert await records.count("college", STUDENTS) == 1
+        assert await lms(deleted=True) == UNCHANGED
+        assert await lms(name="Asha", email="a@x.edu") == UPDATED
+        assert (await content(records))["email"] == "a@x.edu"
+
+    async def test_who_deletes_a_record_that_others_say_all_of_changes_nothing(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(name="Asha")
+        await lms(name="Asha")
+        before = await stored(records, "1")
+        assert await lms(deleted=True) == UNCHANGED
+        after = await stored(records, "1")
+        assert (after.data, after.deleted, after.updated_at) == (before.data, False, before.updated_at)
+
+    async def test_a_record_is_deleted_once_nobody_says_it_any_more(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(name="Asha", phone="+911")
+        await lms(name="Asha", email="a@x.edu")
+        assert await erp(deleted=True) == UPDATED
+        assert await lms(deleted=True) == DELETED
+        assert (await stored(records, "1")).deleted
+        assert await records.count("college", STUDENTS) == 0
+        assert await lms(name="Asha R", phone=None, email=None) == INSERTED
+        assert await content(records) == {"name": "Asha R", "phone": None, "email": None}
+
+    async def test_what_was_overwritten_by_one_that_deletes_the_record_comes_again(
+        self, records: RecordStore, erp: Say, lms: Say
+    ) -> None:
+        await erp(name="Asha", phone="+911")
+        await lms(name="Asha R")
+        assert await lms(deleted=True) == UPDATED
+        assert await erp(name="Asha", phone="+911") == UPDATED
+        assert await content(records) == {"name": "Asha", "phone": "+911"}
+
+    async def test_a_record_that_was_deleted_by_one_that_did_not_know_of_another_comes_again(
+        self, records: RecordStore, erp: Say
+    ) -> None:
+        await erp(name="Asha")
+        await _says(records, "lms", frozenset({"lms"}))(name="Asha")
+        assert await _says(records, "lms", frozenset({"lms"}))(name=None, deleted=True) == DELETED
+        assert await erp(name="Asha") == INSERTED
+        assert await content(records) == {"name": "Asha"}
+
+    async def test_an_integration_that_is_gone_keeps_no_record(self, records: RecordStore) -> None:
+        await _says(records, "old")(name="Asha")
+        new = _says(records, "new", frozenset({"new"}))
+        await new(name="Asha")
+        assert await new(deleted=True) == DELETED
+        assert await records.count("college", STUDENTS) == 0
 
     async def test_what_is_held_survives_reopen(self, store_factory: StoreFactory) -> None:
         records = (await store_factory([])).records
