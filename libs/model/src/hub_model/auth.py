@@ -22,7 +22,9 @@ _EXTRA_KEY = "extraKeys:"
 
 def _no_placeholder(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value() or _PLACEHOLDER.match(secret.get_secret_value()):
-        raise ValueError("this is a placeholder, not a secret; leave the field out to keep the stored one")
+        raise ValueError(
+            "this is a placeholder: write the secret itself; where one is stored, leave the field out to keep it"
+        )
     return secret
 
 
