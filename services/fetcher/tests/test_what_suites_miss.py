@@ -1,10 +1,11 @@
 """What the test suites of well-known sync tools leave out, each a test of ours.
 
-Not here, since there is no such thing to test: a brake on deletes (records are not deleted for their absence), and a
-rejected record that is replayed after a newer one (rejected records are not replayed).
+The brake on deletes is that none follows from absence. What is replayed are batches that were given up: rejected
+records are not replayed.
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,33 @@ async def test_reading_the_same_again_writes_nothing(records: RecordStore, NOW: 
     after = await records.get("college-1", DataType.STUDENTS, '["7"]')
     assert before is not None
     assert after == before, "not even when it was seen, which would cost a write for each record of each sync"
+
+
+async def test_a_full_read_that_shows_hardly_any_records_deletes_none(
+    hub: Any, college: Any, make_integration: Any, records: RecordStore, NOW: datetime
+) -> None:
+    rows = [{"studentId": str(number), "name": f"Student {number}"} for number in range(20)]
+    college.answer = lambda asked: college.json(rows)
+    integration = make_integration(endpoints={"students": {"path": "/students", **NONE}})
+    for number, shown in enumerate((20, 1, 0)):
+        del rows[shown:]
+        read = await hub.sync(integration)
+        assert read["ends"]["students"].complete
+        merged = merged_of(*read["records"], now=NOW + timedelta(minutes=number))
+        assert Outcome.DELETED not in await records.merge(merged)
+    assert await records.count("college-1", DataType.STUDENTS) == 20
+
+
+async def test_a_batch_that_is_replayed_after_newer_ones_overwrites_nothing(
+    records: RecordStore, NOW: datetime
+) -> None:
+    given_up = merged_of({"studentId": "1", "name": "Before"}, {"studentId": "2", "name": "Two"}, now=NOW)
+    await records.merge(merged_of({"studentId": "1", "name": "After"}, now=NOW + timedelta(hours=1)))
+    replayed = replace(given_up, merged_at=NOW + timedelta(days=1))
+    assert await records.merge(replayed) == [Outcome.STALE, Outcome.INSERTED]
+    kept = await records.get("college-1", DataType.STUDENTS, '["1"]')
+    assert kept is not None
+    assert kept.data["name"] == "After"
 
 
 async def test_a_crash_between_the_write_and_the_cursor_reads_again_and_stores_nothing_twice(
