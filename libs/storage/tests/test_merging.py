@@ -4,11 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from hub_model.records import DataType, Outcome, RecordWrite, StoredRecord
-from hub_storage.entries import Entry, described
-from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import Rules, StoredRow
+from hub_model.records import DataType, Outcome, RecordWrite
+from hub_storage.json_text import to_text
 from hub_storage.records import MergeBatch
+from hub_storage.testing.one_record import OneRecord
 from hub_storage.testing.record_versions import (
     KEY,
     batches_of,
@@ -16,48 +15,9 @@ from hub_storage.testing.record_versions import (
     histories,
     histories_without_deletes,
 )
-from hub_storage.versions import MAX_GROUPS, Stamp, Versions, instant, is_newer
+from hub_storage.versions import MAX_GROUPS, Stamp, Versions, is_newer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-
-class OneRecord:
-    """A store of one record, in memory."""
-
-    def __init__(self) -> None:
-        self.row: StoredRow | None = None
-        self.writes = 0
-
-    def merge(self, batch: MergeBatch) -> Outcome:
-        rules, (write,) = Rules(batch), batch.writes
-        outcome = rules.settled(write, self.row.sources.get(batch.integration_id) if self.row else None)
-        if outcome is not None:
-            return outcome
-        decision = rules.decide(write, self.row)
-        self.writes += 1
-        self.row = StoredRow(
-            to_text(decision.data),
-            to_value(to_text(decision.sources)),
-            decision.deleted,
-            decision.created_at,
-            decision.updated_at,
-        )
-        return decision.outcome
-
-    def entry(self, integration: str = "erp") -> Entry:
-        assert self.row is not None
-        return self.row.sources[integration]
-
-    def record(self) -> StoredRecord:
-        assert self.row is not None
-        return StoredRecord(
-            key=KEY,
-            data=to_value(self.row.data),
-            deleted=self.row.deleted,
-            created_at=instant(self.row.created_at),
-            updated_at=instant(self.row.updated_at),
-            sources={name: described(entry) for name, entry in self.row.sources.items()},
-        )
 
 
 @settings(max_examples=600, deadline=None)
