@@ -104,6 +104,14 @@ class Remembered(SourceLimits):
         self.document = change(self.document) or self.document
 
 
+async def test_settling_one_of_two_grants_of_one_moment_gives_nothing_of_the_other_back() -> None:
+    limits = Remembered()
+    await limits.claim("c", "s", claim("a", 0, slots=2, per_minute=3))  # whose answer was lost
+    second = await limits.claim("c", "s", claim("a", 0, slots=1, per_minute=3))
+    settling = claim("a", 0, slots=1, per_minute=3, settles=second.slots_until, used=1, used_at=after(0))
+    assert (await limits.claim("c", "s", settling)).slots == 0
+
+
 @given(
     per_minute=st.integers(1, 30),
     steps=st.lists(

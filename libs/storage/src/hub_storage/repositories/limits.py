@@ -130,16 +130,20 @@ def _claimed(document: Document, claim: Claim) -> tuple[Document, Granted]:
 
 
 def _settled(document: Document, claim: Claim) -> list[dict[str, Any]]:
-    """The grants that still count, the one that is settled corrected to what was used of it."""
-    grants = []
-    for grant in document.get("grants", []):
-        if claim.settles is None or (grant["worker"], grant["until"]) != (
-            claim.worker_id,
-            format_datetime(claim.settles),
-        ):
-            grants.append(grant)
-        elif claim.used and claim.used_at is not None:
-            grants.append({**grant, "slots": min(claim.used, grant["slots"]), "until": format_datetime(claim.used_at)})
+    """The grants that still count, the one that is settled corrected to what was used of it.
+
+    Of several that are alike it is the newest: the worker never learnt of the others, or has lost count of them.
+    """
+    grants: list[dict[str, Any]] = list(document.get("grants", []))
+    until = format_datetime(claim.settles) if claim.settles is not None else None
+    alike = [
+        place for place, grant in enumerate(grants) if (grant["worker"], grant["until"]) == (claim.worker_id, until)
+    ]
+    if alike:
+        grant = grants.pop(alike[-1])
+        if claim.used and claim.used_at is not None:
+            used = min(claim.used, grant["slots"])
+            grants.append({**grant, "slots": used, "until": format_datetime(claim.used_at)})
     return [grant for grant in grants if _counts_until(grant) > claim.now]
 
 
