@@ -403,7 +403,7 @@ class Hub:
                     if not isinstance(output, PageRequested):
                         told[output.message_id] = output
                     break
-                await given.aclose()  # type: ignore[attr-defined]
+                await given.aclose()
             async for output in fetch_pages(message, copy, hub=self.fetching):
                 if isinstance(output, PageRequested):
                     queue.append(output)

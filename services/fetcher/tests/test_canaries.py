@@ -161,7 +161,7 @@ async def _synced(hub: Fetching, integration: Any) -> list[str]:
             break
         message = queue.pop(0)
         try:
-            async for output in fetch_pages(message, Context("m", "c", 1, now), hub=hub):  # type: ignore[arg-type]
+            async for output in fetch_pages(message, Context("m", "c", 1, now), hub=hub):
                 if isinstance(output, PageRequested):
                     queue.append(output)
                 elif not isinstance(output, BatchFetched):

@@ -91,7 +91,7 @@ def test_of_two_headers_of_one_name_the_longest_counts() -> None:
 @pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(hours=-3)])
 def test_an_instant_is_measured_by_the_sources_own_clock(header: object, ahead: timedelta) -> None:
     theirs = NOW + ahead
-    headers = {"date": http_date(theirs), **header(theirs + timedelta(seconds=10))}  # type: ignore[operator]
+    headers = {"date": http_date(theirs), **header(theirs + timedelta(seconds=10))}
     assert wait_s(httpx2.Headers(headers), NOW) == 10
 
 

@@ -267,7 +267,7 @@ class Engine:
                 tries[message.message_id] = tries.get(message.message_id, 0) + 1
                 if tries[message.message_id] > _MOST_TRIES and not isinstance(error, RateLimited):
                     # As the broker's policy has it: the message is given up, and the run is told.
-                    queue.append(failure_of(message, stage="fetch", error=error, now=self.clock()))  # type: ignore[arg-type]
+                    queue.append(failure_of(message, stage="fetch", error=error, now=self.clock()))
                     continue
                 self._sleeps.append(max(1.0, error.retry_after_s or 1.0))
                 queue.insert(0, message)
@@ -277,7 +277,7 @@ class Engine:
     async def _handle(self, message: Message, integration: Integration) -> Sequence[Message]:
         if isinstance(message, PageRequested):
             written = PageRequested.model_validate_json(message.model_dump_json())
-            async with aclosing(fetch_pages(written, _context(written.message_id), hub=self.fetching)) as given:  # type: ignore[type-var]
+            async with aclosing(fetch_pages(written, _context(written.message_id), hub=self.fetching)) as given:
                 return [output async for output in given]
         if isinstance(message, BatchFetched):
             return [await self._store_batch(message, integration)]

@@ -104,7 +104,7 @@ async def test_a_rotated_refresh_token_is_spent_by_another_worker_after_a_restar
         cached = await (await new_sources()).authenticator(integration).credential()
         assert cached.headers == {"Authorization": f"Bearer token-{number}"}
         authenticator = (await new_sources()).authenticator(integration)
-        assert await authenticator.renew(cached, None, {})  # type: ignore[arg-type]
+        assert await authenticator.renew(cached, None, {})
     assert [form["refresh_token"] for form in server.forms] == ["refresh-0", "refresh-1", "refresh-2"]
 
 

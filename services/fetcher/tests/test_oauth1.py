@@ -36,7 +36,7 @@ def test_the_signature_of_rfc_5849_section_1_2() -> None:
     )
     # oauthlib always sends oauth_version, which the RFC's example leaves out: without it the signature is the RFC's.
     inner = client.get_oauth_params
-    client.get_oauth_params = lambda request: [pair for pair in inner(request) if pair[0] != "oauth_version"]  # type: ignore[method-assign]
+    client.get_oauth_params = lambda request: [pair for pair in inner(request) if pair[0] != "oauth_version"]
     request = Outgoing("GET", "http://photos.example.net/photos?file=vacation.jpg&size=original", {})
     given = parsed(signature(client, request)["Authorization"])
     assert given["oauth_signature"] == "MdpQcU8iPSUjWoN/UDMsK2sui9I="

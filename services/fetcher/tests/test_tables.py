@@ -62,7 +62,7 @@ class Sync:
         run = new_run(**IDS, trigger=Trigger.MANUAL, data_types=types, now=utc_now())
         await self.fetching.runs.add(run)
         request = SyncRequested(**IDS, trigger=Trigger.MANUAL, data_types=types, requested_at=utc_now())
-        self.queue += await start_sync(request, _context("sync"), hub=self.fetching)  # type: ignore[arg-type]
+        self.queue += await start_sync(request, _context("sync"), hub=self.fetching)
 
     async def go(self, *, cut_after: int | None = None) -> "Sync":
         """Deliver until nothing is left. ``cut_after``: the process dies once in each message, after so many outputs,
@@ -82,7 +82,7 @@ class Sync:
         onward: list[PageRequested] = []
         count = 0
         copy = _context(f"copy {self.steps}")
-        async with aclosing(fetch_pages(message, copy, hub=self.fetching)) as given:  # type: ignore[type-var]
+        async with aclosing(fetch_pages(message, copy, hub=self.fetching)) as given:
             async for output in given:
                 if most is not None and count >= most:
                     break
@@ -103,7 +103,7 @@ class Sync:
         return [record for batch in batches for record in batch.records]
 
     def end(self, data_type: str) -> Any:
-        (end,) = [m for m in self.told.values() if _is_end(m) and m.data_type == data_type]  # type: ignore[attr-defined]
+        (end,) = [m for m in self.told.values() if _is_end(m) and m.data_type == data_type]
         return end
 
 

@@ -374,7 +374,7 @@ async def test_what_was_bought_while_the_store_is_away_is_stored_before_it_is_us
         opener,
         clock=clocks.wall,
         monotonic=clocks.monotonic,
-        on_wait=wait,  # type: ignore[arg-type]
+        on_wait=wait,
     )
     buy = shop.buy
 
@@ -461,7 +461,7 @@ def test_whatever_the_clocks_do_a_token_is_used_no_longer_than_its_life(
     life_s: float, steps: list[tuple[float, float]]
 ) -> None:
     clocks = Clocks()
-    cache = TokenCache(None, None, clock=clocks.wall, monotonic=clocks.monotonic)  # type: ignore[arg-type]
+    cache = TokenCache(None, None, clock=clocks.wall, monotonic=clocks.monotonic)
     token = Token("t", 1, NOW, NOW + timedelta(seconds=life_s), clocks.monotonic_s + life_s)
     for wall_s, monotonic_s in steps:
         clocks.now += timedelta(seconds=wall_s)

@@ -70,7 +70,7 @@ class _Answers(BaseHTTPRequestHandler):
     """What one service says; the server carries it."""
 
     def do_GET(self) -> None:
-        status, body, at = self.server.says  # type: ignore[attr-defined]
+        status, body, at = self.server.says
         self.send_response_only(status)
         self.send_header("date", format_datetime(at or datetime.now(UTC), usegmt=True))
         self.end_headers()
@@ -84,7 +84,7 @@ class _Answers(BaseHTTPRequestHandler):
 def service(status: int, body: object, *, at: datetime | None = None) -> Iterator[str]:
     """A process that answers so; yields its address."""
     server = HTTPServer(("127.0.0.1", 0), _Answers)
-    server.says = status, body, at  # type: ignore[attr-defined]
+    server.says = status, body, at
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
