@@ -349,6 +349,16 @@ def test_who_says_something_else_under_the_same_key_and_is_no_older_is_counted()
     assert map_all(DataType.ATTENDANCE, morning, afternoon | {"recordStatus": "deleted"}).overruled == 0
 
 
+def test_of_two_rows_of_the_source_with_one_key_the_older_one_is_lost_too() -> None:
+    at_nine = seed(attendance="absent", sourceId="r1", sourceUpdatedAt="2024-01-15T09:00:00Z")
+    at_two = seed(attendance="present", sourceUpdatedAt="2024-01-15T14:00:00Z")
+    for rows in ((at_nine, at_two | {"sourceId": "r2"}), (at_two | {"sourceId": "r2"}, at_nine)):
+        assert map_all(DataType.ATTENDANCE, *rows).overruled == 1
+    assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceId": "r1"}).overruled == 0, "states of one row"
+    assert map_all(DataType.ATTENDANCE, at_nine, at_two).overruled == 0, "nothing says that it is another row"
+    assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceUpdatedAt": None}).overruled == 1
+
+
 def test_the_version_is_the_source_s_own_time_but_never_later_than_the_observation() -> None:
     updated = {"to": "updatedAt", "from": "modified", "do": [["datetime", "%d/%m/%Y %H:%M"]]}
 

@@ -10,7 +10,7 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin, Outcome
-from hub_model.run_transitions import cancel, fail, finish_stream, is_drift, record_batch, start
+from hub_model.run_transitions import cancel, fail, finish_stream, is_drift, overrule, record_batch, start
 from hub_model.runs import Run, RunStatus, StreamStatus, new_run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,6 +225,17 @@ def test_a_run_whose_stream_may_have_missed_something_has_not_succeeded() -> Non
     run = applied(queued(STUDENTS, MARKS), written(0), finished(1), written(0, data_type=MARKS), incomplete)
     assert (run.status, run.failure) == (RunStatus.PARTIAL, None)
     assert {stream.status for stream in run.streams.values()} == {StreamStatus.SUCCEEDED}
+
+
+def test_a_run_that_lost_records_to_others_of_their_key_has_not_succeeded() -> None:
+    run = applied(queued(STUDENTS), written(0).model_copy(update={"overruled": 2}), written(1), finished(2))
+    assert run.status is RunStatus.PARTIAL
+    run = overrule(run, STUDENTS, 3)
+    assert run.streams[STUDENTS].overruled == 5
+    assert "say something else: 5." in run.streams[STUDENTS].doubts[-1]
+    whole = applied(queued(STUDENTS), written(0), finished(1))
+    assert overrule(whole, STUDENTS, 0).status is RunStatus.SUCCEEDED
+    assert overrule(whole, STUDENTS, 1).status is RunStatus.PARTIAL
 
 
 def test_a_failure_of_some_streams_leaves_the_others_alone() -> None:

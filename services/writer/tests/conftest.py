@@ -37,6 +37,7 @@ from hub_storage.store import Store
 from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.recorder import Recorder
+from hub_writer.rivals import Rivals
 
 T = TypeVar("T")
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -156,10 +157,12 @@ class World:
         self.integrations, self.runs = Integrations(store), Runs(store)
         self.logs, self.rejects = Logs(store), Rejects(store)
         faulty = FaultyStore(store, self.faults)
+        rivals = Rivals(Tables(faulty))
         self._backend = Backend(
             records=faulty.records,
             rejects=Rejects(faulty),
-            recorder=Recorder(Runs(faulty)),
+            recorder=Recorder(Runs(faulty), rivals),
+            rivals=rivals,
             integrations=Integrations(faulty),
             connected=Connected(Integrations(faulty), self.clock),
             tables=Tables(faulty),

@@ -65,7 +65,7 @@ async def test_rows_are_looked_for_only_where_a_delete_has_no_key(world) -> None
     await world.deliver(world.batch(STUDENTS, keys=["S1", "S2"], sourceId="u-1"))  # learns what integrations there are
     world.faults.arm(0)
     await world.deliver(world.batch(STUDENTS, 1, keys=["S3", "S4"], sourceId="u-2"))
-    assert world.faults.calls == 1
+    assert world.faults.calls == 2, "the merge, and the print of the batch"
 
 
 async def test_who_takes_the_key_of_a_row_that_is_gone_stays(world) -> None:

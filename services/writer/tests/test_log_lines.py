@@ -206,5 +206,6 @@ def test_records_that_were_lost_to_others_of_the_same_key_are_a_warning_that_say
     run = run_transitions.finish_stream(run_transitions.record_batch(run, event), finished(DataType.ATTENDANCE))
     line = log_lines.stream_ended(run, run.streams[DataType.ATTENDANCE])
     assert line.level is LogLevel.WARNING
-    assert "60 records were lost to others" in line.message
+    assert "Records lost to others" in line.message
+    assert "say something else: 60." in line.message
     assert "'period'" in line.message

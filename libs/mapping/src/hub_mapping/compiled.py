@@ -39,7 +39,8 @@ _CHARACTER_BYTES = 6
 class MappedBatch:
     """What became of a batch. Every raw record is a record, a reject, a duplicate or skipped.
 
-    ``overruled`` of the duplicates said something else than the record that was kept, and were no older.
+    ``overruled`` of the duplicates said something else than the record that was kept, and were no other state of the
+    same row: no older, or of another row by its ``sourceId``.
     """
 
     records: list[Canonical]
@@ -111,8 +112,8 @@ class CompiledMapping:
             if rival is not None and is_partial:
                 parts.setdefault(key, [rival]).append(mapped)
                 continue
-            if rival is not None and mapped["version"] == rival["version"]:
-                overruled += mapped["hash"] != rival["hash"] and not ("deleted" in mapped or "deleted" in rival)
+            if rival is not None:
+                overruled += _exclude(mapped, rival, observed)
             if rival is None or mapped["version"] >= rival["version"]:
                 kept[key] = mapped
         kept |= {key: _joined(of_one) for key, of_one in parts.items()}
@@ -188,6 +189,15 @@ class CompiledMapping:
 def _is_unclear(issues: list[Issue]) -> bool:
     """Whether the record may be a delete, with a marker that cannot be read."""
     return any(issue.pointer == "/deleted" for issue in issues)
+
+
+def _exclude(one: Canonical, other: Canonical, observed: str) -> bool:
+    """Whether two records of one key say different things though nothing says that they are two states of one row."""
+    if one["hash"] == other["hash"] or "deleted" in one or "deleted" in other:
+        return False
+    if one["version"] == other["version"] or observed in (one["version"], other["version"]):
+        return True
+    return None not in (rows := (one.get("sourceId"), other.get("sourceId"))) and rows[0] != rows[1]
 
 
 def _joined(parts: list[Canonical]) -> Canonical:

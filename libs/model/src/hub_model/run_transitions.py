@@ -7,7 +7,8 @@ Events may arrive in any order, twice, or after the end; the result is the same 
 but for its moments, and for which of several failures of a stream is told: the one that was heard of first.
 A stream ends when it is told how many batches were sent and all of them are written, or when it failed. Counts go
 on after the end, so a late batch is never missing from the total. A running stream may be waiting for its source.
-A run succeeded only if every stream saw all that the source has: ``partial`` is one that may have missed something.
+A run succeeded only if every stream saw all that the source has, and lost none of it to another record of the same key:
+``partial`` is one that may have missed something.
 """
 
 from collections.abc import Collection, Mapping
@@ -68,6 +69,12 @@ def finish_stream(run: Run, event: StreamFinished) -> Run:
         ),
         event.finished_at,
     )
+
+
+def overrule(run: Run, data_type: DataType, lost: int) -> Run:
+    """Learn how many of the stream's records were lost to others of other batches; once, for they add up."""
+    stream = run.streams[data_type]
+    return _with_stream(run, stream.model_copy(update={"overruled": stream.overruled + lost}), run.progressed_at)
 
 
 def fail(run: Run, event: SyncFailed) -> Run:
@@ -196,7 +203,6 @@ def _run_status(streams: Mapping[DataType, Stream]) -> RunStatus:
     if StreamStatus.RUNNING in statuses:
         return RunStatus.RUNNING
     if StreamStatus.FAILED not in statuses:
-        is_complete = all(stream.complete for stream in streams.values())
-        return RunStatus.SUCCEEDED if is_complete else RunStatus.PARTIAL
+        return RunStatus.SUCCEEDED if all(stream.is_whole for stream in streams.values()) else RunStatus.PARTIAL
     written = any(stream.counts.fetched > stream.counts.rejected for stream in streams.values())
     return RunStatus.PARTIAL if StreamStatus.SUCCEEDED in statuses or written else RunStatus.FAILED

@@ -52,7 +52,7 @@ class Failure(Value):
 
 
 _OVERRULED = (
-    "{count} records were lost to others that are identified by the same fields and say something else. Map what tells "
+    "Records lost to others that are identified by the same fields and say something else: {count:,}. Map what tells "
     "them apart: 'period' or 'sessionId' of a class, 'examId' or 'attempt' of an exam, 'section' of a subject."
 )
 
@@ -63,7 +63,7 @@ class Stream(Value):
     ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
     sent, once the fetcher has said so. ``complete``: the walk saw every page. ``snapshot`` and ``states`` as in
     ``StreamFinished``. ``expected_records`` is the largest total the source has told. ``overruled`` records had the key
-    of another in their batch that said something else.
+    of another that said something else, and was no newer.
     """
 
     data_type: DataType
@@ -80,6 +80,11 @@ class Stream(Value):
     warnings: tuple[str, ...] = ()
     snapshot: bool = False
     states: Mapping[str, StreamState] = Field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the source has was seen, and nothing of it lost to another record of the same key."""
+        return self.complete and not self.overruled
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -231,8 +231,8 @@ def _mapped(
             name=name,
             ok=True,
             detail=f"{mapped.overruled} of the first {len(records)} records are identified as another is "
-            f"({_identity(data_type)}), and say something else: only the last of them is kept.",
-            fix="Map what tells these records apart to one of those fields, unless the last is the right one.",
+            f"({_identity(data_type)}), and say something else: one of each is kept, and the sync ends in part.",
+            fix="Map what tells these records apart to one of those fields.",
         )
     if not rejects:
         return ProbeCheck(name=name, ok=True, detail=f"The first {len(records)} records fit.")

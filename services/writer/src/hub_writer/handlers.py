@@ -21,6 +21,7 @@ from hub_writer.connected import Connected
 from hub_writer.gone_rows import merge_all
 from hub_writer.progress import Ended, ProgressEvent
 from hub_writer.recorder import Recorder
+from hub_writer.rivals import Rivals
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ class Backend:
     recorder: Recorder
     integrations: Integrations
     connected: Connected
+    rivals: Rivals
     tables: Tables
     states: StreamStates
     logs: Logs
@@ -50,6 +52,7 @@ async def write_batch(message: BatchTransformed, _: Context, *, backend: Backend
     outcomes = await merge_all(backend.records, merge_of(message, now, connected))
     if message.rejects:
         await backend.rejects.add(rejected_records(message, now))
+    await backend.rivals.note(message, outcomes)
     counts = counts_of(message, outcomes)
     if message.origin is Origin.WEBHOOK:
         await backend.logs.add(log_lines.webhook_written(message, counts, now))

@@ -31,7 +31,7 @@ _PAUSE = "Automatic syncs pause until the integration is edited, switched on aga
 def stream_ended(run: Run, stream: Stream) -> LogEntry:
     """The line of one data type whose stream succeeded or failed."""
     failed = stream.status is StreamStatus.FAILED
-    doubtful = bool(stream.counts.rejected or stream.doubts or not stream.complete)
+    doubtful = bool(stream.counts.rejected or stream.doubts or not stream.is_whole)
     parts = [f"{label(stream.data_type)}: {describe(stream.counts)}."]
     if stream.failure:
         parts.append(stream.failure.public)
@@ -59,7 +59,7 @@ def run_ended(run: Run, *, paused: bool) -> LogEntry:
     """
     title, level = _RUN_ENDS[run.status]
     parts = [f"{title}: {describe(run.counts)}."]
-    unread = [label(stream.data_type) for stream in run.streams.values() if not stream.complete or stream.failure]
+    unread = [label(stream.data_type) for stream in run.streams.values() if not stream.is_whole or stream.failure]
     if unread and run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL):
         parts.append(f"Not complete: {', '.join(unread)}.")
         level = LogLevel.WARNING

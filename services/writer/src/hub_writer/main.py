@@ -21,6 +21,7 @@ from hub_storage.store import Store
 from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
 from hub_writer.recorder import Recorder
+from hub_writer.rivals import Rivals
 from hub_writer.settings import WriterSettings
 
 NAME = "writer"
@@ -45,14 +46,16 @@ def main() -> NoReturn:
 
 def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clock: Callable[[], datetime]) -> Service:
     """The service; its queues exist once it has started."""
-    integrations = Integrations(store)
+    integrations, tables = Integrations(store), Tables(store)
+    rivals = Rivals(tables)
     backend = Backend(
         records=store.records,
         rejects=Rejects(store),
-        recorder=Recorder(Runs(store)),
+        recorder=Recorder(Runs(store), rivals),
         integrations=integrations,
         connected=Connected(integrations, clock),
-        tables=Tables(store),
+        rivals=rivals,
+        tables=tables,
         states=StreamStates(store),
         logs=Logs(store),
         clock=clock,

@@ -1,11 +1,14 @@
 """What an event does to a run, and what its handler owes afterwards. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hub_model import run_transitions
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed
+from hub_model.records import DataType
 from hub_model.runs import Run, Stream, StreamStatus
+
+from hub_writer.rivals import may_have_rivals
 
 ProgressEvent = BatchWritten | StreamFinished | SyncFailed
 
@@ -26,13 +29,35 @@ class Recorded:
     ended: Ended
 
 
-def apply_each(run: Run, events: Sequence[ProgressEvent]) -> list[Recorded]:
-    """What each of the events does, as if they had come one after the other; the last leaves the run as it ends up."""
+class Uncompared(Exception):
+    """A stream may not end before its batches were compared with each other, see ``rivals``."""
+
+    def __init__(self, run: Run, data_type: DataType) -> None:
+        super().__init__(f"the batches of {data_type} have not been compared")
+        self.run, self.data_type = run, data_type
+
+
+def apply_each(run: Run, events: Sequence[ProgressEvent], lost: Mapping[DataType, int]) -> list[Recorded]:
+    """What each of the events does, as if they had come one after the other; the last leaves the run as it ends up.
+
+    ``lost`` is what the comparison of the batches of a stream has found; raises Uncompared where it has to be made.
+    """
     recorded = []
     for event in events:
         before, run = run, apply(run, event)
+        run = _compared(before, run, lost)
         recorded.append(Recorded(run, ended_by(before, run)))
     return recorded
+
+
+def _compared(before: Run, run: Run, lost: Mapping[DataType, int]) -> Run:
+    for data_type, stream in run.streams.items():
+        has_ended = stream.status is StreamStatus.SUCCEEDED and before.streams[data_type].status is StreamStatus.RUNNING
+        if has_ended and may_have_rivals(stream):
+            if data_type not in lost:
+                raise Uncompared(run, data_type)
+            run = run_transitions.overrule(run, data_type, lost[data_type])
+    return run
 
 
 def apply(run: Run, event: ProgressEvent) -> Run:

@@ -4,15 +4,17 @@ A run is one document that every event of it changes. Handlers that each read it
 way: all but one find that it has changed meanwhile, and begin anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from hub_model.errors import NotFound, TransientError
+from hub_model.records import DataType
 from hub_model.runs import Run
 from hub_runtime.batching import Batcher
 from hub_storage.repositories import Runs
 
-from hub_writer.progress import ProgressEvent, Recorded, apply_each
+from hub_writer.progress import ProgressEvent, Recorded, Uncompared, apply_each
+from hub_writer.rivals import Rivals
 
 _Group = Batcher[ProgressEvent, Recorded | Exception]
 
@@ -20,8 +22,9 @@ _Group = Batcher[ProgressEvent, Recorded | Exception]
 class Recorder:
     """Events of different runs never wait for each other, and a bad event fails alone."""
 
-    def __init__(self, runs: Runs) -> None:
+    def __init__(self, runs: Runs, rivals: Rivals) -> None:
         self._runs = runs
+        self._rivals = rivals
         # A group lives as long as somebody waits for it: a run that has ended takes no memory.
         self._groups: WeakValueDictionary[tuple[str, str], _Group] = WeakValueDictionary()
 
@@ -55,10 +58,19 @@ class Recorder:
         return recorded
 
     async def _write(self, events: Sequence[ProgressEvent]) -> Sequence[Recorded]:
+        lost: dict[DataType, int] = {}
+        while True:
+            try:
+                return await self._write_with(events, lost)
+            except Uncompared as stream:
+                # Everything that the stream brought is written, so there is nothing more to compare later.
+                lost[stream.data_type] = await self._rivals.count(stream.run, stream.data_type)
+
+    async def _write_with(self, events: Sequence[ProgressEvent], lost: Mapping[DataType, int]) -> Sequence[Recorded]:
         recorded: list[Recorded] = []
 
         def change(run: Run) -> Run | None:
-            recorded[:] = apply_each(run, events)
+            recorded[:] = apply_each(run, events, lost)
             after = recorded[-1].run
             return None if after == run else after
 

@@ -103,18 +103,20 @@ class Tables:
         """The pieces from the one of this number on, in order. Raises Unavailable if one is not there any more."""
         number = first
         while number < end.pieces:
-            found = await self._collection.find(
-                Query(
-                    {**_key(college_id, run_id, stream), "number": Range(gte=number, lt=end.pieces)},
-                    sort="number",
-                    limit=_READ_AT_ONCE,
-                )
-            )
-            if [stored.document["number"] for stored in found] != list(range(number, number + len(found))) or not found:
+            found = await self._find(college_id, run_id, stream, Range(gte=number, lt=end.pieces))
+            if [piece.number for piece in found] != list(range(number, number + len(found))) or not found:
                 raise Unavailable(f"a piece of the table {stream!r} is gone", code="table_gone")
-            for stored in found:
-                yield Piece(stored.document["number"], stored.document["rows"])
+            for piece in found:
+                yield piece
             number += len(found)
+
+    async def all_pieces(self, college_id: str, run_id: str, stream: str) -> AsyncIterator[Piece]:
+        """The pieces that are there, in order: for a table that nobody closes, nor misses a piece of."""
+        number = 0
+        while found := await self._find(college_id, run_id, stream, Range(gte=number)):
+            for piece in found:
+                yield piece
+            number = found[-1].number + 1
 
     async def drop(self, college_id: str, run_id: str) -> int:
         """Remove all tables of the run; how many documents they were."""
@@ -124,6 +126,12 @@ class Tables:
         """The college and the run of some table, in the order of the runs' ids; for the sweep, over all colleges."""
         found = await self._collection.find(Query({"runId": Range(gt=after)}, sort="runId", limit=1))
         return (found[0].document["collegeId"], found[0].document["runId"]) if found else None
+
+    async def _find(self, college_id: str, run_id: str, stream: str, numbers: Range) -> list[Piece]:
+        """The next few pieces with these numbers."""
+        query = Query({**_key(college_id, run_id, stream), "number": numbers}, sort="number", limit=_READ_AT_ONCE)
+        found = await self._collection.find(query)
+        return [Piece(stored.document["number"], stored.document["rows"]) for stored in found]
 
     async def _put(self, documents: Mapping[str, Document]) -> None:
         for document_id in await self._collection.insert(documents):

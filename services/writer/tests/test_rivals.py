@@ -1,0 +1,262 @@
+"""Rows of one key that say different things in different batches of a run: the run may not end as if all were there."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+
+import pytest
+from hub_model import run_transitions, runs
+from hub_model.base import format_datetime
+from hub_model.messages import BatchTransformed, Message, Trigger
+from hub_model.records import DataType, Origin
+from hub_model.runs import Run, RunStatus
+from hub_storage.repositories import Tables
+from hub_writer.rivals import Rivals
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+ATTENDANCE = DataType.ATTENDANCE
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the source; ``version`` in days, None where it tells none."""
+
+    key: str
+    content: str
+    version: int | None = None
+    source_id: str | None = None
+    deleted: bool = False
+
+
+class Syncs:
+    """Runs of one stream, each of them pages of rows that are written in any order."""
+
+    def __init__(self, world) -> None:
+        self.world = world
+        self._number = 0
+
+    async def sync(self, *pages: Sequence[Row], order: Sequence[int] | None = None) -> Run:
+        """The run as it ended, once the batches were written in this order."""
+        run_id = await self.begin()
+        batches = [self._batch(run_id, number, rows) for number, rows in enumerate(pages)]
+        finished = self.world.finished(ATTENDANCE, batches=len(pages)).model_copy(update={"run_id": run_id})
+        news: list[Message] = [finished]
+        for number in range(len(pages)) if order is None else order:
+            news = [*(await self.world.deliver(batches[number]))[:1], *news]
+        for message in news:
+            await self.world.deliver(message)
+        return await self.world.runs.get("c1", run_id)
+
+    async def begin(self) -> str:
+        """The id of a new run under way."""
+        self._number += 1
+        run = runs.new_run(
+            run_id=f"run-{self._number}",
+            college_id="c1",
+            integration_id="i1",
+            trigger=Trigger.MANUAL,
+            data_types=(ATTENDANCE,),
+            now=self.world.clock(),
+        )
+        await self.world.runs.add(run_transitions.start(run, self.world.clock()))
+        return run.id
+
+    def _batch(self, run_id: str, number: int, rows: Sequence[Row]) -> BatchTransformed:
+        observed = self.world.clock()
+        message = self.world.batch(ATTENDANCE, number, keys=())
+        records = [_record(row, observed) for row in rows]
+        return message.model_copy(update={"run_id": run_id, "observed_at": observed, "records": records})
+
+
+def _record(row: Row, observed: datetime) -> dict[str, object]:
+    version = observed if row.version is None else datetime(2025, 1, 1 + row.version, tzinfo=UTC)
+    record = {
+        "key": row.key,
+        "data": {"attendance": row.content},
+        "hash": row.content,
+        "version": format_datetime(version),
+    }
+    if row.source_id is not None:
+        record["sourceId"] = row.source_id
+    return {**record, "deleted": True} if row.deleted else record
+
+
+@pytest.fixture
+async def syncs(world) -> Syncs:
+    await world.begin(ATTENDANCE)
+    return Syncs(world)
+
+
+def lost(run: Run) -> int:
+    assert (run.status is RunStatus.PARTIAL) is (run.streams[ATTENDANCE].overruled > 0)
+    return run.streams[ATTENDANCE].overruled
+
+
+MORNING, AFTERNOON = Row("k", "present"), Row("k", "absent")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "the second page first"])
+async def test_rows_of_one_key_on_two_pages_make_a_run_partial_and_its_log_says_what_to_do(syncs, order) -> None:
+    run = await syncs.sync([MORNING], [AFTERNOON], order=order)
+    assert (run.status, lost(run)) == (RunStatus.PARTIAL, 1)
+    of_stream, of_run = (await syncs.world.log_lines())[-2:]
+    assert "identified by the same fields and say something else: 1." in of_stream.message
+    assert "Map what tells them apart" in of_stream.message
+    assert of_stream.level == of_run.level == "warning"
+    assert "Not complete: Attendance" in of_run.message
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "the second page first"])
+async def test_a_rival_is_found_also_where_the_other_row_is_stored_as_it_is(syncs, order) -> None:
+    """The store does not write what is unchanged, so nothing there tells that the run has seen it."""
+    assert lost(await syncs.sync([MORNING])) == 0
+    for _ in range(3):
+        assert lost(await syncs.sync([MORNING], [AFTERNOON], order=order)) == 1
+    assert lost(await syncs.sync([AFTERNOON])) == 0, "of one that is not there any more nothing is said"
+
+
+async def test_each_lost_row_counts_once(syncs) -> None:
+    others = [Row(f"other-{number}", "present") for number in range(30)]
+    pages = [[MORNING, *others], [AFTERNOON], [Row("k", "late")], [AFTERNOON], [MORNING], others]
+    assert lost(await syncs.sync(*pages)) == 2
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(MORNING, id="the same again"),
+        pytest.param(Row("k", "present", source_id="r2"), id="another row that says the same"),
+        pytest.param(Row("k2", "absent"), id="another key"),
+        pytest.param(Row("k", "", deleted=True), id="a delete"),
+    ],
+)
+async def test_what_takes_nothing_from_another_row_is_no_rival(syncs, second: Row) -> None:
+    assert lost(await syncs.sync([MORNING], [second])) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"),
+    [
+        pytest.param(Row("k", "a", 1), Row("k", "b", 2), 0, id="a later state"),
+        pytest.param(Row("k", "a", 2, "r1"), Row("k", "b", 1, "r1"), 0, id="an earlier state of the same row"),
+        pytest.param(Row("k", "a", 1, "r1"), Row("k", "b", 2, "r2"), 1, id="another row, although later"),
+        pytest.param(Row("k", "a", 1), Row("k", "b", 1), 1, id="of the same time"),
+        pytest.param(Row("k", "a", 1), Row("k", "b"), 1, id="of which one has no time"),
+        pytest.param(Row("k", "a", None, "r1"), Row("k", "b", None, "r1"), 1, id="of one row, which has no times"),
+    ],
+)
+async def test_of_two_states_of_one_row_the_later_stands_and_nothing_is_lost(syncs, first, second, count) -> None:
+    assert lost(await syncs.sync([first], [second])) == count
+    assert lost(await syncs.sync([second], [first])) == count
+
+
+async def test_only_batches_of_the_same_stream_of_the_same_run_meet(syncs) -> None:
+    world = syncs.world
+    for changes in ({"run_id": "other"}, {"college_id": "c2", "run_id": "run-1"}, {"data_type": DataType.MARKS}):
+        await world.deliver(world.batch(ATTENDANCE, 5, keys=["k"], value="else").model_copy(update=changes))
+    await syncs.sync([MORNING], [Row("k2", "present")])
+    assert lost(await syncs.sync([AFTERNOON], [Row("k2", "present")])) == 0, "it is an update"
+
+
+async def test_what_is_pushed_leaves_no_print(world) -> None:
+    await world.deliver(world.batch(ATTENDANCE, origin=Origin.WEBHOOK))
+    assert await Tables(world.store).drop("c1", "r1") == 0
+
+
+async def test_the_prints_go_with_the_run(syncs) -> None:
+    await syncs.sync([MORNING], [AFTERNOON])
+    assert await Tables(syncs.world.store).drop("c1", "run-1") == 0
+
+
+async def test_many_keys_are_looked_into_in_parts(syncs) -> None:
+    world, keys, run_id = syncs.world, [f"k{number}" for number in range(50)], await syncs.begin()
+    for sequence, value in enumerate("aab"):
+        batch = world.batch(ATTENDANCE, sequence, keys=keys, value=value).model_copy(update={"run_id": run_id})
+        await world.deliver((await world.deliver(batch))[0])
+    rivals = Rivals(Tables(world.store), keys_at_once=7)
+    assert await rivals.count(await world.runs.get("c1", run_id), ATTENDANCE) == 50
+
+
+async def test_a_run_whose_first_batches_were_written_by_an_older_version_ends(syncs) -> None:
+    """There are no prints of these."""
+    world = syncs.world
+    run = await syncs.sync([MORNING], [AFTERNOON])
+    assert await Rivals(Tables(world.store)).count(run, ATTENDANCE) == 0
+
+
+async def test_a_crash_while_batches_are_compared_changes_nothing_of_what_is_found(new_world) -> None:
+    async def begun(world) -> Message:
+        await world.begin(ATTENDANCE)
+        for sequence, value in enumerate("ab"):
+            (written, *_) = await world.deliver(world.batch(ATTENDANCE, sequence, value=value))
+            await world.deliver(written)
+        return world.finished(ATTENDANCE, batches=2)
+
+    async with new_world() as world:
+        message = await begun(world)
+        world.faults.arm(0)
+        await world.deliver(message)
+        calls = world.faults.calls
+    assert calls > 6
+    for at in range(1, calls + 1):
+        for after in (False, True):
+            async with new_world() as world:
+                message = await begun(world)
+                world.faults.arm(at, after=after)
+                with suppress(world.faults.error):  # a call that was refused has no after
+                    await world.deliver(message)
+                await world.deliver(message)
+                run = await world.run()
+                assert (run.status, lost(run)) == (RunStatus.PARTIAL, 2), f"died at call {at}"
+
+
+async def test_streams_that_end_at_once_are_each_compared(world) -> None:
+    types = (ATTENDANCE, DataType.MARKS)
+    await world.begin(*types)
+    news: list[Message] = []
+    for data_type in types:
+        for sequence, value in enumerate("ab"):
+            news += (await world.deliver(world.batch(data_type, sequence, value=value)))[:1]
+    news += [world.finished(data_type, batches=2) for data_type in types]
+    await asyncio.gather(*(world.deliver(message) for message in news))
+    assert {stream.overruled for stream in (await world.run()).streams.values()} == {2}
+
+
+rows = st.builds(
+    Row,
+    key=st.sampled_from(["k1", "k2"]),
+    content=st.sampled_from("abc"),
+    version=st.sampled_from([None, None, 1, 2]),
+    source_id=st.sampled_from([None, None, "r1", "r2"]),
+)
+pages = st.lists(rows, max_size=2, unique_by=lambda row: row.key)
+histories = st.lists(
+    st.lists(pages, max_size=4).flatmap(lambda found: st.tuples(st.just(found), st.permutations(range(len(found))))),
+    min_size=1,
+    max_size=3,
+)
+
+
+def is_one_lost(one: Row, other: Row) -> bool:
+    if one.key != other.key or one.content == other.content:
+        return False
+    if None not in (one.source_id, other.source_id) and one.source_id != other.source_id:
+        return True
+    return None in (one.version, other.version) or one.version == other.version
+
+
+@settings(max_examples=60, deadline=timedelta(seconds=10), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories)
+async def test_a_run_succeeds_just_if_no_row_was_lost_to_another(new_world, history) -> None:
+    async with new_world() as world:
+        await world.begin(ATTENDANCE)
+        syncs = Syncs(world)
+        for found, order in history:
+            run = await syncs.sync(*found, order=order)
+            served = [row for page in found for row in page]
+            expected = any(is_one_lost(one, other) for one, other in combinations(served, 2))
+            assert (lost(run) > 0) is expected
