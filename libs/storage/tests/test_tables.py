@@ -42,6 +42,16 @@ async def test_a_repeated_stretch_replaces_its_pieces_and_what_is_beyond_the_end
     assert await tables.find("c2", "r1", "courses") is None
 
 
+async def test_the_pieces_of_a_table_that_nobody_closes_are_read_though_some_are_missing(tables: Tables) -> None:
+    numbers = [0, 1, 5, *range(30, 70), 90]
+    await tables.write("c1", "r1", "courses", [piece(number, number) for number in reversed(numbers)])
+    await tables.write("c1", "r2", "courses", [piece(2, 2)])
+    await tables.write("c1", "r1", "users", [piece(3, 3)])
+    assert [found.number async for found in tables.all_pieces("c1", "r1", "courses")] == numbers
+    assert [found.rows async for found in tables.all_pieces("c1", "r2", "courses")] == [[{"id": 2}]]
+    assert [found async for found in tables.all_pieces("c2", "r1", "courses")] == []
+
+
 async def test_dropping_a_runs_tables_leaves_those_of_others_and_is_noticed_by_a_reader(tables: Tables) -> None:
     end = TableEnd(3, 3, complete=True)
     for run in ("r1", "r2"):

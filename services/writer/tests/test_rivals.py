@@ -119,6 +119,12 @@ async def test_a_rival_is_found_also_where_the_other_row_is_stored_as_it_is(sync
     assert lost(await syncs.sync([AFTERNOON])) == 0, "of one that is not there any more nothing is said"
 
 
+async def test_the_delete_of_a_row_whose_key_another_row_has_now_takes_nothing_away(syncs) -> None:
+    gone = Row("k", "", source_id="r1", deleted=True)
+    run = await syncs.sync([Row("k", "present", source_id="r2")], [gone])
+    assert (run.counts.stale, lost(run)) == (1, 0)
+
+
 async def test_each_lost_row_counts_once(syncs) -> None:
     others = [Row(f"other-{number}", "present") for number in range(30)]
     pages = [[MORNING, *others], [AFTERNOON], [Row("k", "late")], [AFTERNOON], [MORNING], others]
@@ -156,8 +162,11 @@ async def test_of_two_states_of_one_row_the_later_stands_and_nothing_is_lost(syn
 
 async def test_only_batches_of_the_same_stream_of_the_same_run_meet(syncs) -> None:
     world = syncs.world
-    for changes in ({"run_id": "other"}, {"college_id": "c2", "run_id": "run-1"}, {"data_type": DataType.MARKS}):
-        await world.deliver(world.batch(ATTENDANCE, 5, keys=["k"], value="else").model_copy(update=changes))
+    second: dict[str, object] = {"run_id": "run-2"}
+    for changes in ({"run_id": "run-3"}, {**second, "college_id": "c2"}, {**second, "data_type": DataType.MARKS}):
+        rows = [_record(Row("k", "else"), world.now)]
+        batch = world.batch(ATTENDANCE, 5, keys=())
+        await world.deliver(batch.model_copy(update={"records": rows, **changes}))
     await syncs.sync([MORNING], [Row("k2", "present")])
     assert lost(await syncs.sync([AFTERNOON], [Row("k2", "present")])) == 0, "it is an update"
 
