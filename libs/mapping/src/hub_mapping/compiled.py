@@ -113,7 +113,7 @@ class CompiledMapping:
                 parts.setdefault(key, [rival]).append(mapped)
                 continue
             if rival is not None:
-                overruled += _exclude(mapped, rival, observed)
+                overruled += _contradict(mapped, rival, observed)
             if rival is None or mapped["version"] >= rival["version"]:
                 kept[key] = mapped
         kept |= {key: _joined(of_one) for key, of_one in parts.items()}
@@ -191,7 +191,7 @@ def _is_unclear(issues: list[Issue]) -> bool:
     return any(issue.pointer == "/deleted" for issue in issues)
 
 
-def _exclude(one: Canonical, other: Canonical, observed: str) -> bool:
+def _contradict(one: Canonical, other: Canonical, observed: str) -> bool:
     """Whether two records of one key say different things though nothing says that they are two states of one row."""
     if one["hash"] == other["hash"] or "deleted" in one or "deleted" in other:
         return False

@@ -35,10 +35,13 @@ class _Row(NamedTuple):
     source_id: int
 
     def is_lost_among(self, others: Sequence["_Row"]) -> bool:
-        """Whether it says what none of the others says, and is not a later or earlier state of each of them."""
-        return all(self.content != other.content for other in others) and any(map(self._is_apart_from, others))
+        """Whether it contradicts another row, and is none that was met before."""
+        return self not in others and any(map(self._contradicts, others))
 
-    def _is_apart_from(self, other: "_Row") -> bool:
+    def _contradicts(self, other: "_Row") -> bool:
+        """Whether they say different things though nothing tells that they are two states of one row."""
+        if self.content == other.content:
+            return False
         if _UNTOLD not in (self.source_id, other.source_id) and self.source_id != other.source_id:
             return True
         return self.version == other.version or _UNTOLD in (self.version, other.version)
