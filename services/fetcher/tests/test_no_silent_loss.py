@@ -191,7 +191,7 @@ class College:
             case ["students"]:
                 return self.students
             case ["names"]:
-                return [{"id": student["id"], "nick": "x"} for student in self.students]
+                return [{"id": student, "nick": "x"} for student in dict.fromkeys(row["id"] for row in self.students)]
             case ["courses"]:
                 return [{"id": course, "students": students} for course, students in self.courses.items()]
             case ["courses", course, "students"]:
