@@ -43,7 +43,7 @@ def demo(
         str | None, typer.Option(help="With --url: where pushes go.", show_default="where the hub says")
     ] = None,
 ) -> None:
-    """A simulated college, two integrations, a sync, a webhook; stays up until Ctrl-C to look around."""
+    """A simulated college, three integrations, a sync, a webhook; stays up until Ctrl-C to look around."""
     from hub_runtime import process
 
     from hub_standalone.demo.run import run_demo
