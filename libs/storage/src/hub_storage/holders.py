@@ -23,9 +23,14 @@ def places_of(data: Mapping[str, Any]) -> set[Place]:
     return {place for name, value in data.items() for place in _places(name, value)}
 
 
-def settle_said(data: Mapping[str, Any], said: Mapping[str, Any], held: Held, writer: str) -> dict[str, Any]:
-    """The values to set in the stored ``data``, of what the writer says; brings ``held`` up to date."""
-    others = {place for integration, places in held.items() if integration != writer for place in places}
+def settle_said(
+    data: Mapping[str, Any], said: Mapping[str, Any], held: Held, writer: str, connected: Collection[str] | None = None
+) -> dict[str, Any]:
+    """The values to set in the stored ``data``, of what the writer says; brings ``held`` up to date.
+
+    ``connected`` are the integrations whose words stand against it; None: all.
+    """
+    others = _of_others(held, writer, connected)
     own = held.setdefault(writer, set())
     values: dict[str, Any] = {}
     for name, value in said.items():
@@ -43,16 +48,18 @@ def settle_said(data: Mapping[str, Any], said: Mapping[str, Any], held: Held, wr
     return values
 
 
-def left_unsaid(data: Mapping[str, Any], said: Mapping[str, Any], own: Collection[Place]) -> dict[str, Any]:
-    """What a repetition brings where the stored ``data`` has no value; what others have said since stays as it is."""
+def left_unsaid(
+    data: Mapping[str, Any], said: Mapping[str, Any], held: Held, writer: str, connected: Collection[str] | None = None
+) -> dict[str, Any]:
+    """What a repetition brings where nobody else holds what is stored; what others have said since stays as it is."""
+    own = held.get(writer, set())
+    others = _of_others(held, writer, connected) - own
     values: dict[str, Any] = {}
     for name, value in said.items():
-        stored, word = _places(name, data.get(name)), _places(name, value)
-        missing = set() if name in stored else word.keys() - stored.keys()
-        if isinstance(value, dict) and missing:
-            values[name] = {place[1]: known for place, known in word.items() if place in missing or place in own}
-        elif missing and not stored:
-            values[name] = value
+        taken = others & ({name} if isinstance(value, dict) else {name, *_places(name, data.get(name))})
+        word = {place: known for place, known in _places(name, value).items() if place not in others}
+        if word and not taken:
+            values[name] = {place[1]: known for place, known in word.items()} if isinstance(value, dict) else value
     return values
 
 
@@ -69,6 +76,15 @@ def to_names(places: Iterable[Place]) -> list[str | list[str]]:
 def of_names(names: Iterable[str | list[str]]) -> set[Place]:
     """The inverse of :func:`to_names`."""
     return {name if isinstance(name, str) else (name[0], name[1]) for name in names}
+
+
+def _of_others(held: Held, writer: str, connected: Collection[str] | None) -> set[Place]:
+    return {
+        place
+        for integration, places in held.items()
+        if integration != writer and (connected is None or integration in connected)
+        for place in places
+    }
 
 
 def _places(name: str, value: Any) -> dict[Place, Any]:

@@ -26,7 +26,7 @@ from hub_storage.entries import (
     versions_of,
     with_held,
 )
-from hub_storage.holders import Held, left_unsaid, places_of, settle_said, unsaid
+from hub_storage.holders import left_unsaid, places_of, settle_said, unsaid
 from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
 from hub_storage.versions import Stamp, Versions, is_newer, micros
@@ -153,18 +153,17 @@ class Rules:
     ) -> tuple[_Effect, dict[str, Entry], bool]:
         """The effect on a record that others write too, all its entries then, and whether the record is deleted: not as
         long as another integration says it."""
-        writer, deleted, (entry, values, told) = self.batch.integration_id, write.deleted, effect
-        known, held = row.sources.get(writer), self._held(row.sources, data)
+        writer, connected, deleted = self.batch.integration_id, self.batch.connected, write.deleted
+        (entry, values, told), known, held = effect, row.sources.get(writer), held_by(row.sources, data)
         is_again = known is not None and not row.deleted and is_heard_again(write, known)
         if known and is_again and not self._is_partial and not is_by_field(known):
-            values = left_unsaid(data, values, held.get(writer, ()))
-            told = None if values else Outcome.UNCHANGED
+            values = left_unsaid(data, values, held, writer, connected)
         if not entry[DELETED]:
-            values = settle_said(data, values, held, writer)
+            values = settle_said(data, values, held, writer, connected)
         else:
             own = held.pop(writer, set())
-            if held and not row.deleted:
-                deleted, values = False, settle_said(data, unsaid(own), held, writer)
+            if not row.deleted and any(connected is None or name in connected for name in held):
+                deleted, values = False, settle_said(data, unsaid(own), held, writer, connected)
                 del held[writer]
         sources = {**row.sources, writer: entry}
         entries = {name: with_held(source, held.get(name)) for name, source in sources.items()}
@@ -172,12 +171,6 @@ class Rules:
             others = {name: known for name, known in entries.items() if name != writer and not known[DELETED]}
             entries.update({name: heard_again(known) for name, known in others.items()})
         return _Effect(entry, values, told), entries, deleted
-
-    def _held(self, sources: Mapping[str, Entry], data: Mapping[str, Any]) -> Held:
-        held, connected = held_by(sources, data), self.batch.connected
-        if connected is None:
-            return held
-        return {name: places for name, places in held.items() if name in connected or name == self.batch.integration_id}
 
     def _stamp(self, write: RecordWrite) -> Stamp:
         if self._seen is None:

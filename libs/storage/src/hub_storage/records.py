@@ -18,7 +18,8 @@ class MergeBatch:
     others speak for all that the integration has of the record. A delete always speaks for the whole record.
 
     ``connected`` are the integrations that the college has: what others said once, nobody can take back any more, so
-    it stands against nobody. None: not known, and all count.
+    it stands against nobody. It is remembered all the same, for one that is merely not known yet. None: not known, and
+    all count.
     """
 
     id: str

@@ -119,7 +119,45 @@ class SharedRecordsContract:
         assert await new(phone="+911", externalIds={"roll": "12"}) == UNCHANGED
         assert await new(phone=None, externalIds={}) == UPDATED
         assert await content(records) == {"phone": None, "externalIds": {}}
-        assert "holds" not in (await stored(records, "1")).sources["old"]
+        assert (await stored(records, "1")).sources["old"]["holds"] == ["studentId"]
+
+    async def test_who_is_heard_again_says_all_that_nobody_else_holds(self, records: RecordStore, erp: Say) -> None:
+        """What one that is gone said may have stood where one's own word would have been the same."""
+        connected = frozenset({"erp", "lms"})
+        await erp(externalIds={"roll": "12", "card": "7"})
+        old = _says(records, "old")
+        await old(externalIds={"roll": "13", "card": "8"})
+        await old(externalIds={"card": "7"})
+        again = replace(polled(write("1", 2, externalIds={"roll": "12", "card": "7"})), connected=connected)
+        assert await records.merge(again) == [UPDATED]
+        assert await content(records) == {"externalIds": {"card": "7", "roll": "12"}}
+        assert (await stored(records, "1")).sources["erp"]["holds"] == [
+            "externalIds.card",
+            "externalIds.roll",
+            "studentId",
+        ]
+
+    async def test_what_one_said_that_another_did_not_know_yet_it_takes_back_by_its_delete(
+        self, records: RecordStore, erp: Say
+    ) -> None:
+        new = _says(records, "new")
+        await erp(name="Asha")
+        await new(name="Asha", email="a@x.edu")
+        unaware = replace(polled(write("1", 2, name="Asha R")), connected=frozenset({"erp"}))
+        assert await records.merge(unaware) == [UPDATED]
+        assert await new(deleted=True) == UPDATED
+        assert await content(records) == {"name": "Asha R", "email": None}
+
+    async def test_one_that_another_did_not_know_yet_keeps_the_record_once_it_is_known(
+        self, records: RecordStore, erp: Say
+    ) -> None:
+        await erp(name="Asha")
+        await _says(records, "new")(name="Asha")
+        unaware = replace(polled(write("1", 2, name="Asha R")), connected=frozenset({"erp"}))
+        assert await records.merge(unaware) == [UPDATED]
+        gone = replace(polled(write("1", 3, deleted=True)), connected=frozenset({"erp", "new"}))
+        assert await records.merge(gone) == [UPDATED]
+        assert not (await stored(records, "1")).deleted
 
     async def test_a_value_that_two_say_stays_until_both_have_taken_it_back(
         self, records: RecordStore, erp: Say, lms: Say
