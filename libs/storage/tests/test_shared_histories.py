@@ -1,7 +1,8 @@
 """Records that several integrations write, by histories of polls and deletes: once everybody has said again what it
 said last, nothing that somebody says is missing, and nothing is there that nobody says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,9 @@ _record = st.fixed_dictionaries(
 # What an integration says of the record; None: that it is gone.
 _words = st.none() | _record
 _histories = st.lists(st.tuples(st.sampled_from(WRITERS), _words), min_size=1, max_size=10)
+_fields = st.sets(st.sampled_from(["phone", "name", "externalIds"]), min_size=1)
+_writers = st.sets(st.sampled_from(WRITERS), max_size=2)
+_unaware_histories = st.lists(st.tuples(st.sampled_from(WRITERS), _words, _writers), min_size=1, max_size=8)
 
 Word = Mapping[str, Any] | None
 
@@ -73,3 +77,37 @@ def test_what_is_repeated_twice_writes_nothing_the_second_time(history: Sequence
     for writer, word in last.items():
         assert one.merge(said(writer, word, 200)) is Outcome.UNCHANGED
     assert (one.row, one.writes) == (row, writes)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    history=_unaware_histories,
+    fields=st.fixed_dictionaries(dict.fromkeys(WRITERS, _fields)),
+    gone=_writers,
+    order=st.permutations(WRITERS),
+)
+def test_whatever_fields_each_one_has_and_whoever_was_not_known_for_a_while_nothing_is_lost_and_nothing_left(
+    history: Sequence[tuple[str, Word, Collection[str]]],
+    fields: Mapping[str, Collection[str]],
+    gone: Collection[str],
+    order: Sequence[str],
+) -> None:
+    one, last = OneRecord(), dict[str, Word]()
+    for minute, (writer, word, unknown) in enumerate(history):
+        last[writer] = word and {name: value for name, value in word.items() if name in fields[writer]}
+        one.merge(replace(said(writer, last[writer], minute), connected=frozenset(WRITERS).difference(unknown)))
+    connected = frozenset(WRITERS).difference(gone)
+    repeating = [writer for writer in order if writer in last and writer in connected]
+    outcomes = []
+    for minute in (100, 101, 102):
+        for writer in repeating:
+            outcomes.append(one.merge(replace(said(writer, last[writer], minute), connected=connected)))
+    assert set(outcomes[2 * len(repeating) :]) <= {Outcome.UNCHANGED}
+    record, standing = one.record(), [word for writer in repeating if (word := last[writer]) is not None]
+    told = {place for word in standing for place in places_of({"studentId": "1", **word})}
+    if standing:
+        assert not record.deleted
+        assert told <= places_of(record.data)
+    if not gone:
+        assert record.deleted == (not standing)
+        assert record.deleted or places_of(record.data) == told

@@ -159,6 +159,9 @@ class Rules:
         if known and is_again and not self._is_partial and not is_by_field(known):
             values = left_unsaid(data, values, held, writer, connected)
         if not entry[DELETED]:
+            if row.deleted and told is None:
+                unheard = {name: value for name, value in data.items() if name not in write.data}
+                values = {**unsaid(places_of(unheard) - held.get(writer, set())), **values}
             values = settle_said(data, values, held, writer, connected)
         else:
             own = held.pop(writer, set())

@@ -84,14 +84,15 @@ class RecordStore(ABC):
           its own said alone: UPDATED, or UNCHANGED if that was nothing;
         - otherwise those fields of ``data`` are set that are not there newer. A None leaves alone what another
           integration said, and each entry of an object (``externalIds``) belongs to who said it, see ``holders``. Where
-          a value is taken back thereby, the next repetition by another integration may bring its own.
+          a value is taken back thereby, the next repetition by another integration may bring its own. Of a tombstone
+          that several have written, what nobody says is not brought back.
           INSERTED if there was no record or a tombstone, UPDATED, or UNCHANGED if another integration has given every
           field this value.
 
         Writes of one integration therefore end the same in whatever order they arrive, but for three things: a field
         that only pushes have is lost when one comes after a newer full write; of a record that was deleted and came
-        back by partial writes, the fields that nobody has written since are those that the tombstone had; and what
-        another integration said is gone if a push that is late sets it and a newer one, already there, had none.
+        back by partial writes, the fields that nobody has written since are those that the tombstone had, or none; and
+        what another integration said is gone if a push that is late sets it and a newer one, already there, had none.
 
         ``updated_at`` moves with every outcome but STALE and UNCHANGED. A repeated batch id reports what the first
         merge of it did. Raises InvalidInput, and merges nothing, if a record is not plain JSON.

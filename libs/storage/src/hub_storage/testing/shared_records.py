@@ -281,6 +281,16 @@ class SharedRecordsContract:
         assert await new(deleted=True) == DELETED
         assert await records.count("college", STUDENTS) == 0
 
+    @pytest.mark.parametrize("is_partial", [False, True], ids=["polled", "pushed"])
+    async def test_what_a_tombstone_has_kept_does_not_come_back_with_the_record_of_another(
+        self, records: RecordStore, erp: Say, is_partial: bool
+    ) -> None:
+        await erp(name="Asha", phone="+911", externalIds={"erpId": "7"})
+        assert await erp(deleted=True) == DELETED
+        back = replace(polled(write("1", 1, email="a@x.edu"), integration="lms"), is_partial=is_partial)
+        assert await records.merge(back) == [INSERTED]
+        assert await content(records) == {"name": None, "phone": None, "externalIds": None, "email": "a@x.edu"}
+
     async def test_what_is_held_survives_reopen(self, store_factory: StoreFactory) -> None:
         records = (await store_factory([])).records
         await _says(records, "erp")(phone="+911", externalIds={"a.b": "7"})
