@@ -168,6 +168,8 @@ class Rules:
             if not row.deleted and any(connected is None or name in connected for name in held):
                 deleted, values = False, settle_said(data, unsaid(own), held, writer, connected)
                 del held[writer]
+            else:
+                told = None  # what it repeats was another's to keep until now
         sources = {**row.sources, writer: entry}
         entries = {name: with_held(source, held.get(name)) for name, source in sources.items()}
         if deleted or not places_of(data) <= places_of({**data, **values}):

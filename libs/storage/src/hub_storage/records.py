@@ -81,7 +81,8 @@ class RecordStore(ABC):
         - ``deleted``: the record becomes a tombstone, which keeps its data and keeps older writes out. DELETED, or
           UNCHANGED if it is one already or never was. A delete that any field is newer than is STALE, and keeps out
           what is older than it all the same. While another integration says the record, a delete only takes back what
-          its own said alone: UPDATED, or UNCHANGED if that was nothing;
+          its own said alone: UPDATED, or UNCHANGED if that was nothing. Once nobody says it, such
+          a delete counts if it comes again under a newer time;
         - otherwise those fields of ``data`` are set that are not there newer. A None leaves alone what another
           integration said, and each entry of an object (``externalIds``) belongs to who said it, see ``holders``. Where
           a value is taken back thereby, the next repetition by another integration may bring its own. Of a tombstone

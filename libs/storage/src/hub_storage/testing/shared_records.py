@@ -281,6 +281,15 @@ class SharedRecordsContract:
         assert await new(deleted=True) == DELETED
         assert await records.count("college", STUDENTS) == 0
 
+    async def test_a_delete_that_comes_again_once_nobody_says_the_record_counts(
+        self, records: RecordStore, erp: Say
+    ) -> None:
+        await erp(name="Asha")
+        for version, connected, outcome in ((1, {"erp", "lms"}, UNCHANGED), (2, {"lms"}, DELETED)):
+            gone = pushed(write("1", version, deleted=True), integration="lms")
+            assert await records.merge(replace(gone, connected=frozenset(connected))) == [outcome]
+        assert await records.count("college", STUDENTS) == 0
+
     @pytest.mark.parametrize("is_partial", [False, True], ids=["polled", "pushed"])
     async def test_what_a_tombstone_has_kept_does_not_come_back_with_the_record_of_another(
         self, records: RecordStore, erp: Say, is_partial: bool
