@@ -115,6 +115,8 @@ class Rules:
             return None
         if _is_of_another_row(write, known):
             return Outcome.STALE
+        if _follows_another_row(write, known):
+            return None
         stamp = self._stamp(write)
         if is_by_field(known):
             return self._settled_by_field(write, stamp, known)
@@ -131,7 +133,8 @@ class Rules:
             outcome = Outcome.UNCHANGED if write.deleted else Outcome.INSERTED
             entry = self._effect(write, stamp, None).entry
             return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
-        effect = self._effect(write, stamp, row.sources.get(integration_id))
+        known = row.sources.get(integration_id)
+        effect = self._effect(write, stamp, None if known and _follows_another_row(write, known) else known)
         data, deleted = to_value(row.data), write.deleted
         sources = {**row.sources, integration_id: effect.entry}
         if len(sources) > 1:
@@ -246,7 +249,17 @@ class Rules:
 def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
     """Whether a delete means a row of the source that the record does not come from any more, as where a correction
     deletes a row and makes another of the same key. What does not tell its row means the record."""
-    return write.deleted and None not in (write.source_id, known[SOURCE_ID]) and write.source_id != known[SOURCE_ID]
+    return write.deleted and _tells_another_row(write, known)
+
+
+def _follows_another_row(write: RecordWrite, known: Entry) -> bool:
+    """Whether the record comes from a row that was there before another of the same key was deleted: it is not older
+    than that delete, whose time is no word on it."""
+    return bool(known[DELETED]) and not write.deleted and _tells_another_row(write, known)
+
+
+def _tells_another_row(write: RecordWrite, known: Entry) -> bool:
+    return None not in (write.source_id, known[SOURCE_ID]) and bool(write.source_id != known[SOURCE_ID])
 
 
 def _outcome(row: StoredRow, data: dict[str, Any], *, deleted: bool) -> Outcome:

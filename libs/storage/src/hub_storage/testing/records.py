@@ -216,12 +216,13 @@ class RecordStoreContract:
         assert await records.count("college", STUDENTS) == 1
 
     @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+    @pytest.mark.parametrize(("deleted_at", "made_at"), [(2, 3), (3, 2)], ids=["made later", "made before"])
     async def test_a_correction_that_deletes_a_row_and_makes_another_of_the_same_key_survives_in_any_order(
-        self, records: RecordStore, order: tuple[int, int, int]
+        self, records: RecordStore, deleted_at: int, made_at: int, order: tuple[int, int, int]
     ) -> None:
         first = replace(write("1", 1, name="wrong"), source_id="row 1")
-        gone = replace(write("1", 2, deleted=True), source_id="row 1")
-        corrected = replace(write("1", 3, name="right"), source_id="row 2")
+        gone = replace(write("1", deleted_at, deleted=True), source_id="row 1")
+        corrected = replace(write("1", made_at, name="right"), source_id="row 2")
         for number in order:
             await records.merge(batch((first, gone, corrected)[number], id=f"b{number}"))
         found = await stored(records, "1")
@@ -229,6 +230,17 @@ class RecordStoreContract:
         again = replace(write("1", 4, deleted=True), source_id="row 1")
         assert await records.merge(batch(again, id="listed again")) == [STALE]
         assert await records.count("college", STUDENTS) == 1
+
+    async def test_a_push_from_a_row_that_was_there_before_another_was_deleted_is_the_record(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(replace(write("1", 5, deleted=True), source_id="row 1")))
+        for version, outcome in ((3, INSERTED), (2, STALE)):
+            push = replace(write("1", version, name=f"at {version}"), source_id="row 2")
+            assert await records.merge(batch(push, id=f"push {version}", is_partial=True)) == [outcome]
+        again = replace(write("1", 6, deleted=True), source_id="row 1")
+        assert await records.merge(batch(again, id="listed again")) == [STALE]
+        assert (await stored(records, "1")).data["name"] == "at 3"
 
     @pytest.mark.parametrize(("written", "told"), [("row 1", "row 1"), ("row 1", None), (None, "row 1")])
     async def test_a_delete_of_the_records_own_row_or_of_an_untold_one_is_a_delete(
