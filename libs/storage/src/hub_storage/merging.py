@@ -216,6 +216,8 @@ class Rules:
         base = change.versions.base
         content_hash = write.content_hash if change.is_told else ""
         entry = self._entry(write, content_hash, base or (None, 0), write.deleted and change.is_due)
+        if known and not known[DELETED] and self._keeps_row(write, stamp, known):
+            entry[SOURCE_ID] = known[SOURCE_ID]
         if change.versions.fields or base is None:
             entry.append([[*stamp, names] for stamp, names in change.versions.groups()])
         if not change.is_due:
@@ -225,6 +227,12 @@ class Rules:
     def _entry(self, write: RecordWrite, content_hash: str, base: tuple[int | None, int], deleted: bool) -> Entry:
         version, lag = base
         return [content_hash, version, write.source_id, self.batch.run_id, self._at, int(deleted), lag]
+
+    def _keeps_row(self, write: RecordWrite, stamp: Stamp, known: Entry) -> bool:
+        """Whether the record still comes from the row that is known: a push need not tell it, and what is older than
+        another push may tell one that was replaced since."""
+        is_older = any(is_newer(field, stamp) for field in versions_of(known).fields.values())
+        return is_older or (self._is_partial and write.source_id is None)
 
     def _change(self, write: RecordWrite, stamp: Stamp, known: Entry | None) -> _Change:
         before = versions_of(known) if known else Versions(None, {})

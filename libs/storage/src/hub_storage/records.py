@@ -71,8 +71,9 @@ class RecordStore(ABC):
         of the source's the later is newer, of equal ones the one of the data that was seen later. A time of the
         source's is not held against a time of observation: of those two, the data that was seen later is newer.
 
-        - it is a delete that tells another ``source_id`` than this integration's last write did: STALE. The row that is
-          gone is not the one that the record comes from now. In turn, such a delete keeps no other row's writes out;
+        - it is a delete that tells another ``source_id`` than this integration's newest write did (of pushes the newest
+          that told one): STALE. The row that is gone is not the one that the record comes from now. In turn, such a
+          delete keeps no other row's writes out;
         - a newer version of every field is there: STALE. A full write or a delete has the version of every field,
           also of those that it leaves out; a partial write has that of its own;
         - the same content is there: UNCHANGED, and nothing is written, except the time if it is newer and the source

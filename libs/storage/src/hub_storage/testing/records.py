@@ -250,6 +250,19 @@ class RecordStoreContract:
         gone = replace(write("1", 2, deleted=True), source_id=told)
         assert await records.merge(batch(gone, id="second")) == [DELETED]
 
+    @pytest.mark.parametrize(("version", "row"), [(4, None), (2, "row 1"), (2, None)], ids=["untold", "older", "both"])
+    async def test_a_push_that_tells_no_row_or_is_older_leaves_the_row_that_the_record_comes_from(
+        self, records: RecordStore, version: int, row: str | None
+    ) -> None:
+        push = replace(write("1", 3, name="Asha"), source_id="row 2")
+        await records.merge(batch(push, is_partial=True))
+        another = replace(write("1", version, name="Asha R", phone="+911"), source_id=row)
+        assert await records.merge(batch(another, id="another", is_partial=True)) == [UPDATED]
+        assert await records.keys_of_rows("college", STUDENTS, "erp", ["row 1", "row 2"]) == {'["1"]': "row 2"}
+        gone = write("1", 9, deleted=True)
+        for gone_row, outcome in (("row 1", STALE), ("row 2", DELETED)):
+            assert await records.merge(batch(replace(gone, source_id=gone_row), id=gone_row)) == [outcome]
+
     async def test_records_are_found_by_the_rows_of_the_source_that_they_come_from_now(
         self, records: RecordStore
     ) -> None:
