@@ -5,7 +5,9 @@ from typing import Any
 
 from hub_model.base import format_datetime
 from hub_model.counts import Counts
-from hub_model.records import DataType
+from hub_model.records import DataType, Outcome
+from hub_writer.batches import merge_of
+from hub_writer.gone_rows import merge_all
 
 STUDENTS = DataType.STUDENTS
 
@@ -57,6 +59,15 @@ async def test_a_row_that_made_several_records_counts_as_deleted_where_one_of_th
     written, *_ = await world.deliver(gone(world, "u-1"))
     assert written.counts == Counts(fetched=1, deleted=1)
     assert await is_deleted(world, "S2")
+
+
+async def test_a_row_whose_records_another_integration_says_counts_as_updated_where_one_of_them_was(world) -> None:
+    await world.deliver(world.batch(STUDENTS, keys=["S1", "S2"], sourceId="u-1"))
+    others = world.batch(STUDENTS, 2, keys=["S2"]).model_copy(update={"integration_id": "lms"})
+    nameless = world.batch(STUDENTS, 3, keys=["S1"], data={}, hash="n").model_copy(update={"integration_id": "lms"})
+    for batch in (others, nameless):
+        await world.store.records.merge(merge_of(batch, world.now))
+    assert await merge_all(world.store.records, merge_of(gone(world, "u-1"), world.now)) == [Outcome.UPDATED]
 
 
 async def test_rows_are_looked_for_only_where_a_delete_has_no_key(world) -> None:

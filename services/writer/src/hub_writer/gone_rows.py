@@ -7,6 +7,9 @@ from hub_model.ids import derived_id
 from hub_model.records import Outcome
 from hub_storage.records import MergeBatch, RecordStore
 
+# Of a row that made several records, the last of these that any of them had is told.
+_WEIGHTS = (Outcome.UNCHANGED, Outcome.STALE, Outcome.UPDATED, Outcome.DELETED)
+
 
 async def merge_all(records: RecordStore, batch: MergeBatch) -> Sequence[Outcome]:
     """The outcome of each write. A delete without a key concerns the records that the row made, if there are any.
@@ -25,8 +28,7 @@ async def merge_all(records: RecordStore, batch: MergeBatch) -> Sequence[Outcome
     outcomes = [Outcome.UNCHANGED] * len(batch.writes)
     told = await records.merge(replace(batch, id=derived_id(batch.id, "gone rows"), writes=deletes))
     for (index, _), outcome in zip(found, told, strict=True):
-        if outcomes[index] is not Outcome.DELETED:
-            outcomes[index] = outcome
+        outcomes[index] = max(outcomes[index], outcome, key=_WEIGHTS.index)
     rest = await records.merge(replace(batch, writes=[batch.writes[index] for index in named]))
     for index, outcome in zip(named, rest, strict=True):
         outcomes[index] = outcome
