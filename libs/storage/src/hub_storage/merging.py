@@ -114,9 +114,7 @@ class Rules:
         if not known:
             return None
         if _is_of_another_row(write, known):
-            return Outcome.STALE
-        if _follows_another_row(write, known):
-            return None
+            return Outcome.STALE if write.deleted else None
         stamp = self._stamp(write)
         if is_by_field(known):
             return self._settled_by_field(write, stamp, known)
@@ -134,7 +132,7 @@ class Rules:
             entry = self._effect(write, stamp, None).entry
             return Decision(write.key, outcome, write.data, {integration_id: entry}, write.deleted, at, at)
         known = row.sources.get(integration_id)
-        effect = self._effect(write, stamp, None if known and _follows_another_row(write, known) else known)
+        effect = self._effect(write, stamp, None if known and _is_of_another_row(write, known) else known)
         data, deleted = to_value(row.data), write.deleted
         sources = {**row.sources, integration_id: effect.entry}
         if len(sources) > 1:
@@ -255,19 +253,11 @@ class Rules:
 
 
 def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
-    """Whether a delete means a row of the source that the record does not come from any more, as where a correction
-    deletes a row and makes another of the same key. What does not tell its row means the record."""
-    return write.deleted and _tells_another_row(write, known)
-
-
-def _follows_another_row(write: RecordWrite, known: Entry) -> bool:
-    """Whether the record comes from a row that was there before another of the same key was deleted: it is not older
-    than that delete, whose time is no word on it."""
-    return bool(known[DELETED]) and not write.deleted and _tells_another_row(write, known)
-
-
-def _tells_another_row(write: RecordWrite, known: Entry) -> bool:
-    return None not in (write.source_id, known[SOURCE_ID]) and bool(write.source_id != known[SOURCE_ID])
+    """Whether one of the two is a delete, and means a row of the source that the other does not come from, as where a
+    correction deletes a row and makes another of the same key: it says nothing of that one. What does not tell its row
+    means the record."""
+    rows = (write.source_id, known[SOURCE_ID])
+    return write.deleted != known[DELETED] and None not in rows and rows[0] != rows[1]
 
 
 def _outcome(row: StoredRow, data: dict[str, Any], *, deleted: bool) -> Outcome:

@@ -231,6 +231,16 @@ class RecordStoreContract:
         assert await records.merge(batch(again, id="listed again")) == [STALE]
         assert await records.count("college", STUDENTS) == 1
 
+    async def test_a_row_that_was_made_and_deleted_after_another_stays_out_when_it_comes_late(
+        self, records: RecordStore
+    ) -> None:
+        await records.merge(batch(replace(write("1", 1), source_id="row 1")))
+        assert await records.merge(batch(replace(write("1", 2, deleted=True), source_id="row 1"), id="b2")) == [DELETED]
+        gone = replace(write("1", 4, deleted=True), source_id="row 2")
+        assert await records.merge(batch(gone, id="b4", observed=5)) == [UNCHANGED]
+        late = replace(write("1", 3), source_id="row 2")
+        assert await records.merge(batch(late, id="b3", observed=5)) == [STALE]
+
     async def test_a_push_from_a_row_that_was_there_before_another_was_deleted_is_the_record(
         self, records: RecordStore
     ) -> None:
