@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 from hub_mapping import CompiledMapping, MappedBatch, compile_mapping
@@ -357,6 +357,29 @@ def test_of_two_rows_of_the_source_with_one_key_the_older_one_is_lost_too() -> N
     assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceId": "r1"}).overruled == 0, "states of one row"
     assert map_all(DataType.ATTENDANCE, at_nine, at_two).overruled == 0, "nothing says that it is another row"
     assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceUpdatedAt": None}).overruled == 1
+
+
+def test_a_delete_of_one_row_takes_the_record_of_no_other_row_with_it() -> None:
+    live = seed(sourceId="r9", sourceUpdatedAt="2024-01-15T09:00:00Z")
+    gone = seed(sourceId="r7", sourceUpdatedAt="2024-01-16T09:00:00Z", recordStatus="deleted")
+    older = seed(name="Old", sourceId="r7", sourceUpdatedAt="2024-01-15T10:00:00Z")
+    for rows, is_partial in product(permutations((live, gone, older)), (False, True)):
+        batch = compiled(DataType.ATTENDANCE).map_batch(rows, observed_at=OBSERVED, is_partial=is_partial)
+        record, delete = batch.records
+        assert (record["sourceId"], record["data"]["name"]) == ("r9", "John Doe")
+        assert (delete["key"], delete["data"], delete["sourceId"], delete["deleted"]) == ("", {}, "r7", True)
+        assert (batch.duplicates, batch.overruled) == (1, 0), "of the row that is gone nothing is lost"
+
+
+def test_deletes_of_several_rows_with_one_key_are_all_kept() -> None:
+    rows = [seed(sourceId=row, recordStatus="deleted") for row in ("r7", "r8", "r7", "r9")]
+    batch = map_all(DataType.ATTENDANCE, *rows)
+    assert sorted((record["sourceId"], record["key"] == "") for record in batch.records) == [
+        ("r7", True),
+        ("r8", True),
+        ("r9", False),
+    ]
+    assert batch.duplicates == 1
 
 
 def test_the_version_is_the_source_s_own_time_but_never_later_than_the_observation() -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -14,6 +12,7 @@ from hub_model.errors import Issue
 from hub_model.messages import MAX_RECORD_GROWTH_BYTES, Reject
 from hub_model.records import DataType
 
+from hub_mapping.alike import Canonical, settle_alike
 from hub_mapping.conditions import Holds
 from hub_mapping.filling import Filler
 from hub_mapping.flaws import kind_of
@@ -24,8 +23,6 @@ from hub_mapping.schemas import DELETED, RECORD_STATUS, SOURCE_ID, SOURCE_UPDATE
 from hub_mapping.shapes import Shapes
 from hub_mapping.unmapped import unmapped_paths
 from hub_mapping.validate import COMPLETION, IDENTITY
-
-Canonical = dict[str, Any]
 
 # What becomes of a record that the mapping does not want.
 _SKIPPED: Canonical = {}
@@ -88,14 +85,13 @@ class CompiledMapping:
     def map_batch(self, records: Sequence[object], *, observed_at: datetime, is_partial: bool = False) -> MappedBatch:
         """Map every record. Never raises, whatever JSON they are.
 
-        Of several records with one key the newest is kept, of equally new ones the last. ``observed_at`` is the
-        version of a record whose source gives none, and no version is later than it. ``is_partial``: the records
-        may hold only what has changed, as pushed ones do, so what they do not mention stays as it is stored, or as an
-        older one of the same key says.
+        Of several records with one key one is kept, see ``alike``. ``observed_at`` is the version of a record whose
+        source gives none, and no version is later than it. ``is_partial``: the records may hold only what has changed,
+        as pushed ones do, so what they do not mention stays as it is stored, or as an older one of the same key says.
         """
         observed = format_datetime(observed_at)
         kept: dict[str, Canonical] = {}
-        parts: dict[str, list[Canonical]] = {}
+        alike: dict[str, list[Canonical]] = {}
         rejects: list[Reject] = []
         skipped = overruled = 0
         for index, raw in enumerate(records):
@@ -108,17 +104,17 @@ class CompiledMapping:
                 rejects.append(Reject.model_construct(index=index, raw=raw, issues=[_plain(issue) for issue in issues]))
                 continue
             key = mapped["key"] or f"row {mapped['sourceId']}"
-            rival = kept.get(key)
-            if rival is not None and is_partial:
-                parts.setdefault(key, [rival]).append(mapped)
-                continue
-            if rival is not None:
-                overruled += _contradict(mapped, rival, observed)
-            if rival is None or mapped["version"] >= rival["version"]:
-                kept[key] = mapped
-        kept |= {key: _joined(of_one) for key, of_one in parts.items()}
-        duplicates = len(records) - len(rejects) - len(kept) - skipped
-        return MappedBatch(list(kept.values()), rejects, duplicates, skipped, overruled)
+            first = kept.setdefault(key, mapped)
+            if first is not mapped:
+                alike.setdefault(key, [first]).append(mapped)
+        gone: list[Canonical] = []
+        for key, of_one in alike.items():
+            (kept[key], *others), lost = settle_alike(of_one, observed, is_partial=is_partial)
+            gone += others
+            overruled += lost
+        told = [*kept.values(), *gone]
+        duplicates = len(records) - len(rejects) - len(told) - skipped
+        return MappedBatch(told, rejects, duplicates, skipped, overruled)
 
     def unmapped_fields(self, sample: Sequence[object]) -> list[str]:
         """The paths in sample records that fill nothing, for a person to look over."""
@@ -189,38 +185,6 @@ class CompiledMapping:
 def _is_unclear(issues: list[Issue]) -> bool:
     """Whether the record may be a delete, with a marker that cannot be read."""
     return any(issue.pointer == "/deleted" for issue in issues)
-
-
-def _contradict(one: Canonical, other: Canonical, observed: str) -> bool:
-    """Whether two records of one key say different things though nothing says that they are two states of one row."""
-    if one["hash"] == other["hash"] or "deleted" in one or "deleted" in other:
-        return False
-    if one["version"] == other["version"] or observed in (one["version"], other["version"]):
-        return True
-    return None not in (rows := (one.get("sourceId"), other.get("sourceId"))) and rows[0] != rows[1]
-
-
-def _joined(parts: list[Canonical]) -> Canonical:
-    """Partial records of one key as one, under the latest of their times: a record has only one.
-
-    In the order of their times, for once joined nobody can tell which field is how old. Of equal ones the last is the
-    latest.
-    """
-    return reduce(_laid_over, sorted(parts, key=itemgetter("version")))
-
-
-def _laid_over(older: Canonical, newer: Canonical) -> Canonical:
-    """Two of them as one. A delete speaks of the whole record, so the newer stands as it is."""
-    if "deleted" in older or "deleted" in newer:
-        return newer
-    data = {**older["data"], **newer["data"]}
-    payload = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
-    return {
-        **older,
-        **newer,
-        "data": EncodedObject(data, payload),
-        "hash": content_hash(payload, deleted=False),
-    }
 
 
 def _may_travel(mapped: Canonical, payload: bytes, raw: object, issues: list[Issue]) -> bool:
