@@ -371,6 +371,17 @@ def test_a_delete_of_one_row_takes_the_record_of_no_other_row_with_it() -> None:
         assert (batch.duplicates, batch.overruled) == (1, 0), "of the row that is gone nothing is lost"
 
 
+@pytest.mark.parametrize("untold", ["live", "gone"])
+def test_a_delete_means_the_record_where_it_or_the_record_tells_no_row(untold: str) -> None:
+    rows = {
+        "live": seed(sourceId="r9", sourceUpdatedAt="2024-01-15T09:00:00Z"),
+        "gone": seed(sourceId="r7", sourceUpdatedAt="2024-01-16T09:00:00Z", recordStatus="deleted"),
+    }
+    del rows[untold]["sourceId"]
+    (record,) = map_all(DataType.ATTENDANCE, *rows.values()).records
+    assert record["deleted"]
+
+
 def test_deletes_of_several_rows_with_one_key_are_all_kept() -> None:
     rows = [seed(sourceId=row, recordStatus="deleted") for row in ("r7", "r8", "r7", "r9")]
     batch = map_all(DataType.ATTENDANCE, *rows)

@@ -256,8 +256,9 @@ def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
     """Whether one of the two is a delete, and means a row of the source that the other does not come from, as where a
     correction deletes a row and makes another of the same key: it says nothing of that one. What does not tell its row
     means the record."""
-    rows = (write.source_id, known[SOURCE_ID])
-    return write.deleted != known[DELETED] and None not in rows and rows[0] != rows[1]
+    if write.deleted == known[DELETED]:
+        return False
+    return None not in (write.source_id, known[SOURCE_ID]) and write.source_id != known[SOURCE_ID]
 
 
 def _outcome(row: StoredRow, data: dict[str, Any], *, deleted: bool) -> Outcome:
