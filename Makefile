@@ -62,11 +62,15 @@ test-compose: setup $(ORDINARY) ## the end-to-end tests against the separate ser
 not-as-root:
 	@echo "The services must not run as root: chown -R 10001:10001 .hub, then make HUB_USER=10001:10001 ..."; exit 1
 
+# Many tests wait for servers, so two processes share them, file by file; JOBS=0 runs all in one.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+
 test: $(INSTALLED) ## every test; ARGS are passed to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 test-fast: $(INSTALLED) ## without what takes more than a few seconds
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 lint: $(INSTALLED) ## style, types, arrows between packages, generated documents
 	@$(BIN)/ruff check .
