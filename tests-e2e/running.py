@@ -19,7 +19,7 @@ HUB = Path(sys.executable).with_name("hub")
 _GIVEN: set[int] = set()
 TOKEN_SECRET = secrets.token_urlsafe(48)
 STOP_DEADLINE_S = 30
-COMMAND_DEADLINE_S = 480  # a demo over servers in other processes, on a busy machine
+COMMAND_DEADLINE_S = 900  # a demo over servers in other processes, on a machine that other tests keep busy
 
 
 @dataclass(kw_only=True)
