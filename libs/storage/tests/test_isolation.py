@@ -191,11 +191,13 @@ async def refuse_table_calls(store: Store, now: datetime) -> set[str]:
     await tables.write("c2", "r1", "courses", [Piece(0, [{"id": "theirs"}])])
     await tables.close("c2", "r1", "courses", end)
     assert [piece.rows async for piece in tables.pieces("c2", "r1", "courses", end)] == [[{"id": "theirs"}]]
+    assert [piece.rows async for piece in tables.all_pieces("c2", "r1", "courses")] == [[{"id": "theirs"}]]
     await tables.drop("c2", "r1")
     assert await tables.find("c2", "r1", "courses") is None
     assert await tables.find("c1", "r1", "courses") == end
     assert [piece.rows async for piece in tables.pieces("c1", "r1", "courses", end)] == [[{"id": "ours"}]]
-    return {"write", "close", "find", "pieces", "drop"}
+    assert [piece.rows async for piece in tables.all_pieces("c1", "r1", "courses")] == [[{"id": "ours"}]]
+    return {"write", "close", "find", "pieces", "all_pieces", "drop"}
 
 
 async def refuse_state_calls(store: Store, now: datetime) -> set[str]:
