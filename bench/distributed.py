@@ -21,7 +21,7 @@ from hub_process import FREE_OF_LIMITS, Hub
 from hub_storage.testing.secantus import SecantusServer, require_secantus
 from pymongo import MongoClient
 from rich.table import Table
-from run import PAGE_SIZE, console, measured, server, show, students
+from run import PAGE_SIZE, console, is_quick, measured, server, show, students
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests-e2e"))
 
@@ -221,4 +221,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGALRM, _leave)
     signal.signal(signal.SIGTERM, _leave)
     signal.alarm(LIMIT_S)
-    main(quick="--quick" in sys.argv[1:])
+    main(quick=is_quick(__doc__))

@@ -5,13 +5,12 @@ them, rows of other streams joined to them, one request for each row of another 
 """
 
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from hub_process import Hub, running_hub
-from run import LATENCIES_MS, PAGE_SIZE, RECORDS, console, measured, memory, server
+from run import LATENCIES_MS, PAGE_SIZE, RECORDS, console, is_quick, measured, memory, server
 from shapes import ENTRIES_MAPPING, EXPLODE, JOINS
 
 SHAPED_RECORDS, SHAPED_ROUNDS = 20_000, 5
@@ -82,4 +81,4 @@ def main(*, quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(quick="--quick" in sys.argv[1:])
+    main(quick=is_quick(__doc__))

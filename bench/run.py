@@ -5,6 +5,7 @@ Ratios are what counts; the absolute figures belong to the machine. ``--quick`` 
 repeats less.
 """
 
+import argparse
 import json
 import platform
 import statistics
@@ -37,6 +38,13 @@ def server(*command: str, env: dict[str, str] | None = None) -> Iterator[int]:
             yield int(process.stdout.readline())
         finally:
             process.terminate()
+
+
+def is_quick(section: str) -> bool:
+    """Whether the caller asks for ``--quick``; with ``--help`` or a word too many the program ends here."""
+    parser = argparse.ArgumentParser(description=section, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="repeat less, and leave out what takes longest")
+    return bool(parser.parse_args().quick)
 
 
 def measured(*command: str) -> dict[str, Any]:
@@ -206,4 +214,4 @@ def main(*, quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(quick="--quick" in sys.argv[1:])
+    main(quick=is_quick(__doc__))
