@@ -65,10 +65,11 @@ class Faults:
         is_last = self.calls == self.at  # asked now: others may call while this one is under way
         if is_last and not self.after:
             raise self.error
-        result = await call()
-        if is_last:
-            raise self.error
-        return result
+        try:
+            return await call()
+        finally:
+            if is_last:
+                raise self.error  # also after what the call refused
 
 
 class FaultyCollection(Collection):

@@ -102,7 +102,7 @@ def test_events_that_go_together_do_what_they_do_one_after_the_other(history: li
         run = after
     together, begun = [], new_run()
     for first in range(0, len(history), size):
-        together += apply_each(begun, history[first : first + size], {})
+        together += apply_each(begun, history[first : first + size], dict.fromkeys(TYPES, 0))
         begun = together[-1].run
     assert together == alone
 

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import combinations
+from itertools import combinations, permutations
 
 import pytest
 from hub_model import run_transitions, runs
@@ -42,7 +41,7 @@ class Syncs:
     async def sync(self, *pages: Sequence[Row], order: Sequence[int] | None = None) -> Run:
         """The run as it ended, once the batches were written in this order."""
         run_id = await self.begin()
-        batches = [self._batch(run_id, number, rows) for number, rows in enumerate(pages)]
+        batches = [self.batch(run_id, number, rows) for number, rows in enumerate(pages)]
         finished = self.world.finished(ATTENDANCE, batches=len(pages)).model_copy(update={"run_id": run_id})
         news: list[Message] = [finished]
         for number in range(len(pages)) if order is None else order:
@@ -65,7 +64,7 @@ class Syncs:
         await self.world.runs.add(run_transitions.start(run, self.world.clock()))
         return run.id
 
-    def _batch(self, run_id: str, number: int, rows: Sequence[Row]) -> BatchTransformed:
+    def batch(self, run_id: str, number: int, rows: Sequence[Row]) -> BatchTransformed:
         observed = self.world.clock()
         message = self.world.batch(ATTENDANCE, number, keys=())
         records = [_record(row, observed) for row in rows]
@@ -123,6 +122,44 @@ async def test_the_delete_of_a_row_whose_key_another_row_has_now_takes_nothing_a
     gone = Row("k", "", source_id="r1", deleted=True)
     run = await syncs.sync([Row("k", "present", source_id="r2")], [gone])
     assert (run.counts.stale, lost(run)) == (1, 0)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize("editions", [("", ""), ("a", "b")], ids=["whole", "by windows"])
+async def test_a_rival_is_found_on_a_page_that_was_fetched_twice_and_held_other_rows(syncs, editions, order) -> None:
+    """Both are written, whichever comes first and is counted."""
+    world, run_id = syncs.world, await syncs.begin()
+    batches = [
+        syncs.batch(run_id, 0, [MORNING]),
+        syncs.batch(run_id, 1, [Row("other", "present")]).model_copy(update={"edition": editions[0]}),
+        syncs.batch(run_id, 1, [AFTERNOON]).model_copy(update={"edition": editions[1]}),
+    ]
+    for number in order:
+        await world.deliver((await world.deliver(batches[number]))[0])
+    await world.deliver(world.finished(ATTENDANCE, batches=2).model_copy(update={"run_id": run_id}))
+    assert lost(await world.runs.get("c1", run_id)) == 1
+
+
+async def test_a_rival_is_found_also_where_another_integration_has_said_what_it_says(syncs) -> None:
+    """Neither row changes the record then."""
+    await syncs.sync([MORNING])
+    other = syncs.batch("run-of-another", 0, [AFTERNOON]).model_copy(update={"integration_id": "i2"})
+    await syncs.world.deliver(other)
+    run = await syncs.sync([MORNING], [AFTERNOON])
+    assert (run.counts.unchanged, lost(run)) == (2, 1)
+
+
+async def test_a_delete_between_two_rivals_hides_neither(syncs) -> None:
+    rows = [Row("k", "present", source_id="r1"), Row("k", "", deleted=True), Row("k", "absent", source_id="r2")]
+    run = await syncs.sync(*([row] for row in rows))
+    assert (run.counts.inserted, lost(run)) == (2, 1)
+
+
+async def test_a_row_is_stored_though_the_row_whose_key_it_has_was_deleted_later(syncs) -> None:
+    await syncs.sync([Row("k", "absent", 1, "r1")])
+    run = await syncs.sync([Row("k", "", 3, "r1", deleted=True)], [Row("k", "present", 2, "r2")])
+    record = await syncs.world.store.records.get("c1", ATTENDANCE, "k")
+    assert (record.deleted, record.data, lost(run)) == (False, {"attendance": "present"}, 0)
 
 
 async def test_each_lost_row_counts_once(syncs) -> None:
@@ -186,7 +223,7 @@ async def test_many_keys_are_looked_into_in_parts(syncs) -> None:
     for sequence, value in enumerate("aab"):
         batch = world.batch(ATTENDANCE, sequence, keys=keys, value=value).model_copy(update={"run_id": run_id})
         await world.deliver((await world.deliver(batch))[0])
-    rivals = Rivals(Tables(world.store), keys_at_once=7)
+    rivals = Rivals(Tables(world.store), rows_at_once=20)
     assert await rivals.count(await world.runs.get("c1", run_id), ATTENDANCE) == 50
 
 
@@ -216,7 +253,7 @@ async def test_a_crash_while_batches_are_compared_changes_nothing_of_what_is_fou
             async with new_world() as world:
                 message = await begun(world)
                 world.faults.arm(at, after=after)
-                with suppress(world.faults.error):  # a call that was refused has no after
+                with pytest.raises(world.faults.error):
                     await world.deliver(message)
                 await world.deliver(message)
                 run = await world.run()

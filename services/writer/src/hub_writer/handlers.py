@@ -52,7 +52,7 @@ async def write_batch(message: BatchTransformed, _: Context, *, backend: Backend
     outcomes = await merge_all(backend.records, merge_of(message, now, connected))
     if message.rejects:
         await backend.rejects.add(rejected_records(message, now))
-    await backend.rivals.note(message, outcomes)
+    await backend.rivals.note(message)
     counts = counts_of(message, outcomes)
     if message.origin is Origin.WEBHOOK:
         await backend.logs.add(log_lines.webhook_written(message, counts, now))
