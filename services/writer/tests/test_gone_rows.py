@@ -89,3 +89,12 @@ async def test_who_takes_the_key_of_a_row_that_is_gone_stays(world) -> None:
     assert not await is_deleted(world, "S1")
     await world.deliver(message)
     assert not await is_deleted(world, "S1")
+
+
+async def test_a_row_that_has_the_key_of_one_that_is_gone_is_stored_though_it_is_older_than_the_delete(world) -> None:
+    await world.deliver(world.batch(STUDENTS, keys=["S1"], sourceId="u-1"))
+    between = format_datetime(world.now + timedelta(minutes=30))
+    new = world.batch(STUDENTS, 2, keys=["S1"], value="b", sourceId="u-2", version=between)
+    written, *_ = await world.deliver(joined(gone(world, "u-1", sequence=2), new))
+    assert (written.counts.deleted, written.counts.inserted) == (1, 1)
+    assert not await is_deleted(world, "S1")

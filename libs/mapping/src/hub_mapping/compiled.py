@@ -36,8 +36,8 @@ _CHARACTER_BYTES = 6
 class MappedBatch:
     """What became of a batch. Every raw record is a record, a reject, a duplicate or skipped.
 
-    ``overruled`` of the duplicates said something else than the record that was kept, and were no other state of the
-    same row: no older, or of another row by its ``sourceId``.
+    ``overruled`` records said something else than another of their key, and were no other state of the same row: of the
+    same time or of none, or of another row by its ``sourceId``.
     """
 
     records: list[Canonical]

@@ -157,9 +157,9 @@ class BatchTransformed(RunMessage):
 
     Each of ``records`` is ``{key, data, hash, version, sourceId?, deleted?}`` (see ``records.RecordWrite``; version
     in ``base.format_datetime`` form). The key of a delete is "" where the source told nothing but the ``sourceId``.
-    ``duplicates`` were dropped in favour of another of their key in the same batch, ``overruled`` of them though they
-    said something else and nothing tells that they are an older state of the same row; ``skipped`` were left out by the
-    mapping's condition.
+    ``duplicates`` were dropped in favour of another of their key in the same batch. ``overruled`` said something else
+    than another of their key though nothing tells that both are states of one row; so many were lost. ``skipped`` were
+    left out by the mapping's condition.
     """
 
     name = "batch.transformed"

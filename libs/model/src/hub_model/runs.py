@@ -63,7 +63,7 @@ class Stream(Value):
     ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
     sent, once the fetcher has said so. ``complete``: the walk saw every page. ``snapshot`` and ``states`` as in
     ``StreamFinished``. ``expected_records`` is the largest total the source has told. ``overruled`` records had the key
-    of another that said something else, and was no newer.
+    of another that said something else, and was no other state of the same row.
     """
 
     data_type: DataType
