@@ -105,6 +105,7 @@ async def test_rows_of_one_key_on_two_pages_make_a_run_partial_and_its_log_says_
     of_stream, of_run = (await syncs.world.log_lines())[-2:]
     assert "identified by the same fields and say something else: 1." in of_stream.message
     assert "Map what tells them apart" in of_stream.message
+    assert "make one of them with 'derive'" in of_stream.message
     assert of_stream.level == of_run.level == "warning"
     assert "Not complete: Attendance" in of_run.message
 

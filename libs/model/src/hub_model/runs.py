@@ -53,7 +53,8 @@ class Failure(Value):
 
 _OVERRULED = (
     "Records lost to others that are identified by the same fields and say something else: {count:,}. Map what tells "
-    "them apart: 'period' or 'sessionId' of a class, 'examId' or 'attempt' of an exam, 'section' of a subject."
+    "them apart: 'period' or 'sessionId' of a class, 'examId' or 'attempt' of an exam, 'section' of a subject. Where "
+    "they are one, as a student who is listed with each course, make one of them with 'derive'."
 )
 
 
