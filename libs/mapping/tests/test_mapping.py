@@ -359,6 +359,32 @@ def test_of_two_rows_of_the_source_with_one_key_the_older_one_is_lost_too() -> N
     assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceUpdatedAt": None}).overruled == 1
 
 
+def test_two_rows_of_one_time_contradict_each_other_though_a_newer_one_is_kept() -> None:
+    rows = [
+        seed(attendance=attendance, sourceUpdatedAt=f"2024-01-15T{hour}:00:00Z")
+        for attendance, hour in (("absent", "09"), ("late", "10"), ("present", "09"))
+    ]
+    for ordered in permutations(rows):
+        assert map_all(DataType.ATTENDANCE, *ordered).overruled == 1
+    assert map_all(DataType.ATTENDANCE, rows[0], rows[2], rows[0]).overruled == 1, "each row that is lost counts once"
+
+
+def test_a_delete_between_two_rows_hides_neither() -> None:
+    rows = [seed(attendance="present", sourceId="r2"), seed(attendance="absent", sourceId="r3")]
+    rows.insert(1, seed(recordStatus="deleted", sourceId="r1"))
+    assert map_all(DataType.ATTENDANCE, *rows).overruled == 1
+
+
+def test_a_partial_record_of_a_new_row_is_not_joined_with_the_row_that_is_gone() -> None:
+    mapping = compiled(DataType.STUDENTS, rules=[*RULES, {"to": "sourceId", "from": "id"}], deleted="gone")
+    old = {"roll": "7", "name": "old", "sec": "A", "id": "r1"}
+    new = {"roll": "7", "name": "new", "id": "r2"}
+    gone = old | {"gone": True}
+    for parts in ([old, gone, new], [old, new, gone]):
+        record, delete = mapping.map_batch(parts, observed_at=OBSERVED, is_partial=True).records
+        assert (record["data"], delete["sourceId"]) == ({"studentId": "7", "name": "new"}, "r1")
+
+
 def test_a_delete_of_one_row_takes_the_record_of_no_other_row_with_it() -> None:
     live = seed(sourceId="r9", sourceUpdatedAt="2024-01-15T09:00:00Z")
     gone = seed(sourceId="r7", sourceUpdatedAt="2024-01-16T09:00:00Z", recordStatus="deleted")

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from hub_model.encoded import EncodedObject
+from hub_model.rivals import Row, count_lost
 
 from hub_mapping.keys import content_hash
 
@@ -14,7 +15,7 @@ Canonical = dict[str, Any]
 
 
 def settle_alike(records: Sequence[Canonical], observed: str, *, is_partial: bool) -> tuple[list[Canonical], int]:
-    """What is kept of records of one key, and how many were lost though they said something else than what is kept.
+    """What is kept of records of one key, and how many were lost, see ``hub_model.rivals``.
 
     The newest is kept, of equally new ones the last. But a delete speaks of its own row alone: where others have the
     key too it goes without it, to be found by its row. ``observed`` is the version of records that tell none; partial
@@ -27,18 +28,15 @@ def settle_alike(records: Sequence[Canonical], observed: str, *, is_partial: boo
         gone.remove(ordered[-1])
     rows = {record["sourceId"] for record in gone}
     standing = [record for record in ordered if not rows or record["sourceId"] not in rows]
-    kept = reduce(_laid_over, standing) if is_partial else standing[-1]
-    lost = 0 if is_partial else sum(_contradict(kept, other, observed) for other in standing)
-    return [kept, *map(_without_key, gone)], lost
+    if is_partial:
+        return [reduce(_laid_over, standing), *map(_without_key, gone)], 0
+    told = (_row_of(record, observed) for record in standing if "deleted" not in record)
+    return [standing[-1], *map(_without_key, gone)], count_lost(told)
 
 
-def _contradict(one: Canonical, other: Canonical, observed: str) -> bool:
-    """Whether two records of one key say different things though nothing tells that they are two states of one row."""
-    if one["hash"] == other["hash"] or "deleted" in one or "deleted" in other:
-        return False
-    if one["version"] == other["version"] or observed in (one["version"], other["version"]):
-        return True
-    return None not in (rows := (one.get("sourceId"), other.get("sourceId"))) and rows[0] != rows[1]
+def _row_of(record: Canonical, observed: str) -> Row:
+    version = record["version"]
+    return Row(record["hash"], None if version == observed else version, record.get("sourceId"))
 
 
 def _laid_over(older: Canonical, newer: Canonical) -> Canonical:
