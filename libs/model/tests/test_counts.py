@@ -29,6 +29,15 @@ def test_the_numbers_of_a_sum_add_up(parts: list[Counts]) -> None:
 def test_each_outcome_is_counted_under_its_name() -> None:
     counts = Counts.of_outcomes([*Outcome, Outcome.INSERTED], rejected=2, skipped=3)
     assert counts == Counts(
-        fetched=12, inserted=2, updated=1, unchanged=1, stale=1, deleted=1, duplicate=1, rejected=2, skipped=3
+        fetched=13,
+        inserted=2,
+        updated=1,
+        replaced=1,
+        unchanged=1,
+        stale=1,
+        deleted=1,
+        duplicate=1,
+        rejected=2,
+        skipped=3,
     )
-    assert counts.changed == 4
+    assert counts.changed == 5

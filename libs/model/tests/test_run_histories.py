@@ -238,6 +238,15 @@ def test_a_run_that_lost_records_to_others_of_their_key_has_not_succeeded() -> N
     assert overrule(whole, STUDENTS, 1).status is RunStatus.PARTIAL
 
 
+def test_records_that_another_row_has_replaced_are_told_and_leave_the_run_as_it_is() -> None:
+    counts = Counts(fetched=3, updated=1, replaced=2)
+    run = applied(queued(STUDENTS), written(0).model_copy(update={"counts": counts}), finished(1))
+    (doubt,) = run.streams[STUDENTS].doubts
+    assert "come from another row of the source than before: 2." in doubt
+    assert "Map what tells them apart" in doubt
+    assert (run.status, run.counts.changed) == (RunStatus.SUCCEEDED, 3)
+
+
 def test_a_failure_of_some_streams_leaves_the_others_alone() -> None:
     event = failed(None, data_type=None).model_copy(update={"data_types": (MARKS, FACULTY)})
     run = applied(queued(STUDENTS, MARKS, FACULTY), event)

@@ -10,7 +10,7 @@ from hub_model.records import Outcome
 class Counts(BaseModel):
     """Totals of one batch, stream or run.
 
-    ``fetched`` = inserted + updated + unchanged + stale + deleted + duplicate + rejected + skipped.
+    ``fetched`` = inserted + updated + replaced + unchanged + stale + deleted + duplicate + rejected + skipped.
     ``skipped`` are records a mapping's condition leaves out on purpose.
     """
 
@@ -19,6 +19,7 @@ class Counts(BaseModel):
     fetched: int = 0
     inserted: int = 0
     updated: int = 0
+    replaced: int = 0
     unchanged: int = 0
     stale: int = 0
     deleted: int = 0
@@ -39,7 +40,7 @@ class Counts(BaseModel):
     @property
     def changed(self) -> int:
         """How many records in the store differ from before."""
-        return self.inserted + self.updated + self.deleted
+        return self.inserted + self.updated + self.replaced + self.deleted
 
     @classmethod
     def of_outcomes(cls, outcomes: Iterable[Outcome], *, rejected: int = 0, skipped: int = 0) -> "Counts":

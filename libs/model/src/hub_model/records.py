@@ -21,11 +21,13 @@ class DataType(StrEnum):
 class Outcome(StrEnum):
     """What merging one record did.
 
-    ``STALE``: the stored version is newer. ``DUPLICATE``: a newer copy was in the same batch.
+    ``REPLACED``: updated, by another row of the source than the one that it came from. ``STALE``: the stored version is
+    newer. ``DUPLICATE``: a newer copy was in the same batch.
     """
 
     INSERTED = "inserted"
     UPDATED = "updated"
+    REPLACED = "replaced"
     UNCHANGED = "unchanged"
     STALE = "stale"
     DELETED = "deleted"

@@ -51,10 +51,13 @@ class Failure(Value):
     detail: str = ""
 
 
-_OVERRULED = (
-    "Records lost to others that are identified by the same fields and say something else: {count:,}. Map what tells "
-    "them apart: 'period' or 'sessionId' of a class, 'examId' or 'attempt' of an exam, 'section' of a subject. Where "
-    "they are one, as a student who is listed with each course, make one of them with 'derive'."
+_OVERRULED = "Records lost to others that are identified by the same fields and say something else: {count:,}."
+_REPLACED = (
+    "Records that come from another row of the source than before: {count:,}. If both rows are there, one is lost."
+)
+_TELL_APART = (
+    "Map what tells them apart: 'period' or 'sessionId' of a class, 'examId' or 'attempt' of an exam, 'section' of a "
+    "subject. Where they are one, as a student who is listed with each course, make one of them with 'derive'."
 )
 
 
@@ -90,9 +93,11 @@ class Stream(Value):
     @property
     def doubts(self) -> tuple[str, ...]:
         """What a person should know of what was read, as sentences."""
-        if not self.overruled:
-            return self.warnings
-        return (*self.warnings, _OVERRULED.format(count=self.overruled))
+        if self.overruled:
+            return (*self.warnings, f"{_OVERRULED.format(count=self.overruled)} {_TELL_APART}")
+        if self.counts.replaced:
+            return (*self.warnings, f"{_REPLACED.format(count=self.counts.replaced)} {_TELL_APART}")
+        return self.warnings
 
     @property
     def covered(self) -> Mapping[str, StreamState]:

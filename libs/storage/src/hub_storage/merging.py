@@ -35,6 +35,7 @@ from hub_storage.versions import Stamp, Versions, is_newer, micros
 CODES = {
     Outcome.INSERTED: "i",
     Outcome.UPDATED: "u",
+    Outcome.REPLACED: "r",
     Outcome.UNCHANGED: "=",
     Outcome.STALE: "s",
     Outcome.DELETED: "d",
@@ -139,6 +140,8 @@ class Rules:
             effect, sources, deleted = self._share(write, row, data, effect)
         data.update(effect.values)
         outcome = effect.told or _outcome(row, data, deleted=deleted)
+        if outcome is Outcome.UPDATED and known and not self._is_partial and not known[DELETED]:
+            outcome = Outcome.REPLACED if _are_two_rows(write, known) else outcome
         return Decision(
             write.key,
             outcome,
@@ -256,8 +259,10 @@ def _is_of_another_row(write: RecordWrite, known: Entry) -> bool:
     """Whether one of the two is a delete, and means a row of the source that the other does not come from, as where a
     correction deletes a row and makes another of the same key: it says nothing of that one. What does not tell its row
     means the record."""
-    if write.deleted == known[DELETED]:
-        return False
+    return write.deleted != known[DELETED] and _are_two_rows(write, known)
+
+
+def _are_two_rows(write: RecordWrite, known: Entry) -> bool:
     return None not in (write.source_id, known[SOURCE_ID]) and write.source_id != known[SOURCE_ID]
 
 

@@ -89,7 +89,8 @@ class RecordStore(ABC):
           a value is taken back thereby, the next repetition by another integration may bring its own. Of a tombstone
           that several have written, what nobody says is not brought back.
           INSERTED if there was no record or a tombstone, UPDATED, or UNCHANGED if another integration has given every
-          field this value.
+          field this value. REPLACED instead of UPDATED if it is polled from another ``source_id`` than what this
+          integration wrote last, which was no delete.
 
         Writes of one integration therefore end the same in whatever order they arrive, but for three things: a field
         that only pushes have is lost when one comes after a newer full write; of a record that was deleted and came

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from hub_standalone.client import HubClient, Json
 
-FATES = ("inserted", "updated", "unchanged", "deleted", "stale", "duplicate", "rejected", "skipped")
+FATES = ("inserted", "updated", "replaced", "unchanged", "deleted", "stale", "duplicate", "rejected", "skipped")
 _FINAL = frozenset(["succeeded", "partial", "failed", "cancelled"])
 _POLL_S = 0.2
 
@@ -96,7 +96,8 @@ class ProgressView:
 def describe_counts(stream: Json) -> str:
     """What became of the records, in words: "20,160 inserted, 1 rejected"; and why a stream failed."""
     counts, failure = stream["counts"], stream["failure"]
-    words = ", ".join(f"{counts[fate]:,} {fate}" for fate in FATES if counts[fate]) or "nothing new"
+    # A hub of another version may not know each of them.
+    words = ", ".join(f"{number:,} {fate}" for fate in FATES if (number := counts.get(fate))) or "nothing new"
     return f"{words}; {failure['message']}" if failure else words
 
 

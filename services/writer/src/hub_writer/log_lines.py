@@ -12,6 +12,7 @@ from hub_model.runs import Run, RunStatus, Stream, StreamStatus
 _FATES = (
     ("inserted", "new"),
     ("updated", "updated"),
+    ("replaced", "replaced by another row"),
     ("unchanged", "unchanged"),
     ("deleted", "deleted"),
     ("stale", "older than what is stored"),

@@ -273,6 +273,21 @@ class RecordStoreContract:
         for gone_row, outcome in (("row 1", STALE), ("row 2", DELETED)):
             assert await records.merge(batch(replace(gone, source_id=gone_row), id=gone_row)) == [outcome]
 
+    async def test_a_poll_of_another_row_than_the_record_came_from_is_told_as_such(self, records: RecordStore) -> None:
+        async def say(version: int, row: str | None, name: str, *, is_partial: bool = False) -> Outcome:
+            said = replace(write("1", version, name=name), source_id=row)
+            (outcome,) = await records.merge(batch(said, id=f"b{version}", is_partial=is_partial))
+            return outcome
+
+        assert await say(1, "row 1", "morning") == INSERTED
+        assert await say(2, "row 2", "afternoon") == Outcome.REPLACED
+        assert await say(2, "row 2", "afternoon") == Outcome.REPLACED, "as the first delivery of the batch"
+        assert await say(3, "row 1", "afternoon") == UNCHANGED, "nothing was lost"
+        assert await say(4, "row 1", "evening", is_partial=True) == UPDATED
+        assert await say(5, None, "night") == UPDATED
+        assert await say(6, "row 3", "morning") == UPDATED
+        assert (await stored(records, "1")).data["name"] == "morning"
+
     async def test_records_are_found_by_the_rows_of_the_source_that_they_come_from_now(
         self, records: RecordStore
     ) -> None:

@@ -300,6 +300,22 @@ class SharedRecordsContract:
         assert await records.merge(back) == [INSERTED]
         assert await content(records) == {"name": None, "phone": None, "externalIds": None, "email": "a@x.edu"}
 
+    async def test_a_row_takes_nothing_from_another_that_is_gone_or_where_somebody_else_says_the_same(
+        self, records: RecordStore, lms: Say
+    ) -> None:
+        async def say(version: int, row: str, **fields: Any) -> Outcome:
+            said = replace(write("1", version, **fields), source_id=row)
+            (outcome,) = await records.merge(polled(said, now=version))
+            return outcome
+
+        await lms(name="Asha")
+        assert await say(1, "row 1", name="Asha R") == UPDATED
+        assert await lms(name="Asha S") == UPDATED
+        assert await say(3, "row 2", name="Asha S") == UNCHANGED
+        assert await say(4, "row 2", deleted=True) == UNCHANGED
+        assert await say(5, "row 3", name="Asha T") == UPDATED
+        assert await say(6, "row 4", name="Asha U") == Outcome.REPLACED
+
     async def test_what_is_held_survives_reopen(self, store_factory: StoreFactory) -> None:
         records = (await store_factory([])).records
         await _says(records, "erp")(phone="+911", externalIds={"a.b": "7"})
