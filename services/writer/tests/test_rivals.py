@@ -11,7 +11,8 @@ from hub_model import run_transitions, runs
 from hub_model.base import format_datetime
 from hub_model.messages import BatchTransformed, Message, Trigger
 from hub_model.records import DataType, Origin
-from hub_model.runs import Run, RunStatus
+from hub_model.runs import Run, RunStatus, StreamStatus
+from hub_model.stream_states import StreamState
 from hub_storage.repositories import Tables
 from hub_writer.rivals import Rivals
 from hypothesis import HealthCheck, example, given, settings
@@ -259,6 +260,19 @@ async def test_a_crash_while_batches_are_compared_changes_nothing_of_what_is_fou
                 await world.deliver(message)
                 run = await world.run()
                 assert (run.status, lost(run)) == (RunStatus.PARTIAL, 2), f"died at call {at}"
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["remembered as read", "read again"])
+async def test_what_a_stream_that_broke_off_has_read_is_compared_if_it_is_not_read_again(world, is_kept: bool) -> None:
+    await world.begin(ATTENDANCE)
+    for sequence, value in enumerate("ab"):
+        await world.deliver((await world.deliver(world.batch(ATTENDANCE, sequence, value=value)))[0])
+    states = {"attendance": StreamState(identity="att")} if is_kept else {}
+    await world.deliver(world.failed(ATTENDANCE, batches=2).model_copy(update={"states": states}))
+    (stream,) = (await world.run()).streams.values()
+    assert (stream.status, stream.overruled) == (StreamStatus.FAILED, 2 if is_kept else 0)
+    said = [line for line in await world.log_lines() if "Records lost to others" in line.message]
+    assert bool(said) is is_kept
 
 
 async def test_streams_that_end_at_once_are_each_compared(world) -> None:

@@ -52,8 +52,10 @@ def apply_each(run: Run, events: Sequence[ProgressEvent], lost: Mapping[DataType
 
 def _compared(before: Run, run: Run, lost: Mapping[DataType, int]) -> Run:
     for data_type, stream in run.streams.items():
-        has_ended = stream.status is StreamStatus.SUCCEEDED and before.streams[data_type].status is StreamStatus.RUNNING
-        if has_ended and may_have_rivals(stream):
+        was_running = before.streams[data_type].status is StreamStatus.RUNNING
+        # What failed and remembers nothing is read again, and compared then.
+        is_kept = stream.status is StreamStatus.SUCCEEDED or bool(stream.covered)
+        if was_running and is_kept and may_have_rivals(stream):
             if data_type not in lost:
                 raise Uncompared(run, data_type)
             run = run_transitions.overrule(run, data_type, lost[data_type])

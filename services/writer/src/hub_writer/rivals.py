@@ -27,7 +27,7 @@ _PRINT = Struct("<QIII")
 _UNTOLD = 0
 # So many rows take some 30 MB.
 _ROWS_AT_ONCE = 100_000
-# 16 MB, which are enough for eight million rows; with more, more keys pass for some that have several rows.
+# Twice 16 MB, enough for eight million rows; with more, more keys pass for some that have several rows.
 _MOST_BITS = 27
 # Each may have a row of every batch, and others wait meanwhile.
 _KEYS_AT_A_STRETCH = 100
@@ -55,7 +55,7 @@ class Rivals:
         """How many rows of a stream, all of which is written, were lost to rows of other batches.
 
         The prints are read once to learn which keys may have several rows, and once for each hundred thousand rows
-        that have such a key: a stream in which every key comes once is read twice, whatever its length.
+        that have such a key: where every key comes once, twice up to about a million and a half rows.
         """
         sieve = _Sieve(run.streams[data_type].counts.fetched)
         async for prints in self._prints(run, data_type):
@@ -84,7 +84,7 @@ class Rivals:
 
 
 class _Sieve:
-    """Which keys may have several rows: all that have, and of the others about three in a hundred, in 4 bytes a row."""
+    """Which keys may have several rows: all that have, and up to six in a hundred of the others. 4 to 8 bytes a row."""
 
     def __init__(self, rows: int) -> None:
         bits = 1 << min(_MOST_BITS, (16 * rows).bit_length())
