@@ -43,13 +43,10 @@ from hub_model.messages import (
 from hub_model.records import DataType
 from hub_model.runs import Run, RunStatus
 from hub_storage.records import RecordQuery
-from hub_storage.repositories import Chains, Integrations, Logs, Rejects, Runs, StreamStates, Tables
+from hub_storage.repositories import Chains, Integrations, Runs, StreamStates, Tables
 from hub_transformer.handlers import transform_batch
 from hub_transformer.mappings import Mappings
-from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
-from hub_writer.recorder import Recorder
-from hub_writer.rivals import Rivals
 
 SEEDS = int(os.environ.get("HUB_RANDOM_COLLEGES", "150"))
 IDS: dict[str, Any] = {"college_id": "college-1", "integration_id": "integration-1", "run_id": "run-1"}
@@ -263,19 +260,7 @@ class Engine:
             monotonic=time.monotonic,
         )
         self._mappings = Mappings(integrations, clock=clock, ttl_s=30, size=10)
-        rivals = Rivals(tables)
-        self._backend = Backend(
-            records=store.records,
-            rejects=Rejects(store),
-            recorder=Recorder(run_documents, rivals),
-            integrations=integrations,
-            connected=Connected(integrations, clock),
-            rivals=rivals,
-            tables=tables,
-            states=StreamStates(store),
-            logs=Logs(store),
-            clock=clock,
-        )
+        self._backend = Backend.over(store, clock)
 
     async def sync(self, integration: Integration) -> Run:
         await self.fetching.integrations.add(integration)

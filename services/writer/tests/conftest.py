@@ -32,12 +32,9 @@ from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.collection import Collection, CollectionSpec, Document, Filter, Query, Stored
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
-from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, StreamStates, Tables
+from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs
 from hub_storage.store import Store
-from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
-from hub_writer.recorder import Recorder
-from hub_writer.rivals import Rivals
 
 T = TypeVar("T")
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -157,20 +154,7 @@ class World:
         self.now = NOW
         self.integrations, self.runs = Integrations(store), Runs(store)
         self.logs, self.rejects = Logs(store), Rejects(store)
-        faulty = FaultyStore(store, self.faults)
-        rivals = Rivals(Tables(faulty))
-        self._backend = Backend(
-            records=faulty.records,
-            rejects=Rejects(faulty),
-            recorder=Recorder(Runs(faulty), rivals),
-            rivals=rivals,
-            integrations=Integrations(faulty),
-            connected=Connected(Integrations(faulty), self.clock),
-            tables=Tables(faulty),
-            states=StreamStates(faulty),
-            logs=Logs(faulty),
-            clock=self.clock,
-        )
+        self._backend = Backend.over(FaultyStore(store, self.faults), self.clock)
 
     def clock(self) -> datetime:
         """Later at every look, as a real one is."""

@@ -6,10 +6,8 @@ one at which the content last changed, and what counts as older is older than th
 either case: pushes are few, and each of them may be delivered late.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from hub_model.records import Outcome, RecordWrite
@@ -31,19 +29,6 @@ from hub_storage.json_text import to_text, to_value
 from hub_storage.records import MergeBatch
 from hub_storage.versions import Stamp, Versions, is_newer, micros
 
-# How a store writes an outcome down.
-CODES = {
-    Outcome.INSERTED: "i",
-    Outcome.UPDATED: "u",
-    Outcome.REPLACED: "r",
-    Outcome.UNCHANGED: "=",
-    Outcome.STALE: "s",
-    Outcome.DELETED: "d",
-}
-OUTCOMES = {code: outcome for outcome, code in CODES.items()}
-
-# A batch is delivered again within the broker's 24 hours; later, a repetition is simply compared anew.
-REMEMBERED_FOR = timedelta(days=7)
 # What these leave as it was; neither moves a record's time.
 _AT_REST = (Outcome.UNCHANGED, Outcome.STALE)
 
@@ -70,12 +55,6 @@ class Decision:
     deleted: bool
     created_at: int
     updated_at: int
-
-
-def content_of(writes: Iterable[RecordWrite]) -> bytes:
-    """A digest of what a batch brings: two deliveries of one batch have the same."""
-    parts = [f"{write.key}{write.content_hash}{write.deleted:d}" for write in writes]
-    return blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 class _Change(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 import structlog
 from hub_messaging.handling import Context
@@ -12,8 +13,9 @@ from hub_model.messages import BatchTransformed, BatchWritten, Message, RecordsC
 from hub_model.records import Origin
 from hub_model.runs import Run, Stream
 from hub_storage.records import RecordStore
-from hub_storage.repositories import Integrations, Logs, Rejects, StreamStates, Tables
+from hub_storage.repositories import Integrations, Logs, Rejects, Runs, StreamStates, Tables
 from hub_storage.repositories.handover import end_run
+from hub_storage.store import Store
 
 from hub_writer import log_lines
 from hub_writer.batches import counts_of, merge_of, rejected_records
@@ -28,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """Where the writer puts things, built once in ``main``."""
+    """Where the writer puts things."""
 
     records: RecordStore
     rejects: Rejects
@@ -40,6 +42,24 @@ class Backend:
     states: StreamStates
     logs: Logs
     clock: Callable[[], datetime]
+
+    @classmethod
+    def over(cls, store: Store, clock: Callable[[], datetime]) -> Self:
+        """All of it in one store."""
+        integrations, tables = Integrations(store), Tables(store)
+        rivals = Rivals(tables)
+        return cls(
+            records=store.records,
+            rejects=Rejects(store),
+            recorder=Recorder(Runs(store), rivals),
+            integrations=integrations,
+            connected=Connected(integrations, clock),
+            rivals=rivals,
+            tables=tables,
+            states=StreamStates(store),
+            logs=Logs(store),
+            clock=clock,
+        )
 
 
 async def write_batch(message: BatchTransformed, _: Context, *, backend: Backend) -> Sequence[Message]:

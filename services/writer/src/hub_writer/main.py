@@ -15,13 +15,10 @@ from hub_runtime.apart import run_apart
 from hub_runtime.services import Service
 from hub_security.redaction import Redactor
 from hub_storage.opening import open_store
-from hub_storage.repositories import SPECS, Integrations, Logs, Rejects, Runs, StreamStates, Tables
+from hub_storage.repositories import SPECS
 from hub_storage.store import Store
 
-from hub_writer.connected import Connected
 from hub_writer.handlers import Backend, record_progress, write_batch
-from hub_writer.recorder import Recorder
-from hub_writer.rivals import Rivals
 from hub_writer.settings import WriterSettings
 
 NAME = "writer"
@@ -46,20 +43,7 @@ def main() -> NoReturn:
 
 def build_service(settings: WriterSettings, *, broker: Broker, store: Store, clock: Callable[[], datetime]) -> Service:
     """The service; its queues exist once it has started."""
-    integrations, tables = Integrations(store), Tables(store)
-    rivals = Rivals(tables)
-    backend = Backend(
-        records=store.records,
-        rejects=Rejects(store),
-        recorder=Recorder(Runs(store), rivals),
-        integrations=integrations,
-        connected=Connected(integrations, clock),
-        rivals=rivals,
-        tables=tables,
-        states=StreamStates(store),
-        logs=Logs(store),
-        clock=clock,
-    )
+    backend = Backend.over(store, clock)
     router = Router(broker, service=NAME, clock=clock)
     router.add(
         subscription_of("writer.batches", prefetch=settings.write_prefetch),

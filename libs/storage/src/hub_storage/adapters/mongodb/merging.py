@@ -32,7 +32,8 @@ from hub_storage.adapters.mongodb.record_documents import (
     to_rules,
 )
 from hub_storage.json_text import to_text
-from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Decision, Rules
+from hub_storage.merged_batches import CODES, OUTCOMES, REMEMBERED_FOR
+from hub_storage.merging import Decision, Rules
 from hub_storage.records import MergeBatch
 
 _DOING = "merging records"

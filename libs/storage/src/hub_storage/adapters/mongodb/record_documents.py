@@ -23,7 +23,8 @@ from hub_storage.adapters.mongodb.documents import (
 )
 from hub_storage.entries import GROUPS, HELD, PLAIN, Entry, described
 from hub_storage.json_text import to_text, to_value
-from hub_storage.merging import CODES, OUTCOMES, Decision, StoredRow, content_of
+from hub_storage.merged_batches import CODES, OUTCOMES, content_of
+from hub_storage.merging import Decision, StoredRow
 from hub_storage.records import MergeBatch
 from hub_storage.scalars import check_text
 from hub_storage.versions import instant, micros

@@ -13,7 +13,7 @@ from hub_storage.adapters.mongodb.indexes import Declared, ensure_indexes, undec
 from hub_storage.adapters.mongodb.merging import BatchMerge
 from hub_storage.adapters.mongodb.record_documents import set_end, set_prefix, to_record
 from hub_storage.adapters.mongodb.selection import all_of
-from hub_storage.merging import REMEMBERED_FOR
+from hub_storage.merged_batches import REMEMBERED_FOR
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 from hub_storage.scalars import check_record_field, check_text
 

@@ -12,7 +12,8 @@ from hub_storage.adapters.sqlite import record_tables
 from hub_storage.adapters.sqlite.record_rows import RecordRow, plan_merge, settle
 from hub_storage.adapters.sqlite.record_selection import record_selections
 from hub_storage.adapters.sqlite.record_tables import find_set
-from hub_storage.merging import CODES, OUTCOMES, REMEMBERED_FOR, Rules, content_of
+from hub_storage.merged_batches import CODES, OUTCOMES, REMEMBERED_FOR, content_of
+from hub_storage.merging import Rules
 from hub_storage.records import MergeBatch, RecordQuery, RecordStore
 from hub_storage.scalars import check_text
 from hub_storage.versions import micros
