@@ -1,15 +1,15 @@
 """What an operator may set for the config-api."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from hub_model.addresses import check_url
-from hub_runtime.settings import OrFile, RuntimeSettings
+from hub_runtime.egress_settings import EgressSettings
+from hub_runtime.settings import OrFile
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
 
 
-class ConfigApiSettings(RuntimeSettings):
+class ConfigApiSettings(EgressSettings):
     """Settings of the config-api, beside those of every process."""
 
     token_secret: Annotated[SecretStr | None, OrFile] = Field(
@@ -32,17 +32,6 @@ class ConfigApiSettings(RuntimeSettings):
         default="http://127.0.0.1:8000",
         description="Address under which the outside reaches webhooks; shown as each integration's webhook URL.",
     )
-    # The fetcher's settings of the same names: what it will not dial is not stored either.
-    allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Private networks that sources may be in, as CIDRs separated by commas, such as 10.20.0.0/16.",
-    )
-    refused_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Networks that are never dialled, though they are public; CIDRs separated by commas."
-    )
-    allowed_ports: Annotated[tuple[int, ...], NoDecode] = Field(
-        default=(), description="Ports that sources may have beside 80, 443 and those from 1024 on, by commas."
-    )
     max_body_bytes: int = Field(default=262_144, ge=1024, description="Bytes a request's body may have at most.")
     probe_timeout_s: float = Field(
         default=20.0, gt=0, le=120, description="Seconds a connection test waits for the fetcher's answer."
@@ -58,11 +47,6 @@ class ConfigApiSettings(RuntimeSettings):
     live_heartbeat_s: float = Field(
         default=15.0, gt=0, le=300, description="Seconds between the signs of life on a silent live stream."
     )
-
-    @field_validator("allowed_networks", "refused_networks", "allowed_ports", mode="before")
-    @classmethod
-    def _by_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("public_url")
     @classmethod

@@ -1,14 +1,12 @@
 """What an operator may set for the fetcher."""
 
 from pathlib import Path
-from typing import Annotated, Any
 
-from hub_runtime.settings import RuntimeSettings
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from hub_runtime.egress_settings import EgressSettings
+from pydantic import Field, SecretStr
 
 
-class FetcherSettings(RuntimeSettings):
+class FetcherSettings(EgressSettings):
     """Settings of the fetcher, beside those of every process."""
 
     fetcher_keys_file: Path = Field(
@@ -17,16 +15,6 @@ class FetcherSettings(RuntimeSettings):
     )
     fetcher_keys: SecretStr | None = Field(
         default=None, description="The text of that file, where a process gets its keys from the environment."
-    )
-    allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Private networks that sources may be in, as CIDRs separated by commas, such as 10.20.0.0/16.",
-    )
-    refused_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Networks that are never dialled, though they are public; CIDRs separated by commas."
-    )
-    allowed_ports: Annotated[tuple[int, ...], NoDecode] = Field(
-        default=(), description="Ports that sources may have beside 80, 443 and those from 1024 on, by commas."
     )
     request_deadline_s: float = Field(
         default=60.0, gt=0, le=600, description="Seconds one request to a source may take, body included."
@@ -61,8 +49,3 @@ class FetcherSettings(RuntimeSettings):
     probe_deadline_s: float = Field(
         default=18.0, gt=0, le=120, description="Seconds a connection test may take; below what its asker waits."
     )
-
-    @field_validator("allowed_networks", "refused_networks", "allowed_ports", mode="before")
-    @classmethod
-    def _by_commas(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
