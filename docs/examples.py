@@ -17,6 +17,7 @@ from hub_model import (
     integrations,
     mappings,
     pagination,
+    webhooks,
 )
 from pydantic import BaseModel
 
@@ -126,8 +127,38 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
         },
     ),
     integrations.RateLimits: ({"requestsPerMinute": 60, "concurrency": 2},),
-    integrations.WebhookSettings: (
+    webhooks.WebhookSettings: (
         {"scheme": "standard", "secret": "whsec_bXktc2VjcmV0LW9mLTMyLWJ5dGVzLWF0LWxlYXN0", "dataType": "attendance"},
+        {
+            "scheme": "hmac",
+            "signature": {"name": "X-Frappe-Webhook-Signature", "encoding": "base64"},
+            "syncs": [{"dataTypes": ["attendance"]}],
+        },
+        {
+            "scheme": "token",
+            "secretPlacement": {"placement": "body", "name": "token"},
+            "allowedNetworks": ["203.0.113.0/24"],
+            "syncs": [{}],
+        },
+        {
+            "scheme": "jwt",
+            "jwt": {"jwksUrl": "https://vendor.example/jwks", "claims": {"metadata.root_account_uuid": "Vx3...9Q"}},
+            "syncs": [{}],
+        },
+    ),
+    webhooks.SignatureHeader: (
+        {"name": "X-Frappe-Webhook-Signature", "encoding": "base64"},
+        {"name": "X-Hub-Signature-256", "prefix": "sha256="},
+    ),
+    webhooks.SecretPlacement: (
+        {"placement": "body", "name": "token"},
+        {"name": "Authorization", "prefix": "Bearer "},
+    ),
+    webhooks.SignedEvents: (
+        {"jwksUrl": "https://vendor.example/jwks", "claims": {"metadata.root_account_uuid": "Vx3...9Q"}},
+    ),
+    webhooks.SyncOnPush: (
+        {"when": [{"path": "doctype", "equals": "Student Attendance"}], "dataTypes": ["attendance"]},
     ),
     integrations.Connector: (
         {"name": "generic-rest", "version": 1, "settings": {"schoolYear": "2026"}, "recognised": ["students: ..."]},

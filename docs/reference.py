@@ -23,6 +23,7 @@ from hub_model import (
     integrations,
     mappings,
     pagination,
+    webhooks,
 )
 from hub_model.base import Input
 from pydantic import BaseModel
@@ -32,7 +33,6 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "The integration": (
         integrations.IntegrationDraft,
         integrations.RateLimits,
-        integrations.WebhookSettings,
         integrations.Connector,
     ),
     "Credentials": (
@@ -45,6 +45,13 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
         auth.OAuth1Settings,
         auth.LoginSettings,
         auth.LoginRequest,
+    ),
+    "Webhooks": (
+        webhooks.WebhookSettings,
+        webhooks.SignatureHeader,
+        webhooks.SecretPlacement,
+        webhooks.SignedEvents,
+        webhooks.SyncOnPush,
     ),
     "Requests and answers": (endpoints.Request, answers.TextFormat, answers.ResponseFilter),
     "Pages": (
@@ -77,7 +84,19 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 DOCUMENTED = {model: section for section, models in SECTIONS.items() for model in models}
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 _FORMATS = {"duration": "duration", "password": "secret", "date-time": "moment"}
-_SOURCES = (access, answers, auth, combining, conditions, endpoints, incremental, integrations, mappings, pagination)
+_SOURCES = (
+    access,
+    answers,
+    auth,
+    combining,
+    conditions,
+    endpoints,
+    incremental,
+    integrations,
+    mappings,
+    pagination,
+    webhooks,
+)
 _IN_CODE = re.compile(r"``(.+?)``", re.DOTALL)
 
 

@@ -75,14 +75,14 @@ def over(status: RunStatus, error_class: ErrorClass = ErrorClass.TRANSIENT) -> R
 
 
 def test_a_free_integration_is_claimed_and_due_again_later() -> None:
-    claimed = claim_run(integration(next_due_at=NOW), run_id="r1", now=NOW, next_due_at=LATER)
+    claimed = claim_run(integration(next_due_at=NOW), run_id="r1", now=NOW, next_due_at=LATER, is_scheduled=True)
     assert claimed is not None
     assert (claimed.sync.active_run_id, claimed.sync.active_since, claimed.sync.next_due_at) == ("r1", NOW, LATER)
 
 
 @pytest.mark.parametrize("run_id", ["r1", "r2"])
 def test_a_held_integration_is_not_claimed(run_id: str) -> None:
-    assert claim_run(held(), run_id=run_id, now=LATER, next_due_at=None) is None
+    assert claim_run(held(), run_id=run_id, now=LATER, next_due_at=None, is_scheduled=True) is None
 
 
 def test_only_the_run_that_holds_an_integration_releases_it() -> None:

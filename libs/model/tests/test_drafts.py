@@ -169,7 +169,7 @@ def test_an_endpoint_may_be_an_object() -> None:
         ({"oauth": {"tokenUrl": "nowhere", "clientId": "c"}}, ("oauth", "tokenUrl"), "https://"),
         ({"apiKey": "********"}, ("apiKey",), "placeholder"),
         ({"apiKey": ""}, ("apiKey",), "placeholder"),
-        ({"webhook": {"scheme": "none"}}, ("webhook", "scheme"), "'legacy' or 'standard'"),
+        ({"webhook": {"scheme": "none"}}, ("webhook", "scheme"), "'legacy', 'standard', 'hmac', 'jwt' or 'token'"),
     ],
     ids=lambda value: str(value)[:60],
 )

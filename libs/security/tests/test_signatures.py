@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hub_model.errors import InvalidInput, Unauthenticated
-from hub_model.integrations import WebhookScheme
+from hub_model.webhooks import WebhookScheme
 from hub_security.signatures import (
     TOLERANCE_S,
     check_secret,

@@ -72,7 +72,12 @@ async def test_a_webhook_secret_is_made_and_shown_once(hub: Any, scheme: str) ->
     assert again.json()["webhook"] == {
         "url": f"https://hub.example/api/webhooks/integrations/{made['id']}",
         "scheme": scheme,
+        "signature": None,
+        "secretPlacement": None,
+        "jwt": None,
+        "allowedNetworks": [],
         "dataType": None,
+        "syncs": [],
     }
     assert (await put(hub, made))["webhookSecret"] is None
 

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from hub_mapping.pushes import compile_pushes
 from hub_model.errors import Conflict, InvalidInput, QueueFull, Unavailable, Unroutable
-from hub_model.integrations import WebhookScheme
 from hub_model.records import DataType
+from hub_model.webhooks import WebhookSettings
 from hub_sqlite import SqliteDatabase
 from hub_storage.adapters.sqlite import SqliteStore
 from hub_storage.repositories import SPECS, Logs, Receipts
@@ -368,7 +369,9 @@ async def test_a_burst_of_different_events_is_stored_whole(gateway: Any) -> None
 async def test_an_event_under_way_is_remembered_however_many_come_meanwhile(gateway: Any) -> None:
     intake = Intake(Receipts(gateway.store), Logs(gateway.store), gateway.broker, max_remembered=2)
     now, attendance = gateway.clock(), DataType.ATTENDANCE
-    endpoint = Endpoint("i1", "c1", WebhookScheme.LEGACY, "s", None, now, frozenset([attendance]), attendance)
+    collected, webhook = frozenset([attendance]), WebhookSettings()
+    pushes = compile_pushes(webhook, collected)
+    endpoint = Endpoint("i1", "c1", webhook, "s", None, now, collected, attendance, pushes, [])
     events = [Event(f"evt-{number % 6}", b"%d" % number, attendance, [[ROW]]) for number in (0, 1, 2, 3, 4, 5, 0, 6)]
     *taken, refused = await asyncio.gather(
         *(intake.take(endpoint, event, now) for event in events), return_exceptions=True

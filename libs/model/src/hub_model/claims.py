@@ -5,6 +5,7 @@ Only the run that holds the integration may settle it, so a repeated or late end
 
 from datetime import datetime
 
+from hub_model.early import data_types_due
 from hub_model.errors import ErrorClass
 from hub_model.integrations import Integration, LastError
 from hub_model.runs import Run, RunStatus
@@ -13,19 +14,29 @@ _ASKS_FOR_A_PERSON = frozenset([ErrorClass.CONFIG, ErrorClass.AUTH])
 
 
 def claim_run(
-    integration: Integration, *, run_id: str, now: datetime, next_due_at: datetime | None
+    integration: Integration, *, run_id: str, now: datetime, next_due_at: datetime | None, is_scheduled: bool
 ) -> Integration | None:
-    """The integration held by this run and due again at ``next_due_at``; None if a run holds it already."""
+    """The integration held by this run and due again at ``next_due_at``; None if a run holds it already.
+
+    A run that is not scheduled is for all data types, and leaves nothing for an early one to do.
+    """
     if integration.sync.active_run_id is not None:
         return None
-    return integration.with_sync(active_run_id=run_id, active_since=now, next_due_at=next_due_at)
+    return integration.with_sync(
+        active_run_id=run_id,
+        active_since=now,
+        active_data_types=data_types_due(integration, now) if is_scheduled else (),
+        next_due_at=next_due_at,
+        early_due_at=None,
+        early_data_types=(),
+    )
 
 
 def release_run(integration: Integration, run_id: str) -> Integration | None:
     """The integration no longer held by this run; None if it did not hold it."""
     if integration.sync.active_run_id != run_id:
         return None
-    return integration.with_sync(active_run_id=None, active_since=None)
+    return integration.with_sync(active_run_id=None, active_since=None, active_data_types=())
 
 
 def settle_run(integration: Integration, run: Run, now: datetime) -> Integration | None:
@@ -33,26 +44,30 @@ def settle_run(integration: Integration, run: Run, now: datetime) -> Integration
 
     A run that failed altogether because of credentials or configuration pauses the integration; one that brought
     anything lifts the pause. A cancelled run says nothing about the source: it leaves health and times as they are.
+    A run for some of the data types does not say that the others are well again.
     """
     if not run.status.is_final or integration.sync.active_run_id != run.id:
         return None
     ended_at = run.finished_at or now
+    is_for_all = not integration.sync.active_data_types
     changes: dict[str, object] = {
         "active_run_id": None,
         "active_since": None,
+        "active_data_types": (),
         "last_run_id": run.id,
         "last_run_status": run.status.value,
     }
     if run.status is not RunStatus.CANCELLED:
         failure = run.failure
         changes["last_sync_at"] = ended_at
-        changes["last_error"] = failure and LastError(
-            error_class=failure.error_class, code=failure.code, message=failure.public, at=ended_at
-        )
+        if failure or is_for_all:
+            changes["last_error"] = failure and LastError(
+                error_class=failure.error_class, code=failure.code, message=failure.public, at=ended_at
+            )
         if run.status is not RunStatus.FAILED:
             changes["paused"] = False
         elif failure and failure.error_class in _ASKS_FOR_A_PERSON:
             changes["paused"] = True
-    if run.status is RunStatus.SUCCEEDED:
+    if run.status is RunStatus.SUCCEEDED and is_for_all:
         changes["last_success_at"] = ended_at
     return integration.with_sync(**changes)

@@ -9,36 +9,18 @@ from pydantic import Field, JsonValue, StringConstraints, field_validator, model
 
 from hub_model.access import Access
 from hub_model.addresses import check_headers
-from hub_model.auth import Secret
 from hub_model.base import Input, Instant, Value, check_time_zone
 from hub_model.combining import StreamName
 from hub_model.endpoints import Endpoint, Stream
 from hub_model.errors import ErrorClass
 from hub_model.records import DataType
 from hub_model.streams import reading_order
+from hub_model.webhooks import WebhookSettings
 
 MIN_SYNC_INTERVAL_MINUTES = 5
 MAX_SYNC_INTERVAL_MINUTES = 43_200
 
 _DATA_TYPES = frozenset(str(data_type) for data_type in DataType)
-
-
-class WebhookScheme(StrEnum):
-    """``LEGACY``: ``x-webhook-signature``, hex HMAC-SHA256 of the raw body. ``STANDARD``: Standard Webhooks 1.0."""
-
-    LEGACY = "legacy"
-    STANDARD = "standard"
-
-
-class WebhookSettings(Input):
-    """How this integration's pushes are signed. Without a secret one is made, and shown once.
-
-    ``data_type`` is what a body holds that does not say so itself.
-    """
-
-    scheme: WebhookScheme = WebhookScheme.LEGACY
-    secret: Secret | None = None
-    data_type: DataType | None = None
 
 
 class RateLimits(Input):
@@ -153,7 +135,8 @@ class SyncState(Value):
 
     ``active_run_id`` is the one run that may exist at a time. ``paused``: the last error asks for a person (bad
     credentials, wrong path), so the interval does not retry until the integration is edited, toggled or synced by
-    hand.
+    hand. ``early_due_at`` is the due time while a push has brought it forward, for ``early_data_types``, and
+    ``active_data_types`` are the active run's; none means all of them.
     """
 
     next_due_at: Instant | None = None
@@ -165,6 +148,9 @@ class SyncState(Value):
     last_success_at: Instant | None = None
     last_error: LastError | None = None
     paused: bool = False
+    early_due_at: Instant | None = None
+    early_data_types: tuple[DataType, ...] = ()
+    active_data_types: tuple[DataType, ...] = ()
 
 
 class Integration(Value):
@@ -190,6 +176,12 @@ class Integration(Value):
         if not self.settings.enabled:
             return Health.INACTIVE
         return Health.ERROR if self.sync.last_error else Health.ACTIVE
+
+    @property
+    def active_data_types(self) -> tuple[DataType, ...]:
+        """What the active run is for."""
+        every = tuple(self.settings.endpoints)
+        return tuple(data_type for data_type in every if data_type in self.sync.active_data_types) or every
 
     def with_sync(self, **changes: Any) -> "Integration":
         """A copy whose sync state has these fields changed."""

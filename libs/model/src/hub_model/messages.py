@@ -29,6 +29,7 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     ENABLE = "enable"
     INTERVAL = "interval"
+    WEBHOOK = "webhook"
     RECOVERY = "recovery"
 
 

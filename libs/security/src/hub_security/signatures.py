@@ -1,4 +1,5 @@
-"""Webhook signatures: the hub's legacy scheme and Standard Webhooks 1.0, both over the raw body.
+"""Webhook signatures over the raw body: the hub's legacy scheme, Standard Webhooks 1.0, and those of vendors, who put
+the same digest into headers of their own; and secrets that are sent along as they are.
 
 Verification raises Unauthenticated and nothing else, whatever bytes arrive. Every secret is tried and compared in
 constant time, without stopping at the first match. ``str()`` of the error says which check failed, for the
@@ -14,12 +15,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from hub_model.errors import InvalidInput, Unauthenticated
-from hub_model.integrations import WebhookScheme
+from hub_model.webhooks import SignatureHeader, WebhookScheme
 
 LEGACY_HEADER = "x-webhook-signature"
 TOLERANCE_S = 300
 UNVERIFIED = "The request's signature could not be verified."
 
+_LEGACY = SignatureHeader(name=LEGACY_HEADER)
 _STANDARD_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _MAX_ENTRIES = 8
 _MAX_SIGNATURE_CHARS = 2048
@@ -28,6 +30,7 @@ _PREFIX = "whsec_"
 # ASCII classes spelt out: int(), \d and bytes.fromhex() accept signs, spaces, underscores and foreign digits.
 _HEX = re.compile(r"[0-9A-Fa-f]{64}")
 _BASE64_HEADER = re.compile(r"[A-Za-z0-9+/]{43}=")
+_ADDRESS_PART = re.compile(r"[A-Za-z0-9_-]{22,128}")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TIMESTAMP = re.compile(r"[0-9]{10,11}")
 _ENTRY = re.compile(r"v1,([A-Za-z0-9+/]{43}=)")
@@ -41,12 +44,14 @@ def sign_legacy(secret: str, body: bytes) -> str:
 
 def verify_legacy(secrets: Sequence[str], body: bytes, header: str | None) -> None:
     """Raise Unauthenticated unless ``header`` is the signature of ``body`` under one of the secrets."""
+    verify_hmac(secrets, body, header, _LEGACY)
+
+
+def verify_hmac(secrets: Sequence[str], body: bytes, header: str | None, form: SignatureHeader) -> None:
+    """The same for a header of another name and form. Two headers of that name are given as one that is empty."""
     if header is None:
-        raise _refused(f"the header {LEGACY_HEADER} is missing")
-    if not _HEX.fullmatch(header):
-        hint = "; it looks like base64" if _BASE64_HEADER.fullmatch(header) else ""
-        raise _refused(f"the header {LEGACY_HEADER} is not 64 hex digits{hint}")
-    given = bytes.fromhex(header)
+        raise _refused(f"the header {form.name} is missing")
+    given = _digest(header, form)
     matched = False
     for secret in secrets:
         # An empty key is a key anyone knows.
@@ -54,6 +59,18 @@ def verify_legacy(secrets: Sequence[str], body: bytes, header: str | None) -> No
         matched |= hmac.compare_digest(expected, given) and bool(secret)
     if not matched:
         raise _refused("the signature does not match the body under any active secret")
+
+
+def verify_token(secrets: Sequence[str], given: str | None, *, place: str) -> None:
+    """Raise Unauthenticated unless ``given`` is one of the secrets. ``place`` is where it stands, for the log."""
+    if not given:
+        raise _refused(f"{place} is missing")
+    matched = False
+    for secret in secrets:
+        expected = secret.encode("utf-8", "surrogatepass")
+        matched |= hmac.compare_digest(expected, given.encode("utf-8", "surrogatepass")) and bool(secret)
+    if not matched:
+        raise _refused(f"{place} is not an active secret")
 
 
 def sign_standard(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -103,12 +120,30 @@ def new_secret(scheme: WebhookScheme) -> str:
     return random.token_hex(32)
 
 
-def check_secret(scheme: WebhookScheme, secret: str) -> None:
+def check_secret(scheme: WebhookScheme, secret: str, *, in_address: bool = False) -> None:
     """Raise InvalidInput unless a secret chosen by a person can serve the scheme."""
     if scheme is WebhookScheme.STANDARD:
         _standard_key(secret)
+    elif in_address and not _ADDRESS_PART.fullmatch(secret):
+        raise InvalidInput("a secret in an address has 22 to 128 letters, digits or the signs _ and -")
     elif not 16 <= len(secret) <= 256 or not secret.isprintable():
         raise InvalidInput("a webhook secret has 16 to 256 printable characters")
+
+
+def _digest(header: str, form: SignatureHeader) -> bytes:
+    if not header.startswith(form.prefix):
+        raise _refused(f"the header {form.name} does not begin with {form.prefix}")
+    text = header.removeprefix(form.prefix)
+    is_hex, is_base64 = bool(_HEX.fullmatch(text)), bool(_BASE64_HEADER.fullmatch(text))
+    if form.encoding == "base64":
+        if not is_base64:
+            hint = "; it looks like hex" if is_hex else ""
+            raise _refused(f"the header {form.name} is not base64 of 32 bytes{hint}")
+        return base64.b64decode(text)
+    if not is_hex:
+        hint = "; it looks like base64" if is_base64 else ""
+        raise _refused(f"the header {form.name} is not 64 hex digits{hint}")
+    return bytes.fromhex(text)
 
 
 def _standard_headers(headers: Iterable[tuple[str, str]]) -> tuple[str, str, str]:

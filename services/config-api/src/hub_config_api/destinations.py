@@ -11,6 +11,8 @@ from hub_model.integrations import IntegrationDraft
 from hub_security.addresses import AddressPolicy, parse_networks
 from hub_security.hosts import PortPolicy, check_url, refused
 
+_JWKS_URL = "/webhook/jwt/jwksUrl"
+
 
 class Destinations:
     """The operator's rules: private networks only where they are allowed, and no ports of other protocols."""
@@ -28,9 +30,13 @@ class Destinations:
             addresses["/oauth/tokenUrl"] = draft.oauth.token_url
         if draft.login is not None:
             addresses["/login/loginRequester/path"] = login_url(draft.login, draft.base_url)
+        if draft.webhook is not None and draft.webhook.jwt is not None:
+            addresses[_JWKS_URL] = draft.webhook.jwt.jwks_url
         for pointer, url in addresses.items():
             try:
                 self._check(url)
+                if pointer == _JWKS_URL and url.startswith("http:") and not self._policy.allowed:
+                    raise refused("keys that signatures are checked with come by https://")
             except SourceError as error:
                 yield Issue(pointer, error.code, error.public)
 

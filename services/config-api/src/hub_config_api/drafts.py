@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from hub_mapping.checking import endpoint_issues, stream_issues
+from hub_mapping.pushes import push_issues
 from hub_model.addresses import check_headers
 from hub_model.endpoints import Request
 from hub_model.errors import InvalidInput, Issue
@@ -25,6 +26,7 @@ def check_draft(draft: IntegrationDraft, destinations: Destinations) -> None:
         *credential_issues(draft),
         *misplaced_in_headers("/headers", draft.headers),
         *unstorable(draft),
+        *_below("/webhook", push_issues(draft.webhook) if draft.webhook else []),
     ]
     for data_type, endpoint in draft.endpoints.items():
         pointer = pointer_to(["endpoints", data_type])

@@ -6,12 +6,14 @@ from datetime import datetime
 from hub_model.access import credential_origin, given_secrets, needed_secrets
 from hub_model.auth import is_extra_key
 from hub_model.errors import InvalidInput, Issue
-from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, WebhookSettings
+from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
+from hub_model.webhooks import WebhookSettings
 from hub_security.signatures import check_secret, new_secret
 from hub_security.vault import SecretBinding, SecretSealer, recipient_of
 
 WEBHOOK_SECRET = "webhookSecret"  # noqa: S105 - a field's name
 PREVIOUS_WEBHOOK_SECRET = "webhookSecretPrevious"  # noqa: S105 - a field's name
+_WEBHOOK_SECRETS = (WEBHOOK_SECRET, PREVIOUS_WEBHOOK_SECRET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def seal_draft(
         given[WEBHOOK_SECRET] = shown_once = new_secret(webhook.scheme)
     _check_webhook_secret(webhook, given.get(WEBHOOK_SECRET))
     kept, voided = _kept_secrets(draft, stored, given)
+    if not webhook.has_secret:
+        kept = {field: sealed for field, sealed in kept.items() if field not in _WEBHOOK_SECRETS}
     secrets = dict(kept)
     for field, value in given.items():
         old = stored.secrets.get(field) if stored else None
@@ -117,19 +121,21 @@ def _origin_for(field: str, draft: IntegrationDraft) -> str:
 
 
 def _needs_webhook_secret(webhook: WebhookSettings, stored: Integration | None) -> bool:
+    if not webhook.has_secret:
+        return False
     return stored is None or WEBHOOK_SECRET not in stored.secrets or not _same_scheme(webhook, stored)
 
 
 def _same_scheme(webhook: WebhookSettings, stored: Integration) -> bool:
     before = stored.settings.webhook or WebhookSettings()
-    return before.scheme is webhook.scheme
+    return (before.scheme, before.is_in_address) == (webhook.scheme, webhook.is_in_address)
 
 
 def _check_webhook_secret(webhook: WebhookSettings, secret: str | None) -> None:
     if secret is None:
         return
     try:
-        check_secret(webhook.scheme, secret)
+        check_secret(webhook.scheme, secret, in_address=webhook.is_in_address)
     except InvalidInput as error:
         raise _refused("/webhook/secret", str(error)) from error
 

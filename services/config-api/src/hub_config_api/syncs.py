@@ -1,8 +1,10 @@
 """Starting a run, the same way for a person's request and for enabling."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
+from hub_model.early import brought_forward
 from hub_model.errors import HubError
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
@@ -60,6 +62,13 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
             await backend.publisher.publish(request)
         except HubError as error:
             log.warning("sync.handover_delayed", run_id=run.id, integration_id=integration.id, error_code=error.code)
+    if run.streams.keys() < integration.settings.endpoints.keys():
+        # It was started by a push, for some of the data types: the others follow.
+        await backend.integrations.change(
+            integration.college_id,
+            integration.id,
+            lambda current: brought_forward(current, (), now, delay=timedelta(0)),
+        )
     return StartedSync(run=run, coalesced=run.id != run_id)
 
 

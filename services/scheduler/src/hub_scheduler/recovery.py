@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
+from hub_model.early import is_early
 from hub_model.errors import ErrorClass, Unavailable
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
@@ -85,7 +86,8 @@ class Recovery:
         run_id, due = integration.sync.active_run_id, integration.sync.next_due_at
         if run_id is None:
             return
-        if due is not None and due <= now:
+        # An early slot waits: what it is for may have come when the run had read that already.
+        if due is not None and due <= now and not is_early(integration):
             await self._skip_overlap(integration, run_id, due, now)
         run = await self._backend.runs.find(integration.college_id, run_id)
         match self._sightings.repair_of(run_id, run, self._monotonic(), now):
@@ -110,7 +112,7 @@ class Recovery:
                 college_id=integration.college_id,
                 integration_id=integration.id,
                 trigger=Trigger.RECOVERY,
-                data_types=tuple(integration.settings.endpoints),
+                data_types=integration.active_data_types,
                 now=now,
             )
             await self._backend.runs.add(run)

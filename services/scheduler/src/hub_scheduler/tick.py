@@ -5,6 +5,7 @@ from datetime import datetime
 
 import structlog
 from hub_model.base import format_datetime
+from hub_model.early import is_early
 from hub_model.errors import TransientError
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
@@ -43,13 +44,14 @@ async def _start(backend: Backend, integration: Integration, now: datetime) -> N
     slot = integration.sync.next_due_at
     if slot is None:
         return
+    trigger = Trigger.WEBHOOK if is_early(integration) else Trigger.INTERVAL
     run_id = slot_run_id(integration.id, slot)
     run, is_open = await begin_run(
         backend.integrations,
         backend.runs,
         college_id=integration.college_id,
         integration_id=integration.id,
-        trigger=Trigger.INTERVAL,
+        trigger=trigger,
         run_id=run_id,
         now=now,
         next_due_at=due_after(integration, now),
@@ -57,7 +59,7 @@ async def _start(backend: Backend, integration: Integration, now: datetime) -> N
     )
     if is_open and run.id == run_id and run.created_at == now:
         # A run that another scheduler made is for that one to announce; Recovery steps in if it could not.
-        await backend.publisher.publish(request_for(run, trigger=Trigger.INTERVAL, now=now))
+        await backend.publisher.publish(request_for(run, trigger=trigger, now=now))
         log.info("run.requested", **ids_of(run), late_s=round((now - slot).total_seconds(), 1))
     elif run.id == run_id and run.status.is_final:
         # Another scheduler was faster by a whole run, or the clock was set back over time that had passed already.

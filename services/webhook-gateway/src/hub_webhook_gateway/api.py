@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_FOLDER = "/api/webhooks/integrations"
-PATH = _FOLDER + "/{id}"
+_FOLDER = "/api/webhooks/integrations/"
+PATH = _FOLDER + "{id}"
 OPENAPI_PATH = "/api/webhooks/openapi.json"
 
 _TITLE = "Student Hub webhooks"
@@ -24,22 +24,26 @@ Pushes records of an integration. The body is JSON in UTF-8, in one of these sha
 - `{"success": true, "data": [...]}`, one record, or an array of records, where the integration's `webhook.dataType`
   or its only endpoint says what they are.
 
-It is signed over its raw bytes by the integration's scheme: `legacy` (`x-webhook-signature`, hex HMAC-SHA256) or
-`standard` (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Under `standard` the `webhook-id` names the event,
-otherwise `eventId`, otherwise the body itself, for ten minutes or until another body comes. 202 means the event is
-durable; on 408, 429 and 503 send it again.
+It is signed over its raw bytes by the integration's scheme: `legacy` (`x-webhook-signature`, hex HMAC-SHA256),
+`standard` (`webhook-id`, `webhook-timestamp`, `webhook-signature`) or `hmac` (a header of the vendor's own). Under
+`standard` the `webhook-id` names the event, otherwise `eventId`, otherwise the body itself, for ten minutes or until
+another body comes. 202 means the event is durable; on 408, 429 and 503 send it again.
+
+An integration with `webhook.syncs` takes no records: a push of any JSON brings its next sync forward. Then the scheme
+may also be `jwt`, where the body is a signed token, or `token`, where the secret stands in a header, in a field of the
+body, or behind the address and a slash.
 """
 
 _RESPONSES = {
-    "200": "This event was received before, and is durable.",
-    "202": "The event is durable and will be processed.",
+    "200": "This event was received before, and is durable; or no rule of `webhook.syncs` is about it.",
+    "202": "The event is durable and will be processed; or the sync that it asks for is planned, for `syncAt`.",
     "400": "The body is not strict JSON.",
     "401": "No valid signature; also for an unknown or disabled address.",
     "405": "Only POST is answered.",
     "408": "The body took too long to arrive.",
     "409": "The event's id was used for another body.",
     "413": "The body is too large.",
-    "415": "Not JSON in UTF-8, or compressed.",
+    "415": "Compressed, or not JSON in UTF-8 where the scheme is `legacy` or `standard`.",
     "422": "No records of a collected type in the body.",
     "429": "Too many webhooks; Retry-After says when to go on.",
     "503": "The event could not be stored; send it again after Retry-After.",
@@ -53,10 +57,16 @@ def create_app(receiver: ASGIApp) -> ASGIApp:
 
     def route_of(scope: Scope) -> Route:
         # A split, not the route's own pattern, which costs as much as reading the body.
-        folder, _, integration_id = scope["path"].rpartition("/")
-        if folder == _FOLDER and integration_id:
+        path: str = scope["path"]
+        if path.startswith(_FOLDER):
+            integration_id, slash, secret = path.removeprefix(_FOLDER).partition("/")
+            if slash:
+                # Whatever follows the id may be a secret, and paths are logged.
+                scope["path"] = f"{_FOLDER}{integration_id}/..."
+            if not integration_id or bool(slash) is not bool(secret) or "/" in secret:
+                raise HTTPException(404)
             route = webhooks
-            scope["path_params"] = {"id": integration_id}
+            scope["path_params"] = {"id": integration_id, "secret": secret or None}
         elif scope["path"] == OPENAPI_PATH:
             route = description
         else:
@@ -110,7 +120,11 @@ _EXAMPLES = {
 
 def _response(status: str, text: str) -> dict[str, Any]:
     if status in ("200", "202"):
-        properties = {"status": {"enum": ["accepted", "duplicate"]}, "eventId": {"type": "string"}}
-        schema = {"type": "object", "required": ["status", "eventId"], "properties": properties}
+        properties = {
+            "status": {"enum": ["accepted", "duplicate", "ignored"]},
+            "eventId": {"type": "string"},
+            "syncAt": {"type": ["string", "null"], "format": "date-time"},
+        }
+        schema = {"type": "object", "required": ["status"], "properties": properties}
         return {"description": text, "content": {"application/json": {"schema": schema}}}
     return {"description": text, "content": {"application/problem+json": {"schema": {"type": "object"}}}}

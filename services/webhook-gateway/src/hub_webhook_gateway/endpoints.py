@@ -3,14 +3,17 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import structlog
+from hub_mapping.pushes import CompiledPushes, compile_pushes
 from hub_model.errors import SecretUnreadable
-from hub_model.integrations import Integration, SealedSecret, WebhookScheme, WebhookSettings
+from hub_model.integrations import Integration, SealedSecret
 from hub_model.records import DataType
+from hub_model.webhooks import WebhookSettings
 from hub_security.vault import SecretBinding, SecretOpener
 
 log = structlog.get_logger(__name__)
@@ -27,17 +30,20 @@ _PREVIOUS_SECRET = "webhookSecretPrevious"  # noqa: S105 - a field's name
 class Endpoint:
     """What the gateway needs to know of an integration that takes webhooks.
 
-    ``previous_secret`` is accepted until ``previous_until``. ``default`` is what a body holds that does not say so.
+    ``previous_secret`` is accepted until ``previous_until``; ``secret`` is empty where the scheme has none. ``default``
+    is what a body holds that does not say so. ``networks`` is empty if pushes may come from anywhere.
     """
 
     integration_id: str
     college_id: str
-    scheme: WebhookScheme
+    webhook: WebhookSettings
     secret: str
     previous_secret: str | None
     previous_until: datetime
     data_types: frozenset[DataType]
     default: DataType | None
+    pushes: CompiledPushes
+    networks: Sequence[IPv4Network | IPv6Network]
 
     def secrets_at(self, now: datetime) -> tuple[str, ...]:
         """The secrets a signature may be made with now."""
@@ -91,24 +97,26 @@ class Endpoints:
         return endpoint
 
     def _endpoint_of(self, integration: Integration) -> Endpoint | None:
+        webhook = integration.settings.webhook or WebhookSettings()
         sealed = integration.secrets.get(_SECRET)
-        if sealed is None or not integration.settings.enabled:
+        if not integration.settings.enabled or (sealed is None and webhook.has_secret):
             return None
-        secret = self._open(integration, sealed)
+        secret = self._open(integration, sealed) if sealed else ""
         if secret is None:
             return None
-        webhook = integration.settings.webhook or WebhookSettings()
         collected = frozenset(integration.settings.endpoints)
         previous = integration.secrets.get(_PREVIOUS_SECRET)
         return Endpoint(
             integration_id=integration.id,
             college_id=integration.college_id,
-            scheme=webhook.scheme,
+            webhook=webhook,
             secret=secret,
             previous_secret=self._open(integration, previous) if previous else None,
-            previous_until=sealed.set_at + self._overlap,
+            previous_until=sealed.set_at + self._overlap if sealed else integration.updated_at,
             data_types=collected | ({webhook.data_type} if webhook.data_type else frozenset()),
             default=webhook.data_type or (next(iter(collected)) if len(collected) == 1 else None),
+            pushes=compile_pushes(webhook, collected),
+            networks=[ip_network(text) for text in webhook.allowed_networks],
         )
 
     def _open(self, integration: Integration, sealed: SealedSecret) -> str | None:

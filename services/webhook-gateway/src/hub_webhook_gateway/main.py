@@ -11,6 +11,7 @@ from hub_messaging.opening import open_broker
 from hub_messaging.topology import declared
 from hub_runtime.apart import run_apart
 from hub_runtime.services import Service
+from hub_security.egress import open_client
 from hub_security.keys import PrivateKeys, load_private_keys, parse_private_keys
 from hub_security.redaction import Redactor
 from hub_security.vault import SecretOpener
@@ -20,12 +21,15 @@ from hub_storage.store import Store
 
 from hub_webhook_gateway.api import create_app
 from hub_webhook_gateway.background import Background
+from hub_webhook_gateway.college_log import CollegeLog
+from hub_webhook_gateway.early_syncs import EarlySyncs
 from hub_webhook_gateway.endpoints import Endpoints
 from hub_webhook_gateway.intake import SOURCE, Intake
+from hub_webhook_gateway.key_sets import DEADLINE_S, KeySets
 from hub_webhook_gateway.limits import TokenBuckets
 from hub_webhook_gateway.receiving import WebhookReceiver
-from hub_webhook_gateway.refusals import Refusals
 from hub_webhook_gateway.settings import GatewaySettings
+from hub_webhook_gateway.verifying import Verifier
 
 NAME = SOURCE
 
@@ -58,7 +62,14 @@ def build_service(
 ) -> Service:
     """The service. Without its private keys it does not start. ``redactor`` learns every secret that is opened."""
     background = Background()
+    college_log = CollegeLog(Logs(store), background)
     opener = SecretOpener(_private_keys(settings), on_open=redactor.add if redactor else None)
+    client = open_client(
+        allowed_networks=settings.allowed_networks,
+        refused_networks=settings.refused_networks,
+        allowed_ports=settings.allowed_ports,
+        timeout_s=DEADLINE_S,
+    )
     receiver = WebhookReceiver(
         endpoints=Endpoints(
             Integrations(store).locate,
@@ -66,8 +77,10 @@ def build_service(
             remember_s=settings.webhook_cache_s,
             rotation_overlap_s=settings.webhook_rotation_overlap_s,
         ),
+        verifier=Verifier(KeySets(client)),
+        early_syncs=EarlySyncs(Integrations(store), college_log, delay_s=settings.webhook_sync_delay_s),
         intake=Intake(Receipts(store), Logs(store), broker),
-        refusals=Refusals(Logs(store), background),
+        college_log=college_log,
         per_endpoint=TokenBuckets(settings.webhook_rate_per_s, settings.webhook_burst),
         per_client=TokenBuckets(settings.webhook_client_rate_per_s, settings.webhook_client_burst),
         clock=clock,
@@ -76,7 +89,12 @@ def build_service(
         trusted_proxies=[ip_network(text) for text in settings.trusted_proxies],
     )
 
-    return Service(name=NAME, start=_start, stop=background.finish, app=create_app(receiver), ready=store.ping)
+    async def stop(grace_s: float) -> bool:
+        is_done = await background.finish(grace_s)
+        await client.aclose()
+        return is_done
+
+    return Service(name=NAME, start=_start, stop=stop, app=create_app(receiver), ready=store.ping)
 
 
 async def _start() -> None:

@@ -4,8 +4,7 @@ rate limit, size, headers, signature, JSON, records, receipt, messages, answer. 
 signature holds, no signature is computed before the limits, and 202 is said only when the messages are durable.
 """
 
-import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 import orjson
 import structlog
+from hub_model.base import format_datetime
 from hub_model.errors import (
     Conflict,
     HubError,
@@ -22,26 +22,28 @@ from hub_model.errors import (
     Unauthenticated,
     Unavailable,
 )
-from hub_model.integrations import WebhookScheme
+from hub_model.records import DataType
+from hub_model.webhooks import WebhookScheme
 from hub_runtime.http import problem_response
-from hub_security.signatures import UNVERIFIED, verify_legacy, verify_standard
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from hub_webhook_gateway.college_log import CollegeLog
+from hub_webhook_gateway.early_syncs import EarlySyncs
 from hub_webhook_gateway.endpoints import Endpoint, Endpoints
-from hub_webhook_gateway.intake import Event, Intake, Taken
+from hub_webhook_gateway.intake import Event, Intake
 from hub_webhook_gateway.limits import TokenBuckets, client_address
 from hub_webhook_gateway.payload import parse_body
-from hub_webhook_gateway.refusals import Refusals
-from hub_webhook_gateway.requests import BodyReader, WebhookHeaders, check_headers, waits_for_leave
+from hub_webhook_gateway.requests import BodyReader, check_headers, waits_for_leave
 from hub_webhook_gateway.shapes import read_push, split
+from hub_webhook_gateway.verifying import Proof, PushRequest, Verifier, verify_nobody
 
 log = structlog.get_logger(__name__)
 
 _NOT_STORED = "The event could not be stored; send it again."
 _MAX_DISCARDED_BYTES = 1024 * 1024
 _DISCARD_DEADLINE_S = 2.0
-_NOBODYS_KEY = b"an unknown address costs as much as a known one"
+_OF_THE_HUB = (WebhookScheme.LEGACY, WebhookScheme.STANDARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,10 @@ class WebhookReceiver:
     """The ASGI app behind ``POST /api/webhooks/integrations/{id}``; the router has matched the path."""
 
     endpoints: Endpoints
+    verifier: Verifier
     intake: Intake
-    refusals: Refusals
+    early_syncs: EarlySyncs
+    college_log: CollegeLog
     per_endpoint: TokenBuckets
     per_client: TokenBuckets
     clock: Callable[[], datetime]
@@ -62,7 +66,7 @@ class WebhookReceiver:
         integration_id: str = scope["path_params"]["id"]
         reader = BodyReader(receive)
         try:
-            self._check_rates(scope, integration_id)
+            client = self._check_rates(scope, integration_id)
             headers = check_headers(scope["headers"], max_bytes=self.max_body_bytes)
             body = await reader.read(max_bytes=self.max_body_bytes, deadline_s=self.body_deadline_s)
         except (HubError, HTTPException) as error:
@@ -76,56 +80,73 @@ class WebhookReceiver:
         if body is None:
             return  # the sender went away, and will send it again
         try:
-            taken = await self._take(scope, integration_id, headers, body)
+            secret = scope["path_params"].get("secret")
+            answer = await self._take(integration_id, PushRequest(headers, body, secret, client))
         except TransientError as error:
             log.warning("webhook.not_stored", integration_id=integration_id, error_code=error.code, error=str(error))
             raise Unavailable(str(error), retry_after_s=error.retry_after_s, public=_NOT_STORED) from error
-        await _answer(taken, send)
+        await _answer(answer, send)
 
-    def _check_rates(self, scope: Scope, integration_id: str) -> None:
-        wait_s = self.per_client.take(client_address(scope, self.trusted_proxies))
+    def _check_rates(self, scope: Scope, integration_id: str) -> str:
+        """The client's address, if it may send one more."""
+        client = client_address(scope, self.trusted_proxies)
+        wait_s = self.per_client.take(client)
         wait_s = wait_s or self.per_endpoint.take(integration_id)
         if wait_s:
             raise RateLimited("too many webhooks at once; send this one again later", retry_after_s=wait_s)
+        return client
 
-    async def _take(self, scope: Scope, integration_id: str, headers: WebhookHeaders, body: bytes) -> Taken:
+    async def _take(self, integration_id: str, request: PushRequest) -> "_Answer":
+        """Make of a push what it is for; return what to answer when that is durable."""
         now = self.clock()
         endpoint = await self.endpoints.find(integration_id)
         if endpoint is None:
-            hmac.digest(_NOBODYS_KEY, body, "sha256")
-            raise Unauthenticated(
-                "there is no such webhook address, or it is disabled", code="signature_invalid", public=UNVERIFIED
-            )
+            raise verify_nobody(request.body)
         try:
-            message_id = _verify(endpoint, headers, scope, body, now)
-            push = read_push(parse_body(body), data_types=endpoint.data_types, default=endpoint.default)
-            event = Event(
-                key=message_id or push.event_id,
-                body=body,
-                data_type=push.data_type,
-                batches=list(split(push.records, len(body))),
-            )
-            return await self.intake.take(endpoint, event, now)
+            proof = await self._verify(endpoint, request, now)
+            if endpoint.pushes.wanted is not None:
+                return await self._sync(endpoint, endpoint.pushes.wanted(_document(proof, request)), now)
+            return await self._keep(endpoint, proof, request.body, now)
         except (Unauthenticated, InvalidInput, Conflict) as error:
-            self.refusals.note(endpoint, error, now)
+            self.college_log.refused(endpoint, error, now)
             raise
 
+    async def _verify(self, endpoint: Endpoint, request: PushRequest, now: datetime) -> Proof:
+        try:
+            proof = await self.verifier.verify(endpoint, request, now)
+        except Unavailable as error:
+            self.college_log.refused(endpoint, error, now)  # the address of the keys is the college's own
+            raise
+        if endpoint.webhook.scheme in _OF_THE_HUB:
+            request.headers.require_json()
+        return proof
 
-def _verify(endpoint: Endpoint, headers: WebhookHeaders, scope: Scope, body: bytes, now: datetime) -> str | None:
-    """Raise Unauthenticated unless the integration's own scheme holds; return the id a standard event has."""
-    secrets = endpoint.secrets_at(now)
-    if endpoint.scheme is WebhookScheme.STANDARD:
-        decoded = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        return verify_standard(secrets, decoded, body, now)
-    if headers.is_standard:
-        # Judged by what the request claims to be: an attacker must not choose the weaker of two schemes.
-        raise Unauthenticated(
-            "the request has headers of Standard Webhooks, but this integration's scheme is legacy",
-            code="signature_invalid",
-            public=UNVERIFIED,
+    async def _keep(self, endpoint: Endpoint, proof: Proof, body: bytes, now: datetime) -> "_Answer":
+        push = read_push(parse_body(body), data_types=endpoint.data_types, default=endpoint.default)
+        event = Event(
+            key=proof.message_id or push.event_id,
+            body=body,
+            data_type=push.data_type,
+            batches=list(split(push.records, len(body))),
         )
-    verify_legacy(secrets, body, None if headers.signature is None else headers.signature.decode("latin-1"))
-    return None
+        taken = await self.intake.take(endpoint, event, now)
+        if taken.is_duplicate:
+            return _Answer(HTTPStatus.OK, {"status": "duplicate", "eventId": taken.run_id})
+        return _Answer(HTTPStatus.ACCEPTED, {"status": "accepted", "eventId": taken.run_id})
+
+    async def _sync(self, endpoint: Endpoint, data_types: frozenset[DataType] | None, now: datetime) -> "_Answer":
+        if not data_types:
+            self.college_log.ignored(endpoint, now)
+            return _Answer(HTTPStatus.OK, {"status": "ignored"})
+        due = await self.early_syncs.ask(endpoint, data_types, now)
+        sync_at = format_datetime(due) if due else None
+        return _Answer(HTTPStatus.ACCEPTED, {"status": "accepted", "syncAt": sync_at})
+
+
+@dataclass(slots=True)
+class _Answer:
+    code: int
+    fields: Mapping[str, str | None]
 
 
 def _is_cut_off(error: Exception, scope: Scope) -> bool:
@@ -134,8 +155,19 @@ def _is_cut_off(error: Exception, scope: Scope) -> bool:
     return is_late or waits_for_leave(scope["headers"])
 
 
-async def _answer(taken: Taken, send: Send) -> None:
-    body = orjson.dumps({"status": "duplicate" if taken.is_duplicate else "accepted", "eventId": taken.run_id})
+def _document(proof: Proof, request: PushRequest) -> object:
+    if proof.is_read:
+        return proof.document
+    if request.secret is None:
+        return parse_body(request.body)
+    try:
+        return parse_body(request.body)
+    except InvalidInput:
+        return None  # devices send what they like; for rules, it has no fields
+
+
+async def _answer(answer: _Answer, send: Send) -> None:
+    body = orjson.dumps(answer.fields)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200 if taken.is_duplicate else 202, "headers": headers})
+    await send({"type": "http.response.start", "status": answer.code, "headers": headers})
     await send({"type": "http.response.body", "body": body})

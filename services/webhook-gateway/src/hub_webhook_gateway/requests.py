@@ -26,12 +26,29 @@ class WebhookHeaders:
     Not frozen, though nobody changes one: there is one for every request.
     """
 
+    raw: RawHeaders
     signature: bytes | None
     is_standard: bool
+    is_json: bool
+
+    def only(self, name: str) -> str | None:
+        """A header's value; empty if it came twice, since parsers differ in which one they take."""
+        wanted = name.lower().encode()
+        values = [value for key, value in self.raw if key == wanted]
+        return None if not values else values[0].decode("latin-1") if len(values) == 1 else ""
+
+    def decoded(self) -> list[tuple[str, str]]:
+        """All of them, repetitions included."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw]
+
+    def require_json(self) -> None:
+        """Raise HTTPException 415 for anything but plain JSON."""
+        if not self.is_json:
+            raise HTTPException(415, "Send Content-Type: application/json, in UTF-8.")
 
 
 def check_headers(headers: RawHeaders, *, max_bytes: int) -> WebhookHeaders:
-    """Raise TooLarge for an announced length over the limit, HTTPException 415 for anything but plain JSON."""
+    """Raise TooLarge for an announced length over the limit, HTTPException 415 for a body that is encoded."""
     content_type: bytes | None = None
     signature: bytes | None = None
     is_standard = False
@@ -47,9 +64,8 @@ def check_headers(headers: RawHeaders, *, max_bytes: int) -> WebhookHeaders:
             signature = value if signature is None else b""
         elif name.startswith(b"webhook-"):
             is_standard = is_standard or name in (b"webhook-id", b"webhook-timestamp", b"webhook-signature")
-    if content_type is None or not _JSON.fullmatch(content_type.strip()):
-        raise HTTPException(415, "Send Content-Type: application/json, in UTF-8.")
-    return WebhookHeaders(signature, is_standard)
+    is_json = content_type is not None and _JSON.fullmatch(content_type.strip()) is not None
+    return WebhookHeaders(headers, signature, is_standard, is_json)
 
 
 class BodyReader:

@@ -4,12 +4,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from hub_runtime.settings import RuntimeSettings
+from hub_runtime.egress_settings import EgressSettings
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 
-class GatewaySettings(RuntimeSettings):
+class GatewaySettings(EgressSettings):
     """Settings of the webhook-gateway, beside those of every process."""
 
     gateway_keys_file: Path = Field(
@@ -34,6 +34,12 @@ class GatewaySettings(RuntimeSettings):
     )
     webhook_rotation_overlap_s: int = Field(
         default=86_400, ge=0, description="Seconds the previous webhook secret stays valid after a new one was set."
+    )
+    webhook_sync_delay_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=300,
+        description="Seconds after a push that only says there is news until what is new is synced; others join it.",
     )
     webhook_rate_per_s: float = Field(
         default=1_000.0,

@@ -41,7 +41,9 @@ async def begin_run(
         integration = await integrations.change(
             college_id,
             integration_id,
-            lambda integration: claim_run(integration, run_id=run_id, now=now, next_due_at=next_due_at),
+            lambda integration: claim_run(
+                integration, run_id=run_id, now=now, next_due_at=next_due_at, is_scheduled=slot is not None
+            ),
         )
         active_id = integration.sync.active_run_id or run_id
         claimed = new_run(
@@ -49,7 +51,7 @@ async def begin_run(
             college_id=college_id,
             integration_id=integration_id,
             trigger=trigger,
-            data_types=tuple(integration.settings.endpoints),
+            data_types=integration.active_data_types,
             now=now,
             slot=slot if active_id == run_id else None,
         )

@@ -20,11 +20,17 @@ from hub_model.integrations import (
     Integration,
     LastError,
     RateLimits,
-    WebhookScheme,
-    WebhookSettings,
 )
 from hub_model.messages import ProbeCheck, ProbeFinished
 from hub_model.records import DataType
+from hub_model.webhooks import (
+    SecretPlacement,
+    SignatureHeader,
+    SignedEvents,
+    SyncOnPush,
+    WebhookScheme,
+    WebhookSettings,
+)
 from pydantic import Field
 
 from hub_config_api.sealing import SealedDraft
@@ -46,6 +52,7 @@ _SHOWN_SETTINGS = (
     "sync_interval",
     "enabled",
 )
+_SHOWN_WEBHOOK = ("scheme", "signature", "secret_placement", "jwt", "allowed_networks", "data_type", "syncs")
 _SHOWN_HISTORY = ("revision", "mapping_version", "created_at", "created_by", "updated_at", "updated_by")
 
 
@@ -78,11 +85,16 @@ class OAuth1View(Value):
 
 
 class WebhookView(Value):
-    """Where and how the college's system pushes."""
+    """Where and how the college's system pushes. A secret in the address follows ``url`` and a slash."""
 
     url: str
     scheme: WebhookScheme
+    signature: SignatureHeader | None
+    secret_placement: SecretPlacement | None
+    jwt: SignedEvents | None
+    allowed_networks: list[str]
     data_type: DataType | None
+    syncs: list[SyncOnPush]
 
 
 class IntegrationView(Value):
@@ -168,8 +180,7 @@ def integration_fields(integration: Integration, *, public_url: str) -> dict[str
         },
         "webhook": WebhookView(
             url=f"{public_url}/api/webhooks/integrations/{integration.id}",
-            scheme=webhook.scheme,
-            data_type=webhook.data_type,
+            **{name: getattr(webhook, name) for name in _SHOWN_WEBHOOK},
         ),
         **{name: getattr(integration, name) for name in _SHOWN_HISTORY},
     }
