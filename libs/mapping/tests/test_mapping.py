@@ -6,8 +6,10 @@ from itertools import permutations, product
 
 import pytest
 from hub_mapping import CompiledMapping, MappedBatch, compile_mapping
+from hub_mapping.alike import Canonical, settle_alike
 from hub_model.mappings import Mapping
 from hub_model.records import DataType
+from hub_model.rivals import Losses
 
 OBSERVED = datetime(2024, 1, 20, 12, tzinfo=UTC)
 OBSERVED_TEXT = "2024-01-20T12:00:00.000000Z"
@@ -356,7 +358,35 @@ def test_of_two_rows_of_the_source_with_one_key_the_older_one_is_lost_too() -> N
         assert map_all(DataType.ATTENDANCE, *rows).overruled == 1
     assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceId": "r1"}).overruled == 0, "states of one row"
     assert map_all(DataType.ATTENDANCE, at_nine, at_two).overruled == 0, "nothing says that it is another row"
+    assert map_all(DataType.ATTENDANCE, at_nine, at_two).undecided == 1, "nor that it is the same"
     assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"sourceUpdatedAt": None}).overruled == 1
+
+
+def test_a_row_of_another_time_that_tells_no_id_is_undecided() -> None:
+    at_nine = seed(attendance="absent", sourceUpdatedAt="2024-01-15T09:00:00Z")
+    at_two = seed(attendance="present", sourceUpdatedAt="2024-01-15T14:00:00Z")
+    for rows in permutations((at_nine, at_two)):
+        batch = map_all(DataType.ATTENDANCE, *rows, *rows)
+        (record,) = batch.records
+        assert (record["data"]["attendance"], batch.overruled, batch.undecided) == ("present", 0, 1)
+    with_ids = [at_nine | {"sourceId": "r1"}, at_two | {"sourceId": "r1"}]
+    assert map_all(DataType.ATTENDANCE, *with_ids).undecided == 0, "states of one row"
+    assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"attendance": "absent"}).undecided == 0, "they say the same"
+    assert map_all(DataType.ATTENDANCE, at_nine, at_two | {"recordStatus": "deleted"}).undecided == 0
+    parts = compiled(DataType.ATTENDANCE).map_batch([at_nine, at_two], observed_at=OBSERVED, is_partial=True)
+    assert parts.undecided == 0, "what is pushed says what has changed"
+
+
+@pytest.mark.parametrize("untold", ["", None])
+def test_an_empty_id_tells_no_row(untold: str | None) -> None:
+    def row(attendance: str, hour: int, source_id: str | None) -> Canonical:
+        version = f"2024-01-15T{hour:02}:00:00.000000Z"
+        return {"key": "k", "data": {}, "hash": attendance, "version": version, "sourceId": source_id}
+
+    rows = [row("absent", 9, "r1"), row("present", 14, untold)]
+    assert settle_alike(rows, OBSERVED_TEXT, is_partial=False) == ([rows[1]], Losses(undecided=1))
+    rows[1]["deleted"] = True
+    assert settle_alike(rows, OBSERVED_TEXT, is_partial=False) == ([rows[1]], Losses()), "it means the record"
 
 
 def test_two_rows_of_one_time_contradict_each_other_though_a_newer_one_is_kept() -> None:
@@ -365,7 +395,8 @@ def test_two_rows_of_one_time_contradict_each_other_though_a_newer_one_is_kept()
         for attendance, hour in (("absent", "09"), ("late", "10"), ("present", "09"))
     ]
     for ordered in permutations(rows):
-        assert map_all(DataType.ATTENDANCE, *ordered).overruled == 1
+        batch = map_all(DataType.ATTENDANCE, *ordered)
+        assert (batch.overruled, batch.undecided) == (1, 1)
     assert map_all(DataType.ATTENDANCE, rows[0], rows[2], rows[0]).overruled == 1, "each row that is lost counts once"
 
 

@@ -10,7 +10,8 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin, Outcome
-from hub_model.run_transitions import cancel, fail, finish_stream, is_drift, overrule, record_batch, start
+from hub_model.rivals import Losses
+from hub_model.run_transitions import add_losses, cancel, fail, finish_stream, is_drift, record_batch, start
 from hub_model.runs import Run, RunStatus, StreamStatus, new_run
 from hypothesis import given
 from hypothesis import strategies as st
@@ -234,12 +235,46 @@ def test_a_run_whose_stream_may_have_missed_something_has_not_succeeded() -> Non
 def test_a_run_that_lost_records_to_others_of_their_key_has_not_succeeded() -> None:
     run = applied(queued(STUDENTS), written(0).model_copy(update={"overruled": 2}), written(1), finished(2))
     assert run.status is RunStatus.PARTIAL
-    run = overrule(run, STUDENTS, 3)
+    run = add_losses(run, STUDENTS, Losses(overruled=3))
     assert run.streams[STUDENTS].overruled == 5
     assert "say something else: 5." in run.streams[STUDENTS].doubts[-1]
     whole = applied(queued(STUDENTS), written(0), finished(1))
-    assert overrule(whole, STUDENTS, 0).status is RunStatus.SUCCEEDED
-    assert overrule(whole, STUDENTS, 1).status is RunStatus.PARTIAL
+    assert add_losses(whole, STUDENTS, Losses()).status is RunStatus.SUCCEEDED
+    assert add_losses(whole, STUDENTS, Losses(overruled=1)).status is RunStatus.PARTIAL
+
+
+def test_records_of_which_nobody_can_tell_whether_they_are_lost_are_told_and_leave_the_run_as_it_is() -> None:
+    run = applied(queued(STUDENTS), written(0).model_copy(update={"undecided": 2}), written(1), finished(2))
+    run = add_losses(run, STUDENTS, Losses(undecided=1_000))
+    stream = run.streams[STUDENTS]
+    (doubt,) = stream.doubts
+    assert "Records that may be lost" in doubt
+    assert "at another time: 1,002." in doubt
+    assert "Map 'sourceId'" in doubt
+    assert "Map what tells them apart" in doubt
+    assert (run.status, stream.is_whole) == (RunStatus.SUCCEEDED, True)
+
+
+def test_what_was_lost_and_what_may_have_been_are_told_together_and_what_to_do_once() -> None:
+    counts = Counts(fetched=3, updated=1, replaced=2)
+    event = written(0).model_copy(update={"counts": counts, "undecided": 2})
+    (doubt,) = applied(queued(STUDENTS), event, finished(1)).streams[STUDENTS].doubts
+    assert "at another time: 2." in doubt
+    assert "than before: 2." in doubt
+    (doubt,) = (
+        applied(queued(STUDENTS), event.model_copy(update={"overruled": 3}), finished(1)).streams[STUDENTS].doubts
+    )
+    assert "say something else: 3." in doubt
+    assert "at another time: 2." in doubt
+    assert "than before" not in doubt, "those that overrule each other look replaced"
+    assert doubt.count("Map what tells them apart") == 1
+
+
+def test_a_stream_that_an_older_version_stored_has_nothing_undecided() -> None:
+    run = applied(queued(STUDENTS), written(0), finished(1))
+    document = run.model_dump(mode="json")
+    del document["streams"][STUDENTS]["undecided"]
+    assert Run.model_validate(document) == run
 
 
 def test_records_that_another_row_has_replaced_are_told_and_leave_the_run_as_it_is() -> None:

@@ -11,7 +11,8 @@ from hub_model.errors import ErrorClass
 from hub_model.logs import LogEntry, LogLevel, RejectedRecord
 from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType, RecordWrite
-from hub_model.run_transitions import fail, prepare, wait
+from hub_model.rivals import Losses
+from hub_model.run_transitions import add_losses, fail, prepare, wait
 from hub_model.runs import Preparing, new_run
 from hub_model.waiting import Waiting
 from hub_storage.records import MergeBatch
@@ -142,6 +143,22 @@ async def test_a_run_says_which_of_its_streams_waits_for_the_source_and_until_wh
         "message": "The source limits how often it may be asked.",
     }
     assert streams["students"]["waiting"] is None
+
+
+async def test_a_run_says_what_may_have_been_lost(hub: Any) -> None:
+    made = await hub.create()
+    run = new_run(
+        run_id="run-in-doubt",
+        college_id=hub.college_id,
+        integration_id=made["id"],
+        trigger=Trigger.INTERVAL,
+        data_types=(DataType.MARKS,),
+        now=hub.clock(),
+    )
+    await Runs(hub.store).add(add_losses(run, DataType.MARKS, Losses(undecided=3)))
+    (said,) = (await hub.get(f"/api/integrations/{made['id']}/runs/{run.id}"))["streams"]["marks"]["warnings"]
+    assert "at another time: 3." in said
+    assert "Map 'sourceId'" in said
 
 
 async def test_a_run_says_which_stream_it_reads_for_others_and_how_far_it_is(hub: Any) -> None:

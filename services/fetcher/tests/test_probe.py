@@ -279,6 +279,29 @@ async def test_two_classes_of_a_day_that_are_identified_alike_are_a_warning(
     assert "sessionId or period" in check.detail
 
 
+async def test_two_classes_that_may_be_one_which_has_changed_are_a_warning(
+    college: Any, sources: Sources, make_integration: Any
+) -> None:
+    nine = {"studentId": "1", "date": "2026-01-12", "subject": "Physics", "attendance": "absent"}
+    nine["sourceUpdatedAt"] = "2026-01-12T09:00:00Z"
+    two = {**nine, "attendance": "present", "sourceUpdatedAt": "2026-01-12T14:00:00Z"}
+    by_path(college, attendance={"data": [nine, two]})
+    integration = make_integration(endpoints={"attendance": "/attendance"})
+    check = named((await probe(sources, integration))[1], "mapping:attendance")
+    assert check.ok
+    assert "1 of the first 2 records" in check.detail
+    assert "1 may be other states of the same row" in check.detail
+    assert "in part" not in check.detail
+    assert "'sourceId'" in check.fix
+    by_path(college, attendance={"data": [nine, two, {**two, "attendance": "late"}]})
+    check = named((await probe(sources, integration))[1], "mapping:attendance")
+    assert "2 of the first 3 records" in check.detail
+    assert "the sync ends in part; 1 may be other states" in check.detail
+    by_path(college, attendance={"data": [{**row, "sourceId": "r1"} for row in (nine, two)]})
+    check = named((await probe(sources, integration))[1], "mapping:attendance")
+    assert (check.detail, check.fix) == ("The first 2 records fit.", "")
+
+
 async def test_a_stream_that_is_refused_is_told_and_so_is_what_needs_it(
     college: Any, sources: Sources, make_integration: Any
 ) -> None:

@@ -38,7 +38,11 @@ async def test_a_batch_of_the_seed_s_records_becomes_canonical(world) -> None:
 async def test_records_that_another_of_the_same_key_overrules_are_told(world) -> None:
     await world.connect(attendance="/attendance")
     transformed = await world.transform(world.batch(SEED_EXAMPLE, {**SEED_EXAMPLE, "attendance": "absent"}))
-    assert (transformed.duplicates, transformed.overruled) == (1, 1)
+    assert (transformed.duplicates, transformed.overruled, transformed.undecided) == (1, 1, 0)
+    later = {**SEED_EXAMPLE, "attendance": "absent", "sourceUpdatedAt": "2024-01-16T10:00:00Z"}
+    earlier = {**SEED_EXAMPLE, "sourceUpdatedAt": "2024-01-16T09:00:00Z"}
+    transformed = await world.transform(world.batch(earlier, later))
+    assert (transformed.duplicates, transformed.overruled, transformed.undecided) == (1, 0, 1)
 
 
 async def test_a_batch_delivered_again_gives_the_same_message(world) -> None:

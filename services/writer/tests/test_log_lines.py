@@ -209,3 +209,17 @@ def test_records_that_were_lost_to_others_of_the_same_key_are_a_warning_that_say
     assert "Records lost to others" in line.message
     assert "say something else: 60." in line.message
     assert "'period'" in line.message
+
+
+def test_records_that_may_have_been_lost_are_a_warning_of_a_sync_that_succeeded() -> None:
+    run = run_transitions.start(run_of(DataType.ATTENDANCE), NOW)
+    event = written(DataType.ATTENDANCE, inserted=60, duplicate=60).model_copy(update={"undecided": 60})
+    run = run_transitions.finish_stream(run_transitions.record_batch(run, event), finished(DataType.ATTENDANCE))
+    line = log_lines.stream_ended(run, run.streams[DataType.ATTENDANCE])
+    assert line.level is LogLevel.WARNING
+    assert "Records that may be lost to others" in line.message
+    assert "at another time: 60." in line.message
+    assert "'sourceId'" in line.message
+    end = log_lines.run_ended(run, paused=False)
+    assert (end.level, end.event) == (LogLevel.INFO, "sync.finished")
+    assert "Not complete" not in end.message

@@ -7,6 +7,7 @@ from hub_model.counts import Counts
 from hub_model.errors import ErrorClass
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed, Trigger
 from hub_model.records import DataType, Origin
+from hub_model.rivals import Losses
 from hub_model.runs import Run, StreamStatus
 from hub_writer.progress import ProgressEvent, Recorded, apply, apply_each, ended_by
 from hypothesis import given
@@ -102,7 +103,7 @@ def test_events_that_go_together_do_what_they_do_one_after_the_other(history: li
         run = after
     together, begun = [], new_run()
     for first in range(0, len(history), size):
-        together += apply_each(begun, history[first : first + size], dict.fromkeys(TYPES, 0))
+        together += apply_each(begun, history[first : first + size], dict.fromkeys(TYPES, Losses()))
         begun = together[-1].run
     assert together == alone
 

@@ -14,14 +14,14 @@ STUDENTS = DataType.STUDENTS
 
 async def test_a_batch_is_merged_and_reported(world) -> None:
     message = world.batch(STUDENTS, rejects=1).model_copy(update={"duplicates": 2, "skipped": 3, "expected_records": 8})
-    message = message.model_copy(update={"overruled": 1})
+    message = message.model_copy(update={"overruled": 1, "undecided": 2})
     written, changed = await world.deliver(message)
     assert isinstance(written, BatchWritten)
     assert isinstance(changed, RecordsChanged)
     assert written.counts == Counts(fetched=8, inserted=2, duplicate=2, skipped=3, rejected=1)
     assert changed.counts == written.counts
     assert (written.sequence, written.expected_records, written.origin) == (0, 8, Origin.POLL)
-    assert written.overruled == 1
+    assert (written.overruled, written.undecided) == (1, 2)
     stored = await world.store.records.get("c1", STUDENTS, '["S1"]')
     assert (stored.data, stored.sources["i1"]["runId"]) == ({"name": "a"}, "r1")
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 from hub_model.encoded import EncodedObject
-from hub_model.rivals import Row, count_lost
+from hub_model.rivals import Losses, Row, count_losses
 
 from hub_mapping.keys import content_hash
 
 Canonical = dict[str, Any]
 
 
-def settle_alike(records: Sequence[Canonical], observed: str, *, is_partial: bool) -> tuple[list[Canonical], int]:
+def settle_alike(records: Sequence[Canonical], observed: str, *, is_partial: bool) -> tuple[list[Canonical], Losses]:
     """What is kept of records of one key, and how many were lost, see ``hub_model.rivals``.
 
     The newest is kept, of equally new ones the last. But a delete speaks of its own row alone: where others have the
@@ -22,21 +22,25 @@ def settle_alike(records: Sequence[Canonical], observed: str, *, is_partial: boo
     ones are joined.
     """
     ordered = sorted(records, key=itemgetter("version"))
-    latest = {record.get("sourceId"): record for record in ordered}
+    latest = {_source_id_of(record): record for record in ordered}
     gone = [] if None in latest else [record for record in latest.values() if "deleted" in record]
     if len(gone) == len(latest):
         gone.remove(ordered[-1])
     rows = {record["sourceId"] for record in gone}
     standing = [record for record in ordered if not rows or record["sourceId"] not in rows]
     if is_partial:
-        return [reduce(_laid_over, standing), *map(_without_key, gone)], 0
+        return [reduce(_laid_over, standing), *map(_without_key, gone)], Losses()
     told = (_row_of(record, observed) for record in standing if "deleted" not in record)
-    return [standing[-1], *map(_without_key, gone)], count_lost(told)
+    return [standing[-1], *map(_without_key, gone)], count_losses(told)
 
 
 def _row_of(record: Canonical, observed: str) -> Row:
     version = record["version"]
-    return Row(record["hash"], None if version == observed else version, record.get("sourceId"))
+    return Row(record["hash"], None if version == observed else version, _source_id_of(record))
+
+
+def _source_id_of(record: Canonical) -> str | None:
+    return record.get("sourceId") or None  # an empty one tells no row
 
 
 def _laid_over(older: Canonical, newer: Canonical) -> Canonical:

@@ -11,6 +11,7 @@ from hub_model.encoded import EncodedObject
 from hub_model.errors import Issue
 from hub_model.messages import MAX_RECORD_GROWTH_BYTES, Reject
 from hub_model.records import DataType
+from hub_model.rivals import Losses
 
 from hub_mapping.alike import Canonical, settle_alike
 from hub_mapping.conditions import Holds
@@ -37,7 +38,8 @@ class MappedBatch:
     """What became of a batch. Every raw record is a record, a reject, a duplicate or skipped.
 
     ``overruled`` records said something else than another of their key, and were no other state of the same row: of the
-    same time or of none, or of another row by its ``sourceId``.
+    same time or of none, or of another row by its ``sourceId``. ``undecided`` ones were of another time, and one of the
+    two tells no ``sourceId``.
     """
 
     records: list[Canonical]
@@ -45,6 +47,7 @@ class MappedBatch:
     duplicates: int
     skipped: int
     overruled: int = 0
+    undecided: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +96,7 @@ class CompiledMapping:
         kept: dict[str, Canonical] = {}
         alike: dict[str, list[Canonical]] = {}
         rejects: list[Reject] = []
-        skipped = overruled = 0
+        skipped, losses = 0, Losses()
         for index, raw in enumerate(records):
             issues: list[Issue] = []
             mapped = self._map(raw, observed, issues, is_partial=is_partial)
@@ -111,10 +114,10 @@ class CompiledMapping:
         for key, of_one in alike.items():
             (kept[key], *others), lost = settle_alike(of_one, observed, is_partial=is_partial)
             gone += others
-            overruled += lost
+            losses += lost
         told = [*kept.values(), *gone]
         duplicates = len(records) - len(rejects) - len(told) - skipped
-        return MappedBatch(told, rejects, duplicates, skipped, overruled)
+        return MappedBatch(told, rejects, duplicates, skipped, losses.overruled, losses.undecided)
 
     def unmapped_fields(self, sample: Sequence[object]) -> list[str]:
         """The paths in sample records that fill nothing, for a person to look over."""

@@ -159,8 +159,8 @@ class BatchTransformed(RunMessage):
     Each of ``records`` is ``{key, data, hash, version, sourceId?, deleted?}`` (see ``records.RecordWrite``; version
     in ``base.format_datetime`` form). The key of a delete is "" where the source told nothing but the ``sourceId``.
     ``duplicates`` were dropped in favour of another of their key in the same batch. ``overruled`` said something else
-    than another of their key though nothing tells that both are states of one row; so many were lost. ``skipped`` were
-    left out by the mapping's condition.
+    than another of their key though nothing tells that both are states of one row; so many were lost. ``undecided``
+    ones may have been, see ``rivals``. ``skipped`` were left out by the mapping's condition.
     """
 
     name = "batch.transformed"
@@ -172,6 +172,7 @@ class BatchTransformed(RunMessage):
     rejects: list[Reject] = Field(default_factory=list)
     duplicates: int = 0
     overruled: int = 0
+    undecided: int = 0
     skipped: int = 0
     mapping_version: int = 1
     expected_records: int | None = None
@@ -188,7 +189,7 @@ def _batch_id(batch: BatchFetched | BatchTransformed) -> str:
 
 
 class BatchWritten(RunMessage):
-    """One batch is durably merged. ``overruled`` as in ``BatchTransformed``."""
+    """One batch is durably merged. ``overruled`` and ``undecided`` as in ``BatchTransformed``."""
 
     name = "batch.written"
     data_type: DataType
@@ -198,6 +199,7 @@ class BatchWritten(RunMessage):
     written_at: Instant
     expected_records: int | None = None
     overruled: int = 0
+    undecided: int = 0
 
     @property
     def message_id(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -13,14 +14,27 @@ class Row(NamedTuple):
     source_id: Hashable
 
 
-def count_lost(rows: Iterable[Row]) -> int:
-    """How many of these rows of one key contradict one that came before; a row that comes again counts once.
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """``overruled`` rows are lost. ``undecided`` ones are, unless they are states of a row that changed meanwhile."""
 
-    They do if they say different things and nothing tells that they are two states of one row: they are of the same
-    time, or one of them tells none, or they are of different ids. The time is linear.
+    overruled: int = 0
+    undecided: int = 0
+
+    def __add__(self, other: "Losses") -> "Losses":
+        return Losses(self.overruled + other.overruled, self.undecided + other.undecided)
+
+
+def count_losses(rows: Iterable[Row]) -> Losses:
+    """How many of these rows of one key say something else than one that came before; the same again never counts.
+
+    It overrules them if nothing tells that both are states of one row: they are of the same time, or one of them tells
+    none, or they are of different ids. Of different times and the same id they are such states. It stays undecided
+    where they are of different times and one of them tells no id. A row counts once; the time is linear.
     """
-    lost = 0
+    overruled = undecided = 0
     contents: set[Hashable] = set()
+    of_no_id: set[Hashable] = set()
     of_version: dict[Hashable, set[Hashable]] = defaultdict(set)
     words: set[tuple[Hashable, Hashable]] = set()  # what which id has said
     of_id, of_content = Counter[Hashable](), Counter[Hashable]()
@@ -28,14 +42,19 @@ def count_lost(rows: Iterable[Row]) -> int:
         rivals = [of_version[version], of_version[None]] if version else [contents]
         word = (source_id, content)
         others = len(words) - of_id[source_id] - of_content[content] + (word in words) if source_id else 0
-        lost += others > 0 or any(_has_other(found, content) for found in rivals)
+        if others > 0 or any(_has_other(found, content) for found in rivals):
+            overruled += 1
+        elif _has_other(of_no_id if source_id else contents, content):
+            undecided += 1  # from here on the times are told, and differ
         contents.add(content)
         of_version[version or None].add(content)
-        if source_id and word not in words:
+        if not source_id:
+            of_no_id.add(content)
+        elif word not in words:
             words.add(word)
             of_id[source_id] += 1
             of_content[content] += 1
-    return lost
+    return Losses(overruled, undecided)
 
 
 def _has_other(contents: set[Hashable], content: Hashable) -> bool:

@@ -19,6 +19,7 @@ from hub_model.errors import ErrorClass
 from hub_model.intervals import add_number, has_all_below
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed
 from hub_model.records import DataType
+from hub_model.rivals import Losses
 from hub_model.runs import Failure, Preparing, Run, RunStatus, Stream, StreamStatus
 from hub_model.waiting import Waiting, joined
 
@@ -44,6 +45,7 @@ def record_batch(run: Run, event: BatchWritten) -> Run:
         "counts": stream.counts + event.counts,
         "expected_records": max(told, default=None),
         "overruled": stream.overruled + event.overruled,
+        "undecided": stream.undecided + event.undecided,
     }
     if is_drift(event.counts):
         update |= {"status": StreamStatus.FAILED, "failure": stream.failure or _drift_failure(event.counts)}
@@ -71,10 +73,14 @@ def finish_stream(run: Run, event: StreamFinished) -> Run:
     )
 
 
-def overrule(run: Run, data_type: DataType, lost: int) -> Run:
+def add_losses(run: Run, data_type: DataType, losses: Losses) -> Run:
     """Learn how many of the stream's records were lost to others of other batches; once, for they add up."""
     stream = run.streams[data_type]
-    return _with_stream(run, stream.model_copy(update={"overruled": stream.overruled + lost}), run.progressed_at)
+    update = {
+        "overruled": stream.overruled + losses.overruled,
+        "undecided": stream.undecided + losses.undecided,
+    }
+    return _with_stream(run, stream.model_copy(update=update), run.progressed_at)
 
 
 def fail(run: Run, event: SyncFailed) -> Run:

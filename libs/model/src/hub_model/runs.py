@@ -52,6 +52,11 @@ class Failure(Value):
 
 
 _OVERRULED = "Records lost to others that are identified by the same fields and say something else: {count:,}."
+_UNDECIDED = (
+    "Records that may be lost to others that are identified by the same fields and say something else at another time: "
+    "{count:,}. Nothing is lost where both are one row, which changed while it was read; where they are two rows, the "
+    "older is. Map 'sourceId' if the source has ids of rows: then it is known."
+)
 _REPLACED = (
     "Records that come from another row of the source than before: {count:,}. If both rows are there, one is lost."
 )
@@ -67,7 +72,7 @@ class Stream(Value):
     ``written`` holds the sequence numbers of the written batches as closed intervals; ``batches`` is how many were
     sent, once the fetcher has said so. ``complete``: the walk saw every page. ``snapshot`` and ``states`` as in
     ``StreamFinished``. ``expected_records`` is the largest total the source has told. ``overruled`` records had the key
-    of another that said something else, and was no other state of the same row.
+    of another that said something else, and was no other state of the same row; of ``undecided`` ones nothing tells.
     """
 
     data_type: DataType
@@ -79,6 +84,7 @@ class Stream(Value):
     complete: bool = False
     expected_records: int | None = None
     overruled: int = 0
+    undecided: int = 0
     failure: Failure | None = None
     waiting: Waiting | None = None
     warnings: tuple[str, ...] = ()
@@ -93,11 +99,11 @@ class Stream(Value):
     @property
     def doubts(self) -> tuple[str, ...]:
         """What a person should know of what was read, as sentences."""
-        if self.overruled:
-            return (*self.warnings, f"{_OVERRULED.format(count=self.overruled)} {_TELL_APART}")
-        if self.counts.replaced:
-            return (*self.warnings, f"{_REPLACED.format(count=self.counts.replaced)} {_TELL_APART}")
-        return self.warnings
+        # Where rows overrule each other within a run, some of them look replaced.
+        replaced = 0 if self.overruled else self.counts.replaced
+        told = ((_OVERRULED, self.overruled), (_UNDECIDED, self.undecided), (_REPLACED, replaced))
+        said = [text.format(count=count) for text, count in told if count]
+        return (*self.warnings, " ".join([*said, _TELL_APART])) if said else self.warnings
 
     @property
     def covered(self) -> Mapping[str, StreamState]:

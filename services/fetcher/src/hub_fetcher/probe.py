@@ -6,14 +6,12 @@ they are paged, and which fields do not fit. A step that is ``ok`` and has a ``f
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
 import structlog
 from hub_mapping import compile_mapping
-from hub_mapping.keys import KEY_PARTS
 from hub_model.endpoints import Endpoint
 from hub_model.errors import ErrorClass, HubError, InvalidInput, RateLimited
 from hub_model.integrations import Integration
@@ -21,6 +19,7 @@ from hub_model.messages import ProbeCheck
 from hub_model.records import DataType
 from hub_model.streams import reading_order
 
+from hub_fetcher.fitting import check_fit
 from hub_fetcher.limits.headers import server_time
 from hub_fetcher.samples import Sample, Samples
 from hub_fetcher.sources import Sources
@@ -30,10 +29,6 @@ log = structlog.get_logger(__name__)
 
 _PATIENCE = Patience(tries=2, longest_wait_s=1, deadline_s=10, insists=True)
 _MAX_SKEW_S = 30
-_MAPPED_RECORDS = 20
-# More than this share of rejects stops a sync: that is drift, not dirt.
-_DIRT = 0.2
-_MOST_ISSUES = 5
 
 Result = Sample | HubError
 
@@ -215,39 +210,12 @@ def _read(name: str, result: Result) -> ProbeCheck:
 def _mapped(
     integration: Integration, data_type: DataType, endpoint: Endpoint, sample: Sample, sources: Sources
 ) -> ProbeCheck:
-    """Whether the first records become records of the hub; fields and reasons are told, and no values."""
     name = f"mapping:{data_type}"
-    records = sample.records[:_MAPPED_RECORDS]
-    if not records:
-        return ProbeCheck(name=name, ok=True, detail="Not tried: there is no record to try it on.")
     try:
         mapping = compile_mapping(endpoint.mapping, data_type, time_zone=integration.settings.time_zone)
     except InvalidInput as error:
         return _failed(name, error)
-    mapped = mapping.map_batch(records, observed_at=sources.transport.clock())
-    rejects = mapped.rejects
-    if mapped.overruled and not rejects:
-        return ProbeCheck(
-            name=name,
-            ok=True,
-            detail=f"{mapped.overruled} of the first {len(records)} records are identified as another is "
-            f"({_identity(data_type)}), and say something else: one of each is kept, and the sync ends in part.",
-            fix="Map what tells these records apart to one of those fields.",
-        )
-    if not rejects:
-        return ProbeCheck(name=name, ok=True, detail=f"The first {len(records)} records fit.")
-    counts = Counter((issue["pointer"].lstrip("/"), issue["code"]) for reject in rejects for issue in reject.issues)
-    issues = [f"{field or 'the record'}: {code} ({count})" for (field, code), count in counts.most_common(_MOST_ISSUES)]
-    return ProbeCheck(
-        name=name,
-        ok=len(rejects) <= len(records) * _DIRT,
-        detail=f"{len(rejects)} of the first {len(records)} records do not fit: {', '.join(issues)}.",
-        fix="Mend the mapping's rules for these fields, or what the source holds in them.",
-    )
-
-
-def _identity(data_type: DataType) -> str:
-    return ", ".join(" or ".join(part) for part in KEY_PARTS.get(data_type, (("the fields of 'key'",),)))
+    return check_fit(name, mapping, sample.records, data_type=data_type, now=sources.transport.clock())
 
 
 def _failed(name: str, error: HubError) -> ProbeCheck:

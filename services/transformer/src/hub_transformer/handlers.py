@@ -44,6 +44,7 @@ async def transform_batch(batch: BatchFetched, _context: Context, *, mappings: M
             rejects=fit_rejects(mapped.records, mapped.rejects),
             duplicates=mapped.duplicates,
             overruled=mapped.overruled,
+            undecided=mapped.undecided,
             skipped=mapped.skipped,
             mapping_version=mapping.version,
             expected_records=batch.expected_records,

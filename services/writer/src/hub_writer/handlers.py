@@ -93,6 +93,7 @@ def _news_of(batch: BatchTransformed, counts: Counts, now: datetime) -> list[Mes
             written_at=now,
             expected_records=batch.expected_records,
             overruled=batch.overruled,
+            undecided=batch.undecided,
         )
     ]
     if counts.changed:

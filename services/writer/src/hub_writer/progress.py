@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hub_model import run_transitions
 from hub_model.messages import BatchWritten, StreamFinished, SyncFailed
 from hub_model.records import DataType
+from hub_model.rivals import Losses
 from hub_model.runs import Run, Stream, StreamStatus
 
 from hub_writer.rivals import may_have_rivals
@@ -37,28 +38,28 @@ class Uncompared(Exception):
         self.run, self.data_type = run, data_type
 
 
-def apply_each(run: Run, events: Sequence[ProgressEvent], lost: Mapping[DataType, int]) -> list[Recorded]:
+def apply_each(run: Run, events: Sequence[ProgressEvent], losses: Mapping[DataType, Losses]) -> list[Recorded]:
     """What each of the events does, as if they had come one after the other; the last leaves the run as it ends up.
 
-    ``lost`` is what the comparison of the batches of a stream has found; raises Uncompared where it has to be made.
+    ``losses`` is what the comparison of the batches of a stream has found; raises Uncompared where it has to be made.
     """
     recorded = []
     for event in events:
         before, run = run, apply(run, event)
-        run = _compared(before, run, lost)
+        run = _compared(before, run, losses)
         recorded.append(Recorded(run, ended_by(before, run)))
     return recorded
 
 
-def _compared(before: Run, run: Run, lost: Mapping[DataType, int]) -> Run:
+def _compared(before: Run, run: Run, losses: Mapping[DataType, Losses]) -> Run:
     for data_type, stream in run.streams.items():
         was_running = before.streams[data_type].status is StreamStatus.RUNNING
         # What failed and remembers nothing is read again, and compared then.
         is_kept = stream.status is StreamStatus.SUCCEEDED or bool(stream.covered)
         if was_running and is_kept and may_have_rivals(stream):
-            if data_type not in lost:
+            if data_type not in losses:
                 raise Uncompared(run, data_type)
-            run = run_transitions.overrule(run, data_type, lost[data_type])
+            run = run_transitions.add_losses(run, data_type, losses[data_type])
     return run
 
 

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from hub_model.errors import NotFound, TransientError
 from hub_model.records import DataType
+from hub_model.rivals import Losses
 from hub_model.runs import Run
 from hub_runtime.batching import Batcher
 from hub_storage.repositories import Runs
@@ -58,19 +59,21 @@ class Recorder:
         return recorded
 
     async def _write(self, events: Sequence[ProgressEvent]) -> Sequence[Recorded]:
-        lost: dict[DataType, int] = {}
+        losses: dict[DataType, Losses] = {}
         while True:
             try:
-                return await self._write_with(events, lost)
+                return await self._write_with(events, losses)
             except Uncompared as stream:
                 # Everything that the stream brought is written, so there is nothing more to compare later.
-                lost[stream.data_type] = await self._rivals.count(stream.run, stream.data_type)
+                losses[stream.data_type] = await self._rivals.count(stream.run, stream.data_type)
 
-    async def _write_with(self, events: Sequence[ProgressEvent], lost: Mapping[DataType, int]) -> Sequence[Recorded]:
+    async def _write_with(
+        self, events: Sequence[ProgressEvent], losses: Mapping[DataType, Losses]
+    ) -> Sequence[Recorded]:
         recorded: list[Recorded] = []
 
         def change(run: Run) -> Run | None:
-            recorded[:] = apply_each(run, events, lost)
+            recorded[:] = apply_each(run, events, losses)
             after = recorded[-1].run
             return None if after == run else after
 

@@ -1,4 +1,4 @@
-"""Rows of one run that are identified alike and say different things: all but one of them are lost.
+"""Rows of one run that are identified alike and say different things: all but one of them are lost, or may be.
 
 Within a batch the mapping counts them. Between batches neither the mapping nor the store can: a row that is stored as
 it was leaves no mark of the run there, so one that follows and says otherwise looks like news of it; and what another
@@ -17,7 +17,7 @@ from zlib import crc32
 from hub_model.base import format_datetime
 from hub_model.messages import BatchTransformed
 from hub_model.records import DataType, Origin
-from hub_model.rivals import Row, count_lost
+from hub_model.rivals import Losses, Row, count_losses
 from hub_model.runs import Run, Stream
 from hub_storage.repositories import Tables
 from hub_storage.repositories.tables import Piece
@@ -51,7 +51,7 @@ class Rivals:
             piece = Piece(number, [{"prints": b64encode(prints).decode()}])
             await self._tables.write(batch.college_id, batch.run_id, _table_of(batch.data_type), [piece])
 
-    async def count(self, run: Run, data_type: DataType) -> int:
+    async def count(self, run: Run, data_type: DataType) -> Losses:
         """How many rows of a stream, all of which is written, were lost to rows of other batches.
 
         The prints are read once to learn which keys may have several rows, and once for each hundred thousand rows
@@ -61,21 +61,22 @@ class Rivals:
         async for prints in self._prints(run, data_type):
             sieve.add(prints)
         parts = -(-sieve.rows // self._rows_at_once)
-        return sum([await self._count(run, data_type, sieve, part, parts) for part in range(parts)])
+        return sum([await self._count(run, data_type, sieve, part, parts) for part in range(parts)], Losses())
 
-    async def _count(self, run: Run, data_type: DataType, sieve: "_Sieve", part: int, parts: int) -> int:
+    async def _count(self, run: Run, data_type: DataType, sieve: "_Sieve", part: int, parts: int) -> Losses:
         """Those with keys of one part of those that may have several rows."""
         rows: dict[int, dict[Row, None]] = defaultdict(dict)
         async for prints in self._prints(run, data_type):
             for key, *told in sieve.several(prints):
                 if key % parts == part:
                     rows[key][Row(*told)] = None
-        lost = 0
+        losses = Losses()
         for number, of_one in enumerate(rows.values(), start=1):
-            lost += count_lost(of_one) if len(of_one) > 1 else 0
+            if len(of_one) > 1:
+                losses += count_losses(of_one)
             if number % _KEYS_AT_A_STRETCH == 0:
                 await asyncio.sleep(0)
-        return lost
+        return losses
 
     async def _prints(self, run: Run, data_type: DataType) -> AsyncIterator[bytes]:
         async for piece in self._tables.all_pieces(run.college_id, run.id, _table_of(data_type)):
@@ -127,6 +128,6 @@ def _prints_of(batch: BatchTransformed) -> bytes:
                 int.from_bytes(blake2b(record["key"].encode(errors="surrogatepass"), digest_size=8).digest()),
                 crc32(record["hash"].encode()),
                 _UNTOLD if version == observed else crc32(version.encode()),
-                _UNTOLD if source_id is None else crc32(source_id.encode(errors="surrogatepass")),
+                crc32(source_id.encode(errors="surrogatepass")) if source_id else _UNTOLD,
             )
     return bytes(prints)
