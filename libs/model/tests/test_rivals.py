@@ -46,7 +46,7 @@ def test_each_different_row_that_contradicts_one_before_it_is_lost_and_may_be_if
     assert count_losses(told) == Losses(overruled, undecided)
 
 
-@given(st.lists(rows, max_size=8), st.randoms())
+@given(st.lists(rows, max_size=3), st.randoms())
 def test_in_any_order_something_is_told_or_nothing(told: list[Row], dice: Random) -> None:
     losses, shuffled = count_losses(told), count_losses(dice.sample(told, len(told)))
     assert (losses == Losses()) is (shuffled == Losses())
