@@ -133,6 +133,7 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
             "scheme": "hmac",
             "signature": {"name": "X-Frappe-Webhook-Signature", "encoding": "base64"},
             "syncs": [{"dataTypes": ["attendance"]}],
+            "pause": "PT10M",
         },
         {
             "scheme": "token",

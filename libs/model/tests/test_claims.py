@@ -10,6 +10,7 @@ from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType
 from hub_model.run_transitions import cancel, fail, start
 from hub_model.runs import Run, RunStatus, new_run
+from hub_model.slots import due_after
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=9)
@@ -75,14 +76,15 @@ def over(status: RunStatus, error_class: ErrorClass = ErrorClass.TRANSIENT) -> R
 
 
 def test_a_free_integration_is_claimed_and_due_again_later() -> None:
-    claimed = claim_run(integration(next_due_at=NOW), run_id="r1", now=NOW, next_due_at=LATER, is_scheduled=True)
+    claimed = claim_run(integration(next_due_at=NOW), run_id="r1", now=NOW, is_scheduled=True)
     assert claimed is not None
-    assert (claimed.sync.active_run_id, claimed.sync.active_since, claimed.sync.next_due_at) == ("r1", NOW, LATER)
+    assert (claimed.sync.active_run_id, claimed.sync.active_since) == ("r1", NOW)
+    assert claimed.sync.next_due_at == due_after(claimed, NOW)
 
 
 @pytest.mark.parametrize("run_id", ["r1", "r2"])
 def test_a_held_integration_is_not_claimed(run_id: str) -> None:
-    assert claim_run(held(), run_id=run_id, now=LATER, next_due_at=None, is_scheduled=True) is None
+    assert claim_run(held(), run_id=run_id, now=LATER, is_scheduled=True) is None
 
 
 def test_only_the_run_that_holds_an_integration_releases_it() -> None:

@@ -181,7 +181,6 @@ async def test_an_integration_has_one_run_at_a_time_and_no_run_begins_twice(
                     trigger=Trigger.MANUAL,
                     run_id=f"{integration_id} {name}",
                     now=now,
-                    next_due_at=None,
                 )
             except Unavailable:
                 continue

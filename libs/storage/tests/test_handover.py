@@ -12,6 +12,7 @@ from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType
 from hub_model.run_transitions import cancel, fail, start
 from hub_model.runs import Run, RunStatus
+from hub_model.slots import due_after
 from hub_storage.repositories import Integrations, Runs, Tables
 from hub_storage.repositories.handover import begin_run, end_run
 from hub_storage.store import Store
@@ -44,7 +45,6 @@ def begin(integrations: Integrations, runs: Runs, now: datetime) -> Begin:
             "integration_id": "i1",
             "trigger": Trigger.MANUAL,
             "now": now,
-            "next_due_at": now + timedelta(hours=1),
             **changes,
         }
         return begin_run(integrations, runs, run_id=run_id, **given)
@@ -67,8 +67,9 @@ async def test_a_run_begins_by_claiming_its_integration(
     assert (run.id, run.status, run.trigger, run.slot) == ("r1", RunStatus.QUEUED, Trigger.INTERVAL, now)
     assert run.data_types == (DataType.STUDENTS, DataType.MARKS)
     assert await runs.get("c1", "r1") == run
-    sync = (await integrations.get("c1", "i1")).sync
-    assert (sync.active_run_id, sync.active_since, sync.next_due_at) == ("r1", now, now + timedelta(hours=1))
+    held = await integrations.get("c1", "i1")
+    assert (held.sync.active_run_id, held.sync.active_since) == ("r1", now)
+    assert held.sync.next_due_at == due_after(held, now)
 
 
 async def test_a_second_run_joins_the_active_one(begin: Begin, runs: Runs, now: datetime) -> None:
@@ -84,7 +85,7 @@ async def test_joining_a_run_does_not_move_the_schedule(
 ) -> None:
     await begin("r1")
     before = await integrations.get("c1", "i1")
-    await begin("r2", next_due_at=now + timedelta(days=9))
+    await begin("r2", now=now + timedelta(days=9))
     assert await integrations.get("c1", "i1") == before
 
 
@@ -97,7 +98,7 @@ async def test_a_queued_run_is_announced_again_by_whoever_joins_it(begin: Begin)
 async def test_beginning_a_run_again_changes_nothing(begin: Begin, integrations: Integrations, now: datetime) -> None:
     first, _ = await begin("r1")
     before = await integrations.get("c1", "i1")
-    again, is_unannounced = await begin("r1", now=now + timedelta(seconds=9), next_due_at=None)
+    again, is_unannounced = await begin("r1", now=now + timedelta(seconds=9))
     assert (again, is_unannounced) == (first, True)
     assert await integrations.get("c1", "i1") == before
 
@@ -129,9 +130,9 @@ async def test_a_claim_whose_run_was_never_stored_is_completed(
     runs = Interrupted(store)
     given: dict[str, Any] = {"college_id": "c1", "integration_id": "i1", "trigger": Trigger.MANUAL, "now": now}
     with pytest.raises(Unavailable):
-        await begin_run(integrations, runs, run_id="r1", next_due_at=None, **given)
+        await begin_run(integrations, runs, run_id="r1", **given)
     runs.is_broken = False
-    run, is_unannounced = await begin_run(integrations, runs, run_id=run_id, next_due_at=None, slot=now, **given)
+    run, is_unannounced = await begin_run(integrations, runs, run_id=run_id, slot=now, **given)
     assert (run.id, is_unannounced) == ("r1", True)
     assert run.slot == (now if run_id == "r1" else None)
     assert (await runs.get("c1", "r1")).status is RunStatus.QUEUED
@@ -143,7 +144,7 @@ async def test_a_run_that_is_over_does_not_begin_again(
     run, _ = await begin("r1")
     await finish(integrations, tables, runs, run, now)
     before = await integrations.get("c1", "i1")
-    again, is_unannounced = await begin("r1", next_due_at=now + timedelta(days=9))
+    again, is_unannounced = await begin("r1", now=now + timedelta(days=9))
     assert (again.status, is_unannounced) == (RunStatus.CANCELLED, False)
     assert await integrations.get("c1", "i1") == before
     fresh, is_unannounced = await begin("r2")
@@ -167,7 +168,7 @@ async def test_a_run_that_ends_while_it_is_begun_a_second_time_does_not_keep_the
 
     runs = Late(store)
     given: dict[str, Any] = {"college_id": "c1", "integration_id": "i1", "trigger": Trigger.MANUAL, "now": now}
-    again, is_unannounced = await begin_run(integrations, runs, run_id=run.id, next_due_at=None, **given)
+    again, is_unannounced = await begin_run(integrations, runs, run_id=run.id, **given)
     assert (again.status, is_unannounced) == (RunStatus.CANCELLED, False)
     sync = (await integrations.get("c1", "i1")).sync
     assert (sync.active_run_id, sync.active_since, sync.last_run_id) == (None, None, "r1")

@@ -78,6 +78,7 @@ async def test_a_webhook_secret_is_made_and_shown_once(hub: Any, scheme: str) ->
         "allowedNetworks": [],
         "dataType": None,
         "syncs": [],
+        "pause": "PT5M",
     }
     assert (await put(hub, made))["webhookSecret"] is None
 

@@ -9,9 +9,12 @@ from hub_config_api.probes import Probes
 from hub_messaging.handling import Context
 from hub_messaging.testing import wait_until
 from hub_model.errors import Unavailable
+from hub_model.integrations import Integration
 from hub_model.messages import ProbeCheck, ProbeFinished, ProbeProgressed, ProbeRequested, SyncRequested, Trigger
+from hub_model.records import DataType
 from hub_model.stream_states import StreamState
 from hub_storage.repositories import Runs, StreamStates
+from hub_storage.repositories.handover import begin_run
 
 
 async def test_a_sync_is_stored_then_requested(hub: Any) -> None:
@@ -58,6 +61,27 @@ async def test_a_sync_joins_the_run_that_is_active(hub: Any) -> None:
     assert (await hub.call("POST", path)).json()["coalesced"] is False
     await wait_until(lambda: len({request.run_id for request in hub.heard(SyncRequested)}) == 2)
     assert first["runId"] in {request.run_id for request in hub.heard(SyncRequested)}
+
+
+async def test_a_sync_that_joins_a_run_for_some_data_types_is_followed_by_one_for_all(hub: Any) -> None:
+    made = await hub.create(
+        endpoints={"students": "/students", "marks": "/marks"}, webhook={"syncs": [{}], "pause": "PT0S"}, enabled=True
+    )
+
+    def is_early(item: Integration) -> Integration:
+        now = hub.clock()
+        return item.with_sync(next_due_at=now, early_due_at=now, early_data_types=(DataType.MARKS,))
+
+    integration = await hub.integrations.change(hub.college_id, made["id"], is_early)
+    given = {"college_id": hub.college_id, "integration_id": made["id"], "run_id": "r1", "now": hub.clock()}
+    await begin_run(
+        hub.integrations, Runs(hub.store), trigger=Trigger.WEBHOOK, slot=integration.sync.next_due_at, **given
+    )
+    joined = await hub.call("POST", f"/api/integrations/{made['id']}/sync")
+    assert joined.json() == {"runId": "r1", "status": "queued", "coalesced": True}
+    sync = (await hub.integrations.get(hub.college_id, made["id"])).sync
+    assert (sync.active_data_types, sync.early_data_types) == ((DataType.MARKS,), ())
+    assert sync.next_due_at == sync.early_due_at <= hub.clock()
 
 
 async def test_syncs_asked_for_at_once_are_one_run(hub: Any) -> None:

@@ -195,9 +195,7 @@ class World:
         await self.integrations.change(
             COLLEGE,
             INTEGRATION,
-            lambda current: claim_run(
-                current, run_id=RUN, now=NOW, next_due_at=NOW + timedelta(hours=1), is_scheduled=False
-            ),
+            lambda current: claim_run(current, run_id=RUN, now=NOW, is_scheduled=False),
         )
         run = runs.new_run(
             run_id=RUN,

@@ -5,7 +5,7 @@ Only the run that holds the integration may settle it, so a repeated or late end
 
 from datetime import datetime
 
-from hub_model.early import data_types_due
+from hub_model.early import data_types_due, left_for_later, soonest_due
 from hub_model.errors import ErrorClass
 from hub_model.integrations import Integration, LastError
 from hub_model.runs import Run, RunStatus
@@ -13,22 +13,20 @@ from hub_model.runs import Run, RunStatus
 _ASKS_FOR_A_PERSON = frozenset([ErrorClass.CONFIG, ErrorClass.AUTH])
 
 
-def claim_run(
-    integration: Integration, *, run_id: str, now: datetime, next_due_at: datetime | None, is_scheduled: bool
-) -> Integration | None:
-    """The integration held by this run and due again at ``next_due_at``; None if a run holds it already.
+def claim_run(integration: Integration, *, run_id: str, now: datetime, is_scheduled: bool) -> Integration | None:
+    """The integration held by this run, with its next due time; None if a run holds it already.
 
-    A run that is not scheduled is for all data types, and leaves nothing for an early one to do.
+    A run that is not scheduled is for all data types.
     """
     if integration.sync.active_run_id is not None:
         return None
+    kept = left_for_later(integration, now)
     return integration.with_sync(
         active_run_id=run_id,
         active_since=now,
         active_data_types=data_types_due(integration, now) if is_scheduled else (),
-        next_due_at=next_due_at,
-        early_due_at=None,
-        early_data_types=(),
+        **kept,
+        next_due_at=soonest_due(integration.with_sync(**kept), now),
     )
 
 

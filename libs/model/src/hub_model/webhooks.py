@@ -1,5 +1,6 @@
 """How the pushes of an integration prove who sends them, and what they bring: records, or word that there is news."""
 
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Literal
@@ -89,8 +90,8 @@ class WebhookSettings(Input):
     """How this integration's pushes are proven, and what they are for. Without a secret one is made, and shown once.
 
     A push brings records, or with ``syncs`` word that there is news: then nothing of it is stored, and what the rules
-    say is synced soon, at most every five minutes. ``data_type`` is what a body of records holds that does not say so
-    itself. ``allowed_networks``: only from there, as CIDRs.
+    say is synced as soon as it is readable, but ``pause`` after the last sync at the earliest. ``data_type`` is what a
+    body of records holds that does not say so itself. ``allowed_networks``: only from there, as CIDRs.
 
     ``signature`` belongs to the scheme ``hmac``, ``secret_placement`` to ``token`` and ``jwt`` to ``jwt``. The last two
     need ``syncs``: what they prove is not the whole body, or no record. A secret in the address also needs
@@ -105,6 +106,7 @@ class WebhookSettings(Input):
     allowed_networks: list[str] = Field(default_factory=list, max_length=50)
     data_type: DataType | None = None
     syncs: list[SyncOnPush] = Field(default_factory=list, max_length=50)
+    pause: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(0), le=timedelta(days=1))
 
     @field_validator("allowed_networks")
     @classmethod

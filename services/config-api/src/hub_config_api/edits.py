@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from hub_model.early import soonest_due
 from hub_model.integrations import Integration
-from hub_model.slots import due_after
 
 from hub_config_api.sealing import SealedDraft
 
@@ -22,7 +22,7 @@ def new_integration(
         updated_at=now,
         updated_by=actor,
     )
-    return integration.with_sync(next_due_at=due_after(integration, now))
+    return integration.with_sync(next_due_at=soonest_due(integration, now))
 
 
 def edited(current: Integration, sealed: SealedDraft, *, actor: str, now: datetime) -> Integration:
@@ -46,7 +46,7 @@ def edited(current: Integration, sealed: SealedDraft, *, actor: str, now: dateti
     rescheduled = (before.enabled, before.sync_interval) != (after.enabled, after.sync_interval)
     return integration.with_sync(
         paused=bool(sealed.voided) or (current.sync.paused and sealed.lacks_credential),
-        next_due_at=due_after(integration, now) if rescheduled else current.sync.next_due_at,
+        next_due_at=soonest_due(integration, now) if rescheduled else current.sync.next_due_at,
     )
 
 
@@ -62,4 +62,4 @@ def toggled(current: Integration, *, enabled: bool, actor: str, now: datetime) -
             "updated_by": actor,
         }
     )
-    return integration.with_sync(paused=current.sync.paused and not enabled, next_due_at=due_after(integration, now))
+    return integration.with_sync(paused=current.sync.paused and not enabled, next_due_at=soonest_due(integration, now))

@@ -10,7 +10,6 @@ from hub_model.ids import derived_id
 from hub_model.integrations import Integration
 from hub_model.messages import IntegrationChanged, SyncRequested, Trigger
 from hub_model.runs import Run
-from hub_model.slots import due_after
 from hub_storage.repositories.handover import begin_run
 
 from hub_config_api.backend import Backend
@@ -47,7 +46,6 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
         trigger=trigger,
         run_id=run_id,
         now=now,
-        next_due_at=due_after(integration, now),
     )
     if is_unannounced:
         request = SyncRequested(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from hub_model.early import soonest_due
 from hub_model.integrations import MIN_SYNC_INTERVAL_MINUTES, Integration
 from hub_model.slots import due_after
 
@@ -50,7 +51,7 @@ def mended(integration: Integration, now: datetime) -> Integration | None:
     latest, sync = due_after(integration, now), integration.sync
     changes: dict[str, datetime] = {}
     if latest is not None and sync.next_due_at is not None and sync.next_due_at > latest:
-        changes["next_due_at"] = latest
+        changes["next_due_at"] = soonest_due(integration, now) or latest
     if sync.active_since is not None and sync.active_since > now + timedelta(minutes=MIN_SYNC_INTERVAL_MINUTES):
         changes["active_since"] = now
     return integration.with_sync(**changes) if changes else None

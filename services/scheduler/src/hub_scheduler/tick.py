@@ -5,13 +5,12 @@ from datetime import datetime
 
 import structlog
 from hub_model.base import format_datetime
-from hub_model.early import is_early
+from hub_model.early import is_early, soonest_due
 from hub_model.errors import TransientError
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
 from hub_model.messages import SyncRequested, Trigger
 from hub_model.runs import Run
-from hub_model.slots import due_after
 from hub_storage.repositories.handover import begin_run
 
 from hub_scheduler.backend import Backend, for_each
@@ -54,7 +53,6 @@ async def _start(backend: Backend, integration: Integration, now: datetime) -> N
         trigger=trigger,
         run_id=run_id,
         now=now,
-        next_due_at=due_after(integration, now),
         slot=slot,
     )
     if is_open and run.id == run_id and run.created_at == now:
@@ -72,7 +70,9 @@ async def move_on(backend: Backend, integration: Integration, slot: datetime, no
 
     def change(current: Integration) -> Integration | None:
         moved[:] = [current.sync.next_due_at == slot]
-        return current.with_sync(next_due_at=due_after(current, now)) if moved[0] else None
+        if current.sync.early_due_at == slot:
+            current = current.with_sync(early_due_at=None, early_data_types=(), news_readable_at=None)
+        return current.with_sync(next_due_at=soonest_due(current, now)) if moved[0] else None
 
     await backend.integrations.change(integration.college_id, integration.id, change)
     return moved[0]

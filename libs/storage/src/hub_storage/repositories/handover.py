@@ -26,7 +26,6 @@ async def begin_run(
     trigger: Trigger,
     run_id: str,
     now: datetime,
-    next_due_at: datetime | None,
     slot: datetime | None = None,
 ) -> tuple[Run, bool]:
     """Claim the integration for this run, or join the run that is active already.
@@ -41,9 +40,7 @@ async def begin_run(
         integration = await integrations.change(
             college_id,
             integration_id,
-            lambda integration: claim_run(
-                integration, run_id=run_id, now=now, next_due_at=next_due_at, is_scheduled=slot is not None
-            ),
+            lambda integration: claim_run(integration, run_id=run_id, now=now, is_scheduled=slot is not None),
         )
         active_id = integration.sync.active_run_id or run_id
         claimed = new_run(

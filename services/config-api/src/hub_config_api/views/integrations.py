@@ -1,5 +1,6 @@
 """An integration as its principal sees it."""
 
+from datetime import timedelta
 from typing import Any
 
 from hub_model.auth import (
@@ -52,7 +53,7 @@ _SHOWN_SETTINGS = (
     "sync_interval",
     "enabled",
 )
-_SHOWN_WEBHOOK = ("scheme", "signature", "secret_placement", "jwt", "allowed_networks", "data_type", "syncs")
+_SHOWN_WEBHOOK = ("scheme", "signature", "secret_placement", "jwt", "allowed_networks", "data_type", "syncs", "pause")
 _SHOWN_HISTORY = ("revision", "mapping_version", "created_at", "created_by", "updated_at", "updated_by")
 
 
@@ -95,6 +96,7 @@ class WebhookView(Value):
     allowed_networks: list[str]
     data_type: DataType | None
     syncs: list[SyncOnPush]
+    pause: timedelta
 
 
 class IntegrationView(Value):
