@@ -1,18 +1,30 @@
 """How the pushes of an integration prove who sends them, and what they bring: records, or word that there is news."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from hub_model.auth import Secret
 from hub_model.base import Input
 from hub_model.conditions import Conditions
 from hub_model.records import DataType
 
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$&'*+.^_`|~-]{1,64}$")]
+_HEADER_NAME = r"^[A-Za-z0-9!#$&'*+.^_`|~-]{1,64}$"
+
+
+def _check_prefix(prefix: str) -> str:
+    if not prefix.isprintable() or prefix.startswith(" "):
+        # Servers take spaces off the beginning of a value, and no value has line breaks.
+        raise ValueError("a prefix has printable characters only, and does not begin with a space")
+    return prefix
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=_HEADER_NAME)]
+Prefix = Annotated[str, AfterValidator(_check_prefix)]
 ClaimPath = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 ClaimValue = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
@@ -39,7 +51,7 @@ class SignatureHeader(Input):
 
     name: HeaderName
     encoding: Literal["hex", "base64"] = "hex"
-    prefix: str = Field(default="", max_length=32)
+    prefix: Prefix = Field(default="", max_length=32)
 
 
 class SecretPlacement(Input):
@@ -53,12 +65,15 @@ class SecretPlacement(Input):
 
     placement: Literal["header", "body", "address"] = "header"
     name: str = Field(default="", max_length=256)
-    prefix: str = Field(default="", max_length=32)
+    prefix: Prefix = Field(default="", max_length=32)
 
     @model_validator(mode="after")
     def _named(self) -> "SecretPlacement":
         if (self.placement == "address") is bool(self.name):
             raise ValueError("name the header or the field that holds the token; an address has none")
+        # fullmatch: "$" alone lets a line break follow.
+        if self.placement == "header" and not re.fullmatch(_HEADER_NAME, self.name):
+            raise ValueError("a header's name has 1 to 64 letters, digits or signs such as - and _, without spaces")
         if self.prefix and self.placement != "header":
             raise ValueError("a prefix stands before the token of a header only")
         return self
