@@ -251,6 +251,17 @@ async def test_the_access_log_has_no_query_string(client: httpx2.AsyncClient) ->
     assert "canary" not in str(logs)
 
 
+async def test_the_access_log_has_no_more_than_the_beginning_of_a_path_that_leads_nowhere(
+    client: httpx2.AsyncClient,
+) -> None:
+    with capture_logs() as logs:
+        for path in ("/errors/x/canary", "/elsewhere/x/canary/y", "http://hub//errors/x/canary", "/errors/not-found"):
+            assert (await client.get(path)).status_code == 404
+    paths = [entry["path"] for entry in logs if entry["event"] == "http.answered"]
+    assert paths == ["/errors/x/...", "/elsewhere/x/...", "//errors/...", "/errors/not-found"]
+    assert "canary" not in str(logs)
+
+
 async def test_a_plain_request_id_is_kept_and_any_other_replaced(client: httpx2.AsyncClient) -> None:
     kept = await client.get("/health/live", headers={"x-request-id": "abc-1.2_3"})
     assert kept.headers["x-request-id"] == "abc-1.2_3"

@@ -14,13 +14,15 @@ log = structlog.get_logger(__name__)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET_PATHS = ("/health/", "/metrics")
+_LOGGED_STEPS = 2
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class AccessLogMiddleware:
     """Gives each request an id (the client's ``X-Request-ID`` if it is plain), and logs method, path and status.
 
-    Query strings are not logged: they name students. An exception that reaches this place is a bug; it is logged,
+    Query strings are not logged: they name students. Nor is the rest of a path that no route has: it may be a secret
+    of an address that was meant. An exception that reaches this place is a bug; it is logged,
     and answered with 500 unless an answer was given; an answer cut in the middle cuts the connection.
     """
 
@@ -59,7 +61,7 @@ class AccessLogMiddleware:
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception as error:
-                log.exception("http.failed", path=scope["path"])
+                log.exception("http.failed", path=_loggable_path(scope))
                 if not status:
                     await problem_response(error, scope)(scope, receive, send_with_id)
                 elif not complete:
@@ -72,13 +74,21 @@ class AccessLogMiddleware:
         write(
             "http.answered",
             method=scope["method"],
-            path=scope["path"],
+            path=_loggable_path(scope),
             status=status or None,  # none: the client went away first
             duration_ms=round(duration_s * 1000, 1),
         )
         if self._durations is not None:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._durations.labels(_method(scope["method"]), route, str(status)).observe(duration_s)
+
+
+def _loggable_path(scope: Scope) -> str:
+    """The path; of one that led to no route, the first two steps."""
+    path: str = scope["path"]
+    if "route" in scope or path.count("/") <= _LOGGED_STEPS:
+        return path
+    return "/".join(path.split("/")[: _LOGGED_STEPS + 1]) + "/..."
 
 
 def _request_id(scope: Scope) -> str:
