@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from hub_messaging.broker import Broker, Consumer, DeadLetters, Envelope, OnDeli
 from hub_messaging.envelope import decode
 from hub_model.errors import HubError
 from hub_model.ids import new_id
-from hub_model.integrations import Integration, IntegrationDraft, SealedSecret
+from hub_model.integrations import Integration, IntegrationDraft, SealedSecret, SyncState
 from hub_model.logs import WEBHOOK_WRITTEN, LogEntry, LogLevel
 from hub_model.messages import BatchFetched
 from hub_runtime.services import Service
@@ -105,7 +105,12 @@ class Gateway:
     stack: AsyncExitStack
 
     async def integration(
-        self, *, secrets: dict[str, str] | None = None, set_at: datetime | None = None, **settings: Any
+        self,
+        *,
+        secrets: dict[str, str] | None = None,
+        set_at: datetime | None = None,
+        next_due_at: datetime | None = None,
+        **settings: Any,
     ) -> Integration:
         """A stored integration that takes webhooks; ``secrets`` are sealed as config-api would."""
         draft = {
@@ -126,6 +131,7 @@ class Gateway:
             created_by="p1",
             updated_at=now,
             updated_by="p1",
+            sync=SyncState(next_due_at=next_due_at),
         )
         given = {"webhookSecret": LEGACY_SECRET} if secrets is None else secrets
         sealed = {name: self.seal(value, integration.id, set_at or now) for name, value in given.items()}
@@ -153,6 +159,34 @@ class Gateway:
             content=body,
             headers={"content-type": "application/json"} | (headers or {}),
         )
+
+    async def send(
+        self,
+        integration: Integration | str,
+        body: bytes,
+        *headers: tuple[str, str] | tuple[bytes, bytes],
+        behind: str = "",
+        client: httpx2.AsyncClient | None = None,
+        method: str = "POST",
+    ) -> httpx2.Response:
+        """Post as a vendor does: these headers and no others; ``behind`` follows the address."""
+        integration_id = integration if isinstance(integration, str) else integration.id
+        path = f"/api/webhooks/integrations/{integration_id}{behind}"
+        return await (client or self.client).request(method, path, content=body, headers=list(headers))
+
+    async def news(self, **settings: Any) -> Integration:
+        """An integration whose pushes bring its next sync forward, which would be in six hours."""
+        due = self.clock() + timedelta(hours=6)
+        return await self.integration(**{"next_due_at": due, **settings})
+
+    async def sync_of(self, integration: Integration) -> SyncState:
+        """What the store says of its syncs."""
+        return (await Integrations(self.store).get(COLLEGE, integration.id)).sync
+
+    def front(self, *, peer: str = "127.0.0.1", **settings: Any) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
+        """A client at this address of another process over the same data."""
+        service = self.build(**settings)
+        return client_of(service.app, peer=peer)
 
     async def push(self, integration: Integration | str, document: Any, secret: str = LEGACY_SECRET) -> httpx2.Response:
         """Sign by the legacy scheme and post."""
@@ -223,8 +257,8 @@ def legacy_signature(body: bytes, secret: str = LEGACY_SECRET) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def client_of(app: Any) -> httpx2.AsyncClient:
-    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+def client_of(app: Any, *, peer: str = "127.0.0.1") -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False, client=(peer, 40_000))
     return httpx2.AsyncClient(transport=transport, base_url="http://gateway.test")
 
 

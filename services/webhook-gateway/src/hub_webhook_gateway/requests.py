@@ -32,10 +32,13 @@ class WebhookHeaders:
     is_json: bool
 
     def only(self, name: str) -> str | None:
-        """A header's value; empty if it came twice, since parsers differ in which one they take."""
+        """A header's value; empty if it came twice, since parsers differ in which one they take.
+
+        Read as UTF-8, which is how secrets beyond ASCII are sent; any other byte stays one that no secret has.
+        """
         wanted = name.lower().encode()
         values = [value for key, value in self.raw if key == wanted]
-        return None if not values else values[0].decode("latin-1") if len(values) == 1 else ""
+        return None if not values else values[0].decode("utf-8", "surrogateescape") if len(values) == 1 else ""
 
     def decoded(self) -> list[tuple[str, str]]:
         """All of them, repetitions included."""
