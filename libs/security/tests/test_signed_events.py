@@ -1,5 +1,6 @@
 """Signed tokens as bodies of events: what is read of them, and what no key set makes true."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -30,9 +31,12 @@ class KeySet:
 
     def __init__(self, **keys: Any) -> None:
         self.keys, self.fetches, self.is_down = keys, 0, False
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def __call__(self) -> bytes:
         self.fetches += 1
+        await self.answers.wait()
         if self.is_down:
             raise Unavailable("down")
         entries = [
@@ -174,6 +178,34 @@ async def test_a_key_that_is_rotated_in_is_fetched_once_for_all_who_need_it() ->
     assert key_set.fetches == 2
     for number in range(20):
         await refuses(signed(kid=f"unknown-{number}"), keys=keys, now=later + timedelta(seconds=59))
+    assert key_set.fetches == 2
+
+
+async def test_a_key_that_is_just_being_fetched_is_waited_for() -> None:
+    key_set = KeySet(k1=KEY)
+    keys = JwksCache(key_set)
+    for later_s, token in ((0, signed()), (60, signed(key=OTHER, kid="next"))):
+        key_set.keys |= {"next": OTHER} if later_s else {}
+        key_set.answers.clear()
+        reading = [asyncio.create_task(read(token, keys, NOW + timedelta(seconds=later_s))) for _ in range(5)]
+        await asyncio.sleep(0)
+        key_set.answers.set()
+        assert await asyncio.gather(*reading) == [EVENT] * 5
+    assert key_set.fetches == 2
+
+
+async def test_a_known_key_does_not_wait_for_the_key_set_that_another_has_asked_for() -> None:
+    key_set = KeySet(k1=KEY)
+    keys = JwksCache(key_set)
+    assert await read(signed(), keys)
+    key_set.answers.clear()
+    later = NOW + timedelta(minutes=11)
+    first = asyncio.create_task(read(signed(), keys, later))
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(read(signed(), keys, later), 5) == EVENT
+    assert not first.done()
+    key_set.answers.set()
+    assert await first == EVENT
     assert key_set.fetches == 2
 
 

@@ -60,8 +60,9 @@ class _Key:
 class JwksCache(KeySource):
     """RS256 and ES256 keys of a key set, which ``fetch`` returns as bytes.
 
-    Keys are renewed after ten minutes, and for an unknown key id at most once a minute. When the set cannot be
-    fetched, the last one serves for an hour; then every token is answered by Unavailable.
+    Keys are renewed after ten minutes, and for an unknown key id at most once a minute. Whoever needs a key that is
+    just being fetched waits for it. When the set cannot be fetched, the last one serves for an hour; then every token
+    is answered by Unavailable.
     """
 
     algorithms = ("RS256", "ES256")
@@ -74,14 +75,20 @@ class JwksCache(KeySource):
         self._lock = asyncio.Lock()
 
     async def find(self, algorithm: str, key_id: str | None, now: datetime) -> VerificationKey | None:
-        if self._is_due(key_id, now):
+        if self._is_due(key_id, now) and not (self._lock.locked() and self._is_known(key_id, now)):
             async with self._lock:
                 if self._is_due(key_id, now):  # another request may have renewed it while this one waited
                     await self._renew(now)
-        if self._fetched_at is None or now - self._fetched_at > _STALE:
+        if self._is_stale(now):
             raise Unavailable("the identity provider's keys cannot be fetched", retry_after_s=5)
         found = self._keys.get(key_id)
         return found.key if found is not None and found.algorithm == algorithm else None
+
+    def _is_stale(self, now: datetime) -> bool:
+        return self._fetched_at is None or now - self._fetched_at > _STALE
+
+    def _is_known(self, key_id: str | None, now: datetime) -> bool:
+        return key_id in self._keys and not self._is_stale(now)
 
     def _is_due(self, key_id: str | None, now: datetime) -> bool:
         if self._tried_at is None:
@@ -93,12 +100,13 @@ class JwksCache(KeySource):
         return key_id not in self._keys or now - self._fetched_at >= _FRESH
 
     async def _renew(self, now: datetime) -> None:
-        self._tried_at = now
         try:
-            keys = parse_key_set(await self._fetch())
+            self._keys = parse_key_set(await self._fetch())
+            self._fetched_at = now
         except (TransientError, InvalidInput):
-            return  # the keys at hand stay valid for a while; find() says so when they no longer are
-        self._keys, self._fetched_at = keys, now
+            pass  # the keys at hand stay valid for a while; find() says so when they no longer are
+        # Not before: who comes meanwhile would take the keys at hand for all there are.
+        self._tried_at = now
 
 
 def parse_key_set(body: bytes) -> Mapping[str | None, _Key]:

@@ -11,15 +11,18 @@ from hub_security.jwks import MAX_KEY_SET_BYTES, JwksCache, KeySource
 
 log = structlog.get_logger(__name__)
 
-DEADLINE_S = 5.0
 _MAX_REMEMBERED = 1_000
 
 
 class KeySets:
-    """Key sources by address. ``client`` dials what a college has written down, so it is a guarded one."""
+    """Key sources by address. ``client`` dials what a college has written down, so it is a guarded one.
 
-    def __init__(self, client: httpx2.AsyncClient) -> None:
+    ``deadline_s`` bounds a fetch from the lookup of the name to the last byte.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient, *, deadline_s: float) -> None:
         self._client = client
+        self._deadline_s = deadline_s
         self._sources: OrderedDict[str, JwksCache] = OrderedDict()
 
     def at(self, url: str) -> KeySource:
@@ -34,7 +37,7 @@ class KeySets:
 
     async def _fetch(self, url: str) -> bytes:
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 response = await self._client.send(self._client.build_request("GET", url), stream=True)
                 body = await read_bounded(response, MAX_KEY_SET_BYTES)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, SourceError, TooLarge, TransientError) as error:

@@ -25,13 +25,15 @@ from hub_webhook_gateway.college_log import CollegeLog
 from hub_webhook_gateway.early_syncs import EarlySyncs
 from hub_webhook_gateway.endpoints import Endpoints
 from hub_webhook_gateway.intake import SOURCE, Intake
-from hub_webhook_gateway.key_sets import DEADLINE_S, KeySets
+from hub_webhook_gateway.key_sets import KeySets
 from hub_webhook_gateway.limits import TokenBuckets
 from hub_webhook_gateway.receiving import WebhookReceiver
 from hub_webhook_gateway.settings import GatewaySettings
 from hub_webhook_gateway.verifying import Verifier
 
 NAME = SOURCE
+# Senders wait for their answer meanwhile, and most of them no longer than this.
+_KEYS_DEADLINE_S = 5.0
 
 
 def main() -> NoReturn:
@@ -68,7 +70,7 @@ def build_service(
         allowed_networks=settings.allowed_networks,
         refused_networks=settings.refused_networks,
         allowed_ports=settings.allowed_ports,
-        timeout_s=DEADLINE_S,
+        timeout_s=_KEYS_DEADLINE_S,
     )
     receiver = WebhookReceiver(
         endpoints=Endpoints(
@@ -77,7 +79,7 @@ def build_service(
             remember_s=settings.webhook_cache_s,
             rotation_overlap_s=settings.webhook_rotation_overlap_s,
         ),
-        verifier=Verifier(KeySets(client)),
+        verifier=Verifier(KeySets(client, deadline_s=_KEYS_DEADLINE_S)),
         early_syncs=EarlySyncs(Integrations(store), college_log, delay_s=settings.webhook_sync_delay_s),
         intake=Intake(Receipts(store), Logs(store), broker),
         college_log=college_log,
