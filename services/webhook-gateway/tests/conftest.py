@@ -239,7 +239,7 @@ class Gateway:
 
     def build(self, **settings: Any) -> Service:
         return build_service(
-            GatewaySettings(gateway_keys_file=self.folder / "gateway.json", webhook_cache_s=0, **settings),
+            GatewaySettings(gateway_keys_file=self.folder / "gateway.json", **{"webhook_cache_s": 0, **settings}),
             broker=self.broker,
             store=self.store,
             clock=self.clock,
