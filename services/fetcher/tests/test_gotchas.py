@@ -4,6 +4,7 @@ Numbers and sentences are those of our list of them. ``ELSEWHERE`` names further
 """
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -23,9 +24,10 @@ from hub_model.errors import ErrorClass, HubError
 from hub_model.mappings import Mapping
 from hub_model.messages import StreamFinished, SyncFailed
 from hub_model.records import DataType
+from hub_model.webhooks import SignatureHeader
 from hub_security.egress import open_client
 from hub_security.redaction import Redactor
-from hub_security.signatures import verify_legacy
+from hub_security.signatures import verify_hmac, verify_legacy
 
 INDIA = "Asia/Kolkata"
 OBSERVED = datetime(2026, 7, 22, tzinfo=UTC)
@@ -33,18 +35,24 @@ NONE: dict[str, Any] = {"pagination": {"type": "none"}}
 MEMBERS = Path(__file__).parents[3]
 
 FETCHER = "services/fetcher/tests/"
-ELSEWHERE = {
-    4: (FETCHER + "test_answers.py", "a_search_that_was_not_narrowed_is_an_error"),
-    7: (FETCHER + "test_guards.py", "a_next_link_to_another_origin_is_an_error"),
-    8: (FETCHER + "test_guards.py", "pages_that_come_again_in_a_cycle_of_any_length_end_the_walk_with_an_error"),
-    21: (FETCHER + "test_incremental_windows.py", "whatever_is_written_when_is_read_in_the_end"),
-    24: (FETCHER + "test_oauth.py", "a_storm_of_refusals_in_two_workers_causes_one_exchange"),
-    25: (FETCHER + "test_auth.py", "a_key_in_the_query_stays_out_of_positions_and_errors"),
-    26: ("services/webhook-gateway/tests/test_repetitions.py", "fifty_copies_at_once_are_one_event"),
-    28: (FETCHER + "test_decode.py", "hostile_xml_is_refused"),
-    33: (FETCHER + "test_pace.py", "no_more_are_under_way_than_allowed_over_all_workers"),
-    34: ("libs/security/tests/test_egress.py", "the_table_refuses_what_is_not_public"),
-}
+GATEWAY = "services/webhook-gateway/tests/"
+ELSEWHERE = [
+    (4, FETCHER + "test_answers.py", "a_search_that_was_not_narrowed_is_an_error"),
+    (7, FETCHER + "test_guards.py", "a_next_link_to_another_origin_is_an_error"),
+    (8, FETCHER + "test_guards.py", "pages_that_come_again_in_a_cycle_of_any_length_end_the_walk_with_an_error"),
+    (21, FETCHER + "test_incremental_windows.py", "whatever_is_written_when_is_read_in_the_end"),
+    (24, FETCHER + "test_oauth.py", "a_storm_of_refusals_in_two_workers_causes_one_exchange"),
+    (25, FETCHER + "test_auth.py", "a_key_in_the_query_stays_out_of_positions_and_errors"),
+    (26, GATEWAY + "test_vendor_pushes.py", "frappe_signs_its_raw_bytes_in_base64_and_names_no_content_type"),
+    (26, GATEWAY + "test_vendor_pushes.py", "moodles_token_is_a_field_of_a_body_that_is_labelled_as_a_form"),
+    (26, GATEWAY + "test_signed_pushes.py", "keys_are_rotated_without_a_refused_event"),
+    (26, GATEWAY + "test_address_secrets.py", "whatever_a_device_sends_brings_its_sync_forward"),
+    (26, GATEWAY + "test_address_secrets.py", "the_network_counts_as_well_as_the_secret"),
+    (26, GATEWAY + "test_repetitions.py", "fifty_copies_at_once_are_one_event"),
+    (28, FETCHER + "test_decode.py", "hostile_xml_is_refused"),
+    (33, FETCHER + "test_pace.py", "no_more_are_under_way_than_allowed_over_all_workers"),
+    (34, "libs/security/tests/test_egress.py", "the_table_refuses_what_is_not_public"),
+]
 
 
 def map_all(data_type: DataType, *raw: Any, **document: Any) -> MappedBatch:
@@ -395,14 +403,18 @@ async def test_25_secrets_in_addresses_reach_no_error_no_position_and_no_log(
     assert secret not in redactor.redact(f"GET https://moodle.edu/rest?wstoken={secret}&x=1 failed")
 
 
-def test_26_a_webhook_is_verified_over_its_raw_bytes_and_in_hex_alone() -> None:
+def test_26_a_webhook_is_verified_over_its_raw_bytes_and_in_the_encoding_of_its_vendor_alone() -> None:
     secret = "a secret of this college"
     body = json.dumps({"name": "Zoë", "docs": [1, 2]}).encode()  # as Frappe writes it: ASCII escapes, spaces
-    mac = hmac.new(secret.encode(), body, hashlib.sha256)
-    verify_legacy([secret], body, mac.hexdigest())
+    mac = hmac.digest(secret.encode(), body, hashlib.sha256)
+    as_base64 = base64.b64encode(mac).decode()
+    frappe = SignatureHeader(name="X-Frappe-Webhook-Signature", encoding="base64")
+    verify_hmac([secret], body, as_base64, frappe)
+    verify_legacy([secret], body, mac.hex())
     other = json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")).encode()
-    with pytest.raises(HubError):
-        verify_legacy([secret], other, mac.hexdigest())
+    for refused, signature in ((other, as_base64), (body, mac.hex())):
+        with pytest.raises(HubError):
+            verify_hmac([secret], refused, signature, frappe)
 
 
 @pytest.mark.parametrize("declared", ["application/x-www-form-urlencoded", "text/html", "", "text/plain"])
@@ -550,5 +562,5 @@ def test_36_nothing_that_the_mapping_does_not_name_is_kept() -> None:
 def test_every_trap_has_its_test_and_what_is_named_elsewhere_is_there() -> None:
     own = re.findall(r"def test_(\d\d)_", Path(__file__).read_text())
     assert sorted(int(number) for number in own) == list(range(1, 37))
-    for file, name in ELSEWHERE.values():
+    for _, file, name in ELSEWHERE:
         assert f"def test_{name}(" in (MEMBERS / file).read_text(), (file, name)
