@@ -134,16 +134,15 @@ def _digest(header: str, form: SignatureHeader) -> bytes:
     if not header.startswith(form.prefix):
         raise _refused(f"the header {form.name} does not begin with {form.prefix}")
     text = header.removeprefix(form.prefix)
-    is_hex, is_base64 = bool(_HEX.fullmatch(text)), bool(_BASE64_HEADER.fullmatch(text))
     if form.encoding == "base64":
-        if not is_base64:
-            hint = "; it looks like hex" if is_hex else ""
-            raise _refused(f"the header {form.name} is not base64 of 32 bytes{hint}")
-        return base64.b64decode(text)
-    if not is_hex:
-        hint = "; it looks like base64" if is_base64 else ""
-        raise _refused(f"the header {form.name} is not 64 hex digits{hint}")
-    return bytes.fromhex(text)
+        if _BASE64_HEADER.fullmatch(text):
+            return base64.b64decode(text)
+        hint = "; it looks like hex" if _HEX.fullmatch(text) else ""
+        raise _refused(f"the header {form.name} is not base64 of 32 bytes{hint}")
+    if _HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    hint = "; it looks like base64" if _BASE64_HEADER.fullmatch(text) else ""
+    raise _refused(f"the header {form.name} is not 64 hex digits{hint}")
 
 
 def _standard_headers(headers: Iterable[tuple[str, str]]) -> tuple[str, str, str]:
