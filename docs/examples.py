@@ -163,6 +163,7 @@ EXAMPLES: Mapping[type[BaseModel], Sequence[dict[str, Any]]] = {
     ),
     integrations.Connector: (
         {"name": "generic-rest", "version": 1, "settings": {"schoolYear": "2026"}, "recognised": ["students: ..."]},
+        {"name": "frappe-education", "version": 1, "webhook": "taken"},
     ),
     access.Access: (
         {

@@ -16,6 +16,7 @@ PRESET = Preset.model_validate(
         "summary": "A",
         "documentation": "A",
         "base_url_example": "https://lms.example",
+        "webhooks": "None.",
         "capabilities": {"students": {"support": "yes"}, "marks": {"support": "yes"}},
         "settings": [
             {

@@ -75,6 +75,7 @@ category: generic
 summary: A
 documentation: A
 base_url_example: https://a.example
+webhooks: None.
 capabilities: {{students: {{support: "yes"}}}}
 draft: {{endpoints: {{students: {{path: /a, params: {{active: yes, on: 2026-07-20, all: true, n: 5}}}}}}}}
 """

@@ -28,6 +28,15 @@ def test_show_tells_what_it_brings_and_asks(capsys: pytest.CaptureFixture[str], 
         assert expected in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("frappe-education", "Webhooks (scheme hmac): Frappe tells"), ("opensis", "Webhooks: openSIS has none")],
+)
+def test_show_tells_how_the_vendor_pushes(capsys: pytest.CaptureFixture[str], name: str, expected: str) -> None:
+    assert run("show", name) == 0
+    assert expected in capsys.readouterr().out
+
+
 def test_new_gives_a_draft_and_never_writes_over_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "draft.json"
     assert run("new", "generic-rest", "--file", str(file)) == 0

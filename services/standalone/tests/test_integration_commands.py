@@ -121,6 +121,31 @@ def test_a_created_integration_shows_its_secret_once_and_what_to_do_next(hub: Hu
 
 
 @pytest.mark.parametrize(
+    ("placement", "secret", "expected"),
+    [
+        (
+            {"placement": "address"},
+            "s3cr3t",
+            ["Webhooks go to http://h/w/s3cr3t", "The last part is their secret, shown"],
+        ),
+        ({"placement": "address"}, None, ["Webhooks go to http://h/w/SECRET", "The last part is their secret, which"]),
+        ({"placement": "body"}, "s3cr3t", ["Webhooks go to http://h/w\n", "Their secret, shown only now: s3cr3t"]),
+        (None, None, ["Webhooks go to http://h/w\n"]),
+    ],
+)
+def test_create_tells_where_webhooks_go_and_the_secret_where_there_is_one(
+    hub: Hub, fake_hub: FakeHub, placement: Any, secret: str | None, expected: list[str]
+) -> None:
+    webhook = {"url": "http://h/w", "secretPlacement": placement}
+    made = INTEGRATION | {"webhook": webhook, "webhookSecret": secret, "warnings": []}
+    fake_hub.answers["POST /api/integrations"] = (201, made)
+    Path("erp.json").write_text("{}")
+    outcome = hub("integrations", "create", "erp.json")
+    assert [text for text in expected if text not in outcome.out] == []
+    assert ("secret" in outcome.out) is (len(expected) > 1)
+
+
+@pytest.mark.parametrize(
     ("content", "reason"), [(None, "cannot be read"), ("{", "is not JSON"), ("[]", "one JSON object")]
 )
 def test_a_draft_that_is_none_is_not_sent(hub: Hub, fake_hub: FakeHub, content: str | None, reason: str) -> None:

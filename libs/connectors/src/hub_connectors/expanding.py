@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from hub_model.access import Access
 from hub_model.errors import InvalidInput, Issue
+from hub_model.integrations import PresetWebhook
 
 from hub_connectors.spec import Preset, Setting, SettingKind
 
@@ -33,13 +34,18 @@ def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
 
     Its ``settings`` hold the answers. Without ``endpoints`` all of the preset's are taken; with them, only the data
     types they name: as the draft says, or as the preset does where the draft says ``true``. A draft whose ``authType``
-    is not the preset's brings all of its credentials itself. Raises InvalidInput with a pointer for each answer that is
-    missing or wrong.
+    is not the preset's brings all of its credentials itself, and one whose webhook has another scheme all of its
+    webhook. Raises InvalidInput with a pointer for each answer that is missing or wrong.
     """
     own = dict(draft)
     if own.get("authType") not in (None, preset.draft.get("authType")):
         preset = _without_access(preset)
-    answers = _answers(preset, own.pop("settings", None), str(own.get("baseUrl", "")).rstrip("/"))
+    scheme = own["webhook"].get("scheme") if isinstance(own.get("webhook"), dict) else None
+    if scheme not in (None, preset.webhook_scheme):
+        preset = _without_webhook(preset)
+    given = own.pop("settings", None)
+    answers = _answers(preset, given, str(own.get("baseUrl", "")).rstrip("/"))
+    _check_webhook(preset, given or {}, answers, is_named=scheme is not None)
     template = _filled(preset.draft, answers)
     template["endpoints"] = _endpoints(preset, template["endpoints"], own.pop("endpoints", None))
     expanded = laid_over({"type": preset.name, "syncInterval": preset.sync_interval, **template}, own)
@@ -48,6 +54,9 @@ def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
             _put(expanded, setting.fills.split("."), _written(setting, answers[setting.name]))
     kept = {setting.name: answers[setting.name] for setting in preset.settings if not setting.secret}
     expanded["connector"] = {"name": preset.name, "version": preset.version, "settings": kept}
+    origin = _origin_of_webhook(template.get("webhook"), own.get("webhook"), expanded.get("webhook"))
+    if origin is not None:
+        expanded["connector"]["webhook"] = origin.value
     return expanded
 
 
@@ -56,6 +65,22 @@ def _without_access(preset: Preset) -> Preset:
     draft = {name: value for name, value in preset.draft.items() if name not in _ACCESS}
     asked = [setting for setting in preset.settings if (setting.fills or "").partition(".")[0] not in _ACCESS]
     return preset.model_copy(update={"draft": draft, "settings": asked})
+
+
+def _without_webhook(preset: Preset) -> Preset:
+    """The preset for a draft whose pushes are proven in another way, and that says all of it."""
+    draft = {name: value for name, value in preset.draft.items() if name != "webhook"}
+    # Answers that only the webhook had a place for are still answers: an edit sends them along.
+    return preset.model_copy(update={"draft": draft})
+
+
+def _origin_of_webhook(offered: Any, own: Any, expanded: Any) -> PresetWebhook | None:
+    if offered is None:
+        return None
+    if own is None:
+        return PresetWebhook.OFFERED
+    is_presets = isinstance(expanded, dict) and {**expanded, "secret": None} == {**offered, "secret": None}
+    return PresetWebhook.TAKEN if is_presets else None
 
 
 def filled_with_defaults(preset: Preset) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -86,6 +111,24 @@ def _answers(preset: Preset, given: Any, base_url: str) -> dict[str, Any]:
     return answers
 
 
+def _check_webhook(preset: Preset, given: Mapping[str, Any], answers: Mapping[str, Any], *, is_named: bool) -> None:
+    """Refuse a webhook that is wanted, by its scheme or by an answer, and stands or falls with another answer."""
+    needed = preset.webhook_needs
+    if needed is None or answers[needed.name]:
+        return
+    elsewhere = set(places({name: value for name, value in preset.draft.items() if name != "webhook"}))
+    wanted = [
+        setting
+        for setting in preset.settings
+        if setting.name in set(places(preset.webhook)) - elsewhere
+        and given.get(setting.name) not in (None, "", [], setting.default)
+    ]
+    if is_named or wanted:
+        reason = f"The webhooks of {preset.title} need it. {needed.help} Example: {needed.example}"
+        issue = Issue(f"/settings/{needed.name}", "missing", f"{needed.label} is not answered. {reason}")
+        raise InvalidInput(f"The settings of {preset.title} need attention.", [issue])
+
+
 def _issues(setting: Setting, value: Any) -> Iterator[Issue]:
     pointer = f"/settings/{setting.name}"
     if value is None:
@@ -98,7 +141,10 @@ def _issues(setting: Setting, value: Any) -> Iterator[Issue]:
         yield Issue(pointer, "wrong_kind", f"{setting.label} is a {setting.kind}. Example: {setting.example}")
     elif setting.choices and value not in setting.choices:
         yield Issue(pointer, "not_a_choice", f"Choose one of: {', '.join(map(str, setting.choices))}.")
-    elif setting.pattern is not None and isinstance(value, str) and not re.fullmatch(setting.pattern, value):
+    elif setting.pattern is not None and not all(
+        isinstance(text, str) and re.fullmatch(setting.pattern, text)
+        for text in (value if isinstance(value, list) else [value])
+    ):
         yield Issue(pointer, "wrong_form", f"{setting.help} Example: {setting.example}")
 
 

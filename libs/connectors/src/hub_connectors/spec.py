@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from hub_model.base import Input
 from hub_model.records import DataType
+from hub_model.webhooks import WebhookScheme
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][A-Za-z0-9]{0,63}$")]
@@ -68,7 +69,10 @@ class Setting(Input):
 
 
 class Preset(Input):
-    """One preset file. ``draft`` holds fields of an integration draft; ``endpoints`` and ``streams`` are part of it."""
+    """One preset file. ``draft`` holds fields of an integration draft; ``endpoints`` and ``streams`` are part of it.
+
+    ``webhooks`` says what to enter in the vendor's system, or why there is nothing to enter.
+    """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
     version: Annotated[int, Field(ge=1)] = 1
@@ -82,7 +86,7 @@ class Preset(Input):
     settings: list[Setting] = Field(default_factory=list)
     base_url_example: Text
     sync_interval: Annotated[int, Field(ge=5)] = 60
-    webhooks: str = ""
+    webhooks: Text
     notes: list[Text] = Field(default_factory=list)
     draft: dict[str, Any]
 
@@ -100,4 +104,22 @@ class Preset(Input):
         names = [setting.name for setting in self.settings]
         if len(set(names)) < len(names):
             raise ValueError(f"two settings of {self.name} have one name")
+        if self.webhook is not None and self.webhook.get("scheme") not in list(WebhookScheme):
+            raise ValueError(f"the webhook of {self.name} names none of the schemes {', '.join(WebhookScheme)}")
         return self
+
+    @property
+    def webhook(self) -> dict[str, Any] | None:
+        """The draft's webhook, with places for answers; None where the vendor's system sends none."""
+        return self.draft.get("webhook")
+
+    @property
+    def webhook_scheme(self) -> WebhookScheme | None:
+        """How the vendor's own pushes are proven."""
+        return None if self.webhook is None else WebhookScheme(self.webhook["scheme"])
+
+    @property
+    def webhook_needs(self) -> Setting | None:
+        """The setting without whose answer there is no webhook."""
+        condition = (self.webhook or {}).get("$if", "")
+        return next((setting for setting in self.settings if f"settings.{setting.name}" == condition), None)

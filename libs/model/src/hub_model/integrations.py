@@ -33,16 +33,25 @@ class RateLimits(Input):
     concurrency: int | None = Field(default=None, ge=1, le=100)
 
 
+class PresetWebhook(StrEnum):
+    """That a webhook is as the preset has it. ``OFFERED``: in a draft that says nothing of one. ``TAKEN``: in use."""
+
+    OFFERED = "offered"
+    TAKEN = "taken"
+
+
 class Connector(Input):
     """The preset a draft was made from: its ``name`` and ``version`` then, and the answers to its ``settings``.
 
-    ``recognised`` tells what was completed in a draft that named no preset, because of its paths.
+    ``recognised`` tells what was completed in a draft that named no preset, because of its paths. ``webhook`` is there
+    while the webhook is the preset's, and follows its answers.
     """
 
     name: str = Field(min_length=1, max_length=64)
     version: int = Field(ge=1)
     settings: dict[str, JsonValue] = Field(default_factory=dict, max_length=50)
     recognised: list[Annotated[str, Field(max_length=500)]] = Field(default_factory=list, max_length=10)
+    webhook: PresetWebhook | None = None
 
 
 class IntegrationDraft(Access):

@@ -11,6 +11,8 @@ from hub_model.webhooks import WebhookSettings
 from hub_security.signatures import check_secret, new_secret
 from hub_security.vault import SecretBinding, SecretSealer, recipient_of
 
+from hub_config_api.webhooks import ChosenWebhook, choose_webhook, is_same_scheme
+
 WEBHOOK_SECRET = "webhookSecret"  # noqa: S105 - a field's name
 PREVIOUS_WEBHOOK_SECRET = "webhookSecretPrevious"  # noqa: S105 - a field's name
 _WEBHOOK_SECRETS = (WEBHOOK_SECRET, PREVIOUS_WEBHOOK_SECRET)
@@ -21,13 +23,14 @@ class SealedDraft:
     """A draft without its secrets, and the integration's secrets from now on.
 
     ``voided`` names stored secrets that were dropped because they belong to another origin. ``shown_once`` is a
-    webhook secret made here, which nobody can read again.
+    webhook secret made here, which nobody can read again. ``webhook_warnings`` tell what became of the webhook.
     """
 
     settings: IntegrationDraft
     secrets: dict[str, SealedSecret]
     voided: tuple[str, ...] = ()
     shown_once: str | None = None
+    webhook_warnings: tuple[str, ...] = ()
 
     @property
     def lacks_credential(self) -> bool:
@@ -44,6 +47,7 @@ class SealedDraft:
             if connector
             else []
         )
+        told += self.webhook_warnings
         if not self.voided:
             return told
         names = " and ".join(self.voided)
@@ -64,7 +68,8 @@ def seal_draft(
     now: datetime,
 ) -> SealedDraft:
     """Seal what the draft brings and keep the stored secrets it leaves out, as far as their origin is the same."""
-    webhook = draft.webhook or (stored.settings.webhook if stored else None) or WebhookSettings()
+    chosen = choose_webhook(draft, stored)
+    webhook = chosen.settings
     pointers = {name: pointer for name, (pointer, _) in given_secrets(draft).items()}
     given = {name: secret.get_secret_value() for name, (_, secret) in given_secrets(draft).items()}
     if draft.webhook is not None and draft.webhook.secret is not None:
@@ -92,7 +97,11 @@ def seal_draft(
             pointer=pointers.get(field, "/webhook/secret"),
         )
     return SealedDraft(
-        settings=_without_secrets(draft, webhook), secrets=secrets, voided=tuple(voided), shown_once=shown_once
+        settings=_without_secrets(draft, chosen),
+        secrets=secrets,
+        voided=tuple(voided),
+        shown_once=shown_once,
+        webhook_warnings=chosen.warnings,
     )
 
 
@@ -127,8 +136,7 @@ def _needs_webhook_secret(webhook: WebhookSettings, stored: Integration | None) 
 
 
 def _same_scheme(webhook: WebhookSettings, stored: Integration) -> bool:
-    before = stored.settings.webhook or WebhookSettings()
-    return (before.scheme, before.is_in_address) == (webhook.scheme, webhook.is_in_address)
+    return is_same_scheme(webhook, stored.settings.webhook or WebhookSettings())
 
 
 def _check_webhook_secret(webhook: WebhookSettings, secret: str | None) -> None:
@@ -162,5 +170,6 @@ def _refused(pointer: str, reason: str) -> InvalidInput:
     return InvalidInput(f"Mend {pointer} and send it again.", [Issue(pointer, "secret_refused", f"{reason}.")])
 
 
-def _without_secrets(draft: IntegrationDraft, webhook: WebhookSettings) -> IntegrationDraft:
-    return draft.model_copy(update={**draft.without_secrets(), "webhook": webhook.model_copy(update={"secret": None})})
+def _without_secrets(draft: IntegrationDraft, chosen: ChosenWebhook) -> IntegrationDraft:
+    webhook = chosen.settings.model_copy(update={"secret": None})
+    return draft.model_copy(update={**draft.without_secrets(), "connector": chosen.connector, "webhook": webhook})

@@ -135,6 +135,9 @@ async def update_integration(
 ) -> EditedIntegrationView:
     """Replace the settings. Secrets and ``webhook`` that are left out stay as they are.
 
+    A webhook that came from a connector follows its settings. ``warnings`` tell when pushes are checked in another way
+    from now on, and how to take over the scheme of a connector that the integration does not use yet.
+
     A base URL that leads to another origin drops the stored credentials, since they belong to the old one, and
     pauses syncing until they are given again.
     """

@@ -6,10 +6,11 @@ from hub_connectors.drafting import draft_to_start_from
 from hub_connectors.spec import Capability, Preset, Setting
 from hub_model.base import Value
 from hub_model.records import DataType
+from hub_model.webhooks import WebhookScheme
 
 
 class ConnectorSummary(Value):
-    """One connector in the list."""
+    """One connector in the list. ``webhookScheme`` is how its vendor's own pushes are proven, if it sends any."""
 
     name: str
     version: int
@@ -18,6 +19,7 @@ class ConnectorSummary(Value):
     category: str
     summary: str
     capabilities: dict[DataType, Capability]
+    webhook_scheme: WebhookScheme | None
 
 
 class ConnectorList(Value):
@@ -25,7 +27,10 @@ class ConnectorList(Value):
 
 
 class ConnectorView(ConnectorSummary):
-    """One connector. ``example`` is the body to create an integration with; its credentials are left to be entered."""
+    """One connector. ``example`` is the body to create an integration with; its credentials are left to be entered.
+
+    ``webhooks`` says what to enter in the vendor's system for its pushes, or why there are none.
+    """
 
     documentation: str
     notes: list[str]

@@ -43,6 +43,8 @@ def show(name: NameArgument) -> None:
         typer.echo(f"  {setting.name} ({_kind(setting)})\n      {setting.help}")
         if not setting.secret:
             typer.echo(f"      Example: {json.dumps(setting.example, ensure_ascii=False)}")
+    scheme = f" (scheme {preset.webhook_scheme})" if preset.webhook_scheme else ""
+    typer.echo(f"\nWebhooks{scheme}: {preset.webhooks}")
     for note in preset.notes:
         typer.echo(f"\nNote: {note}")
     typer.echo(f"\nSource: {preset.documentation}\nNext: hub connectors new {preset.name} > {preset.name}.json")

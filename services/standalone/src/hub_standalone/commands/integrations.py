@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -55,9 +55,8 @@ def create(
     typer.echo(f"Created {made['name']}: {made['id']}")
     for warning in made["warnings"]:
         typer.echo(f"Note: {warning}")
-    typer.echo(f"Webhooks go to {made['webhook']['url']}")
-    if made.get("webhookSecret"):
-        typer.echo(f"Their secret, shown only now: {made['webhookSecret']}")
+    for line in _webhook_lines(made):
+        typer.echo(line)
     typer.echo(f"Next: hub integrations test {made['id']}")
 
 
@@ -126,6 +125,18 @@ def print_check(console: Console, check: Json) -> None:
     console.print(f"  {mark}  {check['name']}: {check['detail']}", markup=False)
     if fix:
         console.print(f"        {fix}", markup=False)
+
+
+def _webhook_lines(made: Json) -> Iterator[str]:
+    """Where pushes go, and the secret where the hub has just made it."""
+    webhook, secret = made["webhook"], made.get("webhookSecret")
+    if (webhook.get("secretPlacement") or {}).get("placement") == "address":
+        yield f"Webhooks go to {webhook['url']}/{secret or 'SECRET'}"
+        yield f"The last part is their secret, {'shown only now' if secret else 'which you have given'}."
+        return
+    yield f"Webhooks go to {webhook['url']}"
+    if secret:
+        yield f"Their secret, shown only now: {secret}"
 
 
 def _call(action: Callable[[HubClient], Awaitable[T]], url: str | None, token: str | None, college: str) -> T:

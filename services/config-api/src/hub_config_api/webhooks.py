@@ -1,0 +1,67 @@
+"""Which webhook an integration has after an edit. Its senders are set up for one: it changes when somebody says so."""
+
+from dataclasses import dataclass
+
+from hub_model.integrations import Connector, Integration, IntegrationDraft, PresetWebhook
+from hub_model.webhooks import WebhookSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenWebhook:
+    """``connector`` says whether the webhook is the preset's; ``warnings`` are for the person who edits."""
+
+    settings: WebhookSettings
+    connector: Connector | None
+    warnings: tuple[str, ...] = ()
+
+
+def choose_webhook(draft: IntegrationDraft, stored: Integration | None) -> ChosenWebhook:
+    """The draft's own webhook, else the stored one, else the preset's, else one of the hub's own.
+
+    A stored one that is the preset's follows the preset's answers as long as the scheme is the same.
+    """
+    offered = draft.webhook
+    if stored is None:
+        return ChosenWebhook(offered or WebhookSettings(), _marked(draft.connector, is_presets=_is_presets(draft)))
+    before = stored.settings.webhook or WebhookSettings()
+    was_presets = _is_presets(stored.settings)
+    is_unsaid = draft.connector is not None and draft.connector.webhook is PresetWebhook.OFFERED
+    if offered is None or (is_unsaid and not (was_presets and offered.scheme is before.scheme)):
+        warnings = () if offered is None or offered.scheme is before.scheme else (_told_kept(draft, offered, before),)
+        return ChosenWebhook(before, _marked(draft.connector, is_presets=was_presets), warnings)
+    warnings = () if is_same_scheme(offered, before) else (_told_changed(offered, before),)
+    return ChosenWebhook(offered, _marked(draft.connector, is_presets=_is_presets(draft)), warnings)
+
+
+def is_same_scheme(webhook: WebhookSettings, before: WebhookSettings) -> bool:
+    """Whether a secret of the one is good for the other."""
+    return (webhook.scheme, webhook.is_in_address) == (before.scheme, before.is_in_address)
+
+
+def _is_presets(draft: IntegrationDraft) -> bool:
+    return draft.connector is not None and draft.connector.webhook is not None
+
+
+def _marked(connector: Connector | None, *, is_presets: bool) -> Connector | None:
+    """``OFFERED`` is about a draft; sent back with a stored one it would take the word out of its mouth."""
+    if connector is None:
+        return None
+    return connector.model_copy(update={"webhook": PresetWebhook.TAKEN if is_presets else None})
+
+
+def _told_kept(draft: IntegrationDraft, offered: WebhookSettings, before: WebhookSettings) -> str:
+    secret = ", with a new secret" if offered.has_secret else ""
+    return (
+        f"Webhooks are still checked by the scheme {_name(before)}, since this edit does not name 'webhook'. Those "
+        f"that {draft.type} sends by itself have the scheme {_name(offered)}: to change over, send "
+        f'"webhook": {{"scheme": "{offered.scheme}"}}, which takes the rest from the connector{secret}.'
+    )
+
+
+def _told_changed(webhook: WebhookSettings, before: WebhookSettings) -> str:
+    void = " The old secret is void." if before.has_secret else ""
+    return f"Webhooks are checked by the scheme {_name(webhook)} from now on, and no longer by {_name(before)}.{void}"
+
+
+def _name(webhook: WebhookSettings) -> str:
+    return f"{webhook.scheme} (in the address)" if webhook.is_in_address else str(webhook.scheme)
