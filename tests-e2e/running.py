@@ -94,6 +94,7 @@ def environment(folder: Path) -> dict[str, str]:
         "HUB_ALLOWED_NETWORKS": "127.0.0.0/8",
         "HUB_LOG_LEVEL": "debug",
         "HUB_SHUTDOWN_GRACE_S": "5",
+        "HUB_WEBHOOK_SYNC_DELAY_S": "0.2",
     }
 
 

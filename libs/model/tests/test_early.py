@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 DELAY, LAG, PAUSE = timedelta(seconds=10), timedelta(seconds=31), timedelta(minutes=5)
 MARKS, ATTENDANCE, STUDENTS = DataType.MARKS, DataType.ATTENDANCE, DataType.STUDENTS
-MODIFIED = {"type": "datetime", "startTimeParam": "since"}
+MODIFIED = {"type": "datetime", "startTimeParam": "since", "endTimeParam": "until"}
 
 
-def integration(*, incremental: bool = False, webhook: dict[str, Any] | None = None, **sync: Any) -> Integration:
-    marks = {"path": "/marks", "incremental": MODIFIED} if incremental else "/marks"
+def integration(
+    *, incremental: bool | dict[str, Any] = False, webhook: dict[str, Any] | None = None, **sync: Any
+) -> Integration:
+    marks: Any = {"path": "/marks", "incremental": MODIFIED} if incremental is True else incremental or "/marks"
     settings = IntegrationDraft.model_validate(
         {
             "name": "ERP",
@@ -73,6 +75,13 @@ def test_a_push_brings_the_due_time_forward_and_leaves_the_regular_slot() -> Non
 
 def test_what_a_source_tells_only_after_its_lag_is_waited_for() -> None:
     assert pushed(integration(incremental=True), MARKS).sync.next_due_at == NOW + DELAY + LAG
+
+
+def test_a_lag_that_leaves_out_no_rows_is_not_waited_for() -> None:
+    unbounded = {"path": "/marks", "incremental": {"type": "datetime", "startTimeParam": "since"}}
+    assert pushed(integration(incremental=unbounded), MARKS).sync.next_due_at == NOW + DELAY
+    within = {**unbounded, "params": {"filter": "modified < {{ window.end }}"}}
+    assert pushed(integration(incremental=within), MARKS).sync.next_due_at == NOW + DELAY + LAG
 
 
 def test_a_sync_by_push_comes_a_pause_after_the_last_one() -> None:

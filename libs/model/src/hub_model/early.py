@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub_model.endpoints import Stream, placeholders
 from hub_model.incremental import DatetimeIncremental
 from hub_model.integrations import Integration
 from hub_model.records import DataType
@@ -81,11 +82,18 @@ def left_for_later(integration: Integration, now: datetime) -> dict[str, Any]:
 
 
 def _lag(integration: Integration) -> timedelta:
-    """How far the newest window of any of its streams ends behind the source's clock."""
+    """How far the newest window of any of its streams ends behind the source's clock, where later rows are left out."""
     settings = integration.settings
-    specs = [stream.incremental for stream in (*settings.streams.values(), *settings.endpoints.values())]
-    lags = [spec.safety_lag + spec.cursor_granularity for spec in specs if isinstance(spec, DatetimeIncremental)]
-    return max(lags, default=timedelta(0))
+    streams = [*settings.streams.values(), *settings.endpoints.values()]
+    return max(map(_lag_of, streams), default=timedelta(0))
+
+
+def _lag_of(stream: Stream) -> timedelta:
+    spec = stream.incremental
+    if not isinstance(spec, DatetimeIncremental):
+        return timedelta(0)
+    is_bounded = spec.end_time_param or "window.end" in placeholders([stream.path, stream.params, stream.body])
+    return spec.safety_lag + spec.cursor_granularity if is_bounded else timedelta(0)
 
 
 def _pause(integration: Integration) -> timedelta:
