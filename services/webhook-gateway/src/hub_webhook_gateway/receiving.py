@@ -1,7 +1,8 @@
 """One webhook request, from its first byte to its answer. The order of the steps is the defence:
 
 rate limit, size, headers, signature, JSON, records, receipt, messages, answer. Nothing is parsed before its
-signature holds, no signature is computed before the limits, and 202 is said only when the messages are durable.
+signature holds, but for a body that has its own proof in it; no signature is computed before the limits, and 202 is
+said only when the messages, or the new due time, are durable.
 """
 
 from collections.abc import Callable, Mapping, Sequence
