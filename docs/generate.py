@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 from reference import access_examples, reference
-from tables import presets_notes, presets_table, records, vocabulary, words
+from tables import presets_notes, presets_table, records, vocabulary, webhooks_table, words
 
 ROOT = Path(__file__).parents[1]
 CLASSES: dict[str, type[BaseSettings]] = {
@@ -120,6 +120,7 @@ def main(*, check: bool) -> int:
     connectors = {
         "presets": presets_table(),
         "notes": presets_notes(),
+        "webhooks": webhooks_table(),
         "credentials": access_examples(),
         "records": records(),
         "words": words(),

@@ -72,6 +72,16 @@ def presets_table() -> str:
     return "\n".join(lines)
 
 
+def webhooks_table() -> str:
+    """One line for each preset; those whose vendors push come first."""
+    pushing_first = sorted(presets().values(), key=lambda preset: preset.webhook is None)
+    lines = ["| system | scheme | what to enter there, or why nothing |", "|---|---|---|"]
+    for preset in pushing_first:
+        scheme = f"`{preset.webhook_scheme}`" if preset.webhook_scheme else "-"
+        lines.append(f"| {preset.title} | {scheme} | {preset.webhooks} |")
+    return "\n".join(lines)
+
+
 def presets_notes() -> str:
     """Of each preset, what its ``if`` and ``no`` mean and what to know before."""
     return "\n".join(line for preset in presets().values() for line in _notes(preset)).rstrip()

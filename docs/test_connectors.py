@@ -10,6 +10,7 @@ from examples import ACCESS, EXAMPLES
 from generate import with_parts
 from hub_connectors.drafting import complete
 from hub_mapping.checking import endpoint_issues, stream_issues
+from hub_mapping.pushes import push_issues
 from hub_model.access import Access, given_secrets, needed_secrets
 from hub_model.auth import AuthType
 from hub_model.errors import ErrorClass
@@ -72,6 +73,7 @@ def test_what_the_text_shows_can_be_stored(block: dict[str, Any]) -> None:
         assert stream_issues(stream) == []
     for data_type, endpoint in settings.endpoints.items():
         assert endpoint_issues(endpoint, data_type, time_zone=settings.time_zone) == []
+    assert settings.webhook is None or push_issues(settings.webhook) == []
 
 
 def test_every_error_class_and_every_end_of_a_run_is_explained() -> None:
