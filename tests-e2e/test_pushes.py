@@ -17,8 +17,10 @@ from hub_standalone.demo.simulated.campus import Campus
 from hub_standalone.demo.simulated.moodle import Moodle
 from hub_standalone.demo.simulated.simulator import Simulator
 from running import RunningHub
+from simulators.changes import change
 from simulators.comparison import differences
 from simulators.frappe import Frappe
+from simulators.hikvision import Hikvision
 from simulators.oracle import ENDED, synced
 from simulators.serving import serve
 
@@ -39,7 +41,7 @@ def small_campus() -> Campus:
     return Campus(lesson_days=2, department="CS")
 
 
-async def connected(client: HubClient, simulator: Simulator) -> Json:
+async def connected(client: HubClient, simulator: Simulator, **settings: Any) -> Json:
     """An integration that has read everything once."""
     asked = {setting.name for setting in find_preset(simulator.name).settings}
     integration = await client.create(
@@ -47,14 +49,14 @@ async def connected(client: HubClient, simulator: Simulator) -> Json:
             "name": "The college's own",
             "type": simulator.name,
             "baseUrl": simulator.base_url,
-            "settings": {name: value for name, value in simulator.connection().items() if name in asked},
+            "settings": {name: value for name, value in simulator.connection().items() if name in asked} | settings,
             "webhook": {"pause": "PT0S"},
             "syncInterval": ONCE_A_MONTH,
             "enabled": True,
         }
     )
     assert (await synced(client, integration["id"]))["status"] == "succeeded"
-    for data_type in (DataType.MARKS, DataType.ATTENDANCE):
+    for data_type in simulator.expresses & {DataType.MARKS, DataType.ATTENDANCE}:
         assert await wrong(client, simulator, data_type) == []
     return integration
 
@@ -159,3 +161,29 @@ async def test_moodle_tells_of_a_register_that_was_taken_and_the_attendance_is_s
         assert await wrong(client, simulator, DataType.ATTENDANCE) == []
         assert await wrong(client, simulator, DataType.MARKS) != []
     assert secret not in hub.log
+
+
+@pytest.mark.slow
+async def test_a_terminal_tells_of_a_punch_by_its_address_alone_which_is_written_nowhere(
+    hub: RunningHub, client: HubClient, sender: httpx2.AsyncClient
+) -> None:
+    async with serve(Hikvision(small_campus())) as simulator:
+        integration = await connected(client, simulator, deviceNetworks=["127.0.0.0/8"])
+        secret, to = integration["webhookSecret"], address(integration)
+        change(simulator)
+
+        for somewhere_else in ("", "/another-secret-0123456789", f"/{secret}/more"):
+            forged = await sender.post(f"{to}{somewhere_else}", json={"eventType": "AccessControllerEvent"})
+            assert forged.status_code in (401, 404), forged.text
+        alive = await sender.post(f"{to}/{secret}", json={"eventType": "heartBeat"})
+        assert (alive.status_code, alive.json()) == (200, {"status": "ignored"})
+        photographed = {"event": json.dumps({"eventType": "AccessControllerEvent"}), "Picture": b"\xff\xd8\xff"}
+        taken = await sender.post(f"{to}/{secret}", files=photographed)
+        assert taken.status_code == 202, taken.text
+
+        run = await run_after_push(client, integration["id"])
+        assert (run["status"], list(run["streams"])) == ("succeeded", ["attendance"]), run
+        assert await wrong(client, simulator, DataType.ATTENDANCE) == []
+        told = await client.all_of(f"/api/integrations/{integration['id']}/logs")
+    assert integration["id"] in hub.log
+    assert secret not in hub.log + json.dumps(told)
