@@ -223,7 +223,7 @@ async def test_while_the_keys_cannot_be_had_the_sender_is_to_try_again_and_the_c
     canvas.clock.advance(seconds=5)
     assert (await canvas.send(integration, signed())).status_code == 202
     messages = await canvas.log_messages(integration)
-    assert len([message for message in messages if "keys cannot be fetched" in message]) == 1
+    assert len([message for message in messages if "the keys at 'jwksUrl' cannot be fetched" in message]) == 1
 
 
 async def test_known_keys_serve_for_an_hour_without_their_source(canvas: Any, vendor: Vendor) -> None:

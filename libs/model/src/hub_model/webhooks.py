@@ -23,6 +23,11 @@ def _check_prefix(prefix: str) -> str:
     return prefix
 
 
+def _is_some_network(text: str) -> bool:
+    """Whether it is less than all addresses that there are."""
+    return bool(text) and ip_network(text).prefixlen > 0
+
+
 HeaderName = Annotated[str, StringConstraints(pattern=_HEADER_NAME)]
 Prefix = Annotated[str, AfterValidator(_check_prefix)]
 ClaimPath = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -148,7 +153,7 @@ class WebhookSettings(Input):
                 raise ValueError(f"the scheme {scheme} needs '{part}'")
         if self.scheme in (WebhookScheme.TOKEN, WebhookScheme.JWT) and not self.syncs:
             raise ValueError(f'pushes of the scheme {self.scheme} are not stored: "syncs": [{{}}] syncs after each')
-        if self.is_in_address and not self.allowed_networks:
+        if self.is_in_address and not all(map(_is_some_network, self.allowed_networks or [""])):
             raise ValueError("a secret in the address needs 'allowedNetworks', the networks that pushes come from")
         if self.jwt is not None and self.secret is not None:
             raise ValueError("the scheme jwt has no secret: the sender signs with a key of its own")

@@ -22,7 +22,7 @@ class EarlySyncs:
         self._delay = timedelta(seconds=delay_s)
 
     async def ask(self, endpoint: Endpoint, data_types: frozenset[DataType], now: datetime) -> datetime | None:
-        """Return when the next sync is due, once that is stored; it is for these data types at least."""
+        """Return when the sync is due that is for these data types at least, once that is stored."""
         is_moved = False
 
         def bring_forward(current: Integration) -> Integration | None:
@@ -35,7 +35,7 @@ class EarlySyncs:
             integration = await self._integrations.change(endpoint.college_id, endpoint.integration_id, bring_forward)
         except NotFound:
             raise refused("the integration was removed a moment ago") from None
-        due = integration.sync.next_due_at
+        due = integration.sync.early_due_at  # none where nothing is ever due
         if is_moved and due is not None:
             self._college_log.sync_asked(endpoint, integration.sync.early_data_types, due, now)
         return due

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
 
-from hub_model.errors import InvalidInput, Unauthenticated
+from hub_model.errors import InvalidInput, Unauthenticated, Unavailable
 from hub_model.webhooks import SecretPlacement, SignatureHeader, WebhookScheme
 from hub_security.jws import read_signed, seconds_of
 from hub_security.signatures import UNVERIFIED, verify_hmac, verify_legacy, verify_standard, verify_token
@@ -69,6 +69,8 @@ class Verifier:
             begins_s = seconds_of(claims, "nbf") if "nbf" in claims else None
         except Unauthenticated as error:
             raise refused(str(error)) from error
+        except Unavailable as error:
+            raise Unavailable("the keys at 'jwksUrl' cannot be fetched", retry_after_s=error.retry_after_s) from error
         now_s = int(now.timestamp())
         if expires_s is not None and expires_s + _LEEWAY_S <= now_s:
             raise refused("the token has expired")
