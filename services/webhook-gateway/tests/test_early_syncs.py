@@ -97,6 +97,16 @@ async def test_a_slot_that_comes_before_the_news_is_readable_is_not_moved(gatewa
     assert early(await gateway.sync_of(integration)) == (due, readable, (DataType.ATTENDANCE,))
 
 
+async def test_a_push_to_a_paused_integration_is_kept_and_promises_no_time(gateway: Any) -> None:
+    integration = await gateway.news(**webhook(), next_due_at=gateway.clock() + timedelta(hours=1))
+    await Integrations(gateway.store).change("college-a", integration.id, lambda item: item.with_sync(paused=True))
+    assert await pushed(gateway, integration) == (202, {"status": "accepted", "syncAt": None})
+    assert (await gateway.sync_of(integration)).early_data_types == (DataType.ATTENDANCE,)
+    assert await gateway.log_messages(integration) == [
+        "A webhook says that there is news: attendance will be synced when the pause of this integration ends."
+    ]
+
+
 async def test_where_nothing_is_ever_due_a_push_is_taken_without_a_time(gateway: Any) -> None:
     integration = await gateway.news(**webhook(), next_due_at=None)
     assert await pushed(gateway, integration) == (202, {"status": "accepted", "syncAt": None})

@@ -38,11 +38,15 @@ class CollegeLog:
         """A push that is taken, and that nothing is done about."""
         self._add(endpoint, "webhook.ignored", _IGNORED, now)
 
-    def sync_asked(self, endpoint: Endpoint, data_types: Sequence[DataType], due: datetime, now: datetime) -> None:
-        """A push that has brought a sync forward; for all data types if none is named."""
-        wait = max(timedelta(0), due - now)
+    def sync_asked(
+        self, endpoint: Endpoint, data_types: Sequence[DataType], due: datetime | None, now: datetime
+    ) -> None:
+        """A push that has brought a sync forward; for all data types if none is named. ``due`` is None in a pause."""
         names = ", ".join(data_types) or "all data types"
-        message = f"A webhook says that there is news: {names} will be synced in {round(wait.total_seconds())} s."
+        message = f"A webhook says that there is news: {names} will be synced when the pause of this integration ends."
+        if due is not None:
+            wait = max(timedelta(0), due - now)
+            message = f"A webhook says that there is news: {names} will be synced in {round(wait.total_seconds())} s."
         self._add(endpoint, "webhook.sync_asked", message, now)
 
     def _add(

@@ -22,7 +22,7 @@ class EarlySyncs:
         self._delay = timedelta(seconds=delay_s)
 
     async def ask(self, endpoint: Endpoint, data_types: frozenset[DataType], now: datetime) -> datetime | None:
-        """Return when the sync is due that is for these data types at least, once that is stored."""
+        """Return when the sync is due that is for these data types at least, once that is stored; None in a pause."""
         is_moved = False
 
         def bring_forward(current: Integration) -> Integration | None:
@@ -35,7 +35,8 @@ class EarlySyncs:
             integration = await self._integrations.change(endpoint.college_id, endpoint.integration_id, bring_forward)
         except NotFound:
             raise refused("the integration was removed a moment ago") from None
-        due = integration.sync.early_due_at  # none where nothing is ever due
-        if is_moved and due is not None:
-            self._college_log.sync_asked(endpoint, integration.sync.early_data_types, due, now)
+        sync = integration.sync
+        due = None if sync.paused else sync.early_due_at
+        if is_moved:
+            self._college_log.sync_asked(endpoint, sync.early_data_types, due, now)
         return due
