@@ -1,16 +1,18 @@
 """A sync before its time: when it is due, what it is for, and that no news is forgotten whatever runs meanwhile."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hub_model.claims import claim_run, settle_run
-from hub_model.early import brought_forward, is_early, soonest_due
+from hub_model.early import brought_forward, is_early, put_off, read_at, soonest_due
 from hub_model.errors import ErrorClass
 from hub_model.integrations import Integration, IntegrationDraft, LastError
-from hub_model.messages import Trigger
+from hub_model.messages import SyncFailed, Trigger
 from hub_model.records import DataType
-from hub_model.runs import RunStatus, new_run
+from hub_model.run_transitions import fail
+from hub_model.runs import Run, RunStatus, new_run
 from hub_model.slots import due_after
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,11 @@ MODIFIED = {"type": "datetime", "startTimeParam": "since", "endTimeParam": "unti
 
 
 def integration(
-    *, incremental: bool | dict[str, Any] = False, webhook: dict[str, Any] | None = None, **sync: Any
+    *,
+    incremental: bool | dict[str, Any] = False,
+    webhook: dict[str, Any] | None = None,
+    every_min: int = 600,
+    **sync: Any,
 ) -> Integration:
     marks: Any = {"path": "/marks", "incremental": MODIFIED} if incremental is True else incremental or "/marks"
     settings = IntegrationDraft.model_validate(
@@ -33,7 +39,7 @@ def integration(
             "authType": "bearer",
             "endpoints": {"students": "/students", "attendance": "/attendance", "marks": marks},
             "webhook": {"syncs": [{}], **(webhook or {})},
-            "syncInterval": 600,
+            "syncInterval": every_min,
             "enabled": True,
         }
     )
@@ -142,18 +148,14 @@ def test_a_disabled_integration_has_nothing_brought_forward() -> None:
 
 def test_a_clock_that_was_ahead_does_not_keep_pushes_waiting() -> None:
     wrong = NOW + timedelta(days=3)
-    before = integration(early_due_at=wrong, news_readable_at=wrong, early_data_types=(MARKS,))
+    before = integration(early_due_at=wrong, news_at=wrong, early_data_types=(MARKS,))
     assert pushed(before, MARKS).sync.early_due_at == NOW + DELAY
 
 
 def test_a_run_for_some_data_types_does_not_make_the_others_well() -> None:
     error = LastError(error_class=ErrorClass.DATA, code="drift", message="Most records do not fit.", at=NOW)
     running = claimed(pushed(integration(last_error=error), MARKS), NOW + DELAY)
-    run = new_run(
-        run_id="r1", college_id="c1", integration_id="i1", trigger=Trigger.WEBHOOK, data_types=(MARKS,), now=NOW
-    )
-    over = run.model_copy(update={"status": RunStatus.SUCCEEDED, "finished_at": NOW})
-    settled = settle_run(running, over, NOW)
+    settled = settle_run(running, over(every=False, at=NOW), NOW)
     assert settled is not None
     assert (settled.sync.last_error, settled.sync.last_success_at, settled.sync.last_sync_at) == (error, None, NOW)
     assert settled.sync.active_data_types == ()
@@ -167,39 +169,151 @@ pushes = st.lists(st.tuples(moments, st.sampled_from([(MARKS,), (ATTENDANCE,), (
     pushes=pushes,
     by_hand=st.lists(moments, max_size=3),
     lengths=st.lists(st.integers(1, 400), min_size=1, max_size=5),
-    regular_s=st.integers(1, 36_000),
+    every_min=st.sampled_from([5, 11, 600]),
     incremental=st.booleans(),
 )
-def test_all_news_is_read_soon_whatever_runs_meanwhile(
+def test_all_news_is_read_soon_and_no_slot_is_lost_whatever_runs_meanwhile(
     pushes: list[tuple[int, tuple[DataType, ...]]],
     by_hand: list[int],
     lengths: list[int],
-    regular_s: int,
+    every_min: int,
     incremental: bool,
 ) -> None:
     """A scheduler that ticks every second, runs of any length, pushes and runs by hand at any time."""
-    now = integration(incremental=incremental, next_due_at=NOW + timedelta(seconds=regular_s))
-    begun: list[tuple[int, tuple[DataType, ...]]] = []
+    now = integration(incremental=incremental, every_min=every_min)
+    every = set(now.settings.endpoints)
+    begun: list[tuple[int, int, set[DataType]]] = []
+    slots: list[int] = []
     ends_s = 0
-    for second in range(3000):
+    for second in range(4000):
         at = NOW + timedelta(seconds=second)
+        if (due_after(now, at - timedelta.resolution) or at) - at < timedelta(seconds=1):
+            slots.append(second)
         for moment, data_types in pushes:
             if moment == second:
                 now = brought_forward(now, data_types, at, delay=DELAY) or now
         if now.sync.active_run_id is not None and second >= ends_s:
-            now = now.with_sync(active_run_id=None, active_data_types=(), last_sync_at=at)
+            free = {"active_run_id": None, "active_data_types": (), "last_sync_at": at}
+            now = now.with_sync(**free, **put_off(now, at))
         due = now.sync.next_due_at
         assert due is not None
         if now.sync.active_run_id is not None:
-            if due <= at and not is_early(now):
+            if due <= at and not is_early(now) and not now.sync.active_data_types:
                 now = now.with_sync(next_due_at=soonest_due(now, at))
         elif due <= at or second in by_hand:
             now = claimed(now, at, is_scheduled=second not in by_hand)
-            begun.append((second, now.active_data_types))
             ends_s = second + lengths[len(begun) % len(lengths)]
+            begun.append((second, ends_s, set(now.active_data_types)))
+    pause_s, longest_s = PAUSE.total_seconds(), max(lengths)
     readable_s = DELAY.total_seconds() + (LAG.total_seconds() if incremental else 0) - 2
     for moment, data_types in pushes:
-        wanted = set(data_types or now.settings.endpoints)
-        read = [second for second, read in begun if second >= moment + readable_s and wanted <= set(read)]
+        wanted = set(data_types or every)
+        read = [second for second, _, read in begun if second >= moment + readable_s and wanted <= read]
         assert read
-        assert read[0] <= moment + readable_s + 2 * (max(lengths) + PAUSE.total_seconds()) + 5
+        assert read[0] <= moment + readable_s + 2 * (longest_s + pause_s) + 5
+    whole = [(begin, end) for begin, end, read in begun if read == every]
+    for slot in slots:
+        is_read = any(begin <= slot + longest_s + 2 and slot < end for begin, end in whole)
+        assert is_read or slot > 3000, (slot, slots, pushes, by_hand, lengths, every_min)
+    gaps = [(begin, end) for (_, end, _), (begin, _, read) in pairwise(begun) if read != every]
+    assert all(begin - end >= pause_s for begin, end in gaps)
+
+
+def test_the_pause_begins_at_the_end_of_a_run_that_took_longer_than_the_news_waited() -> None:
+    running = claimed(integration(), NOW)
+    waiting = pushed(running, MARKS, at=NOW + timedelta(seconds=1))
+    ended_at = NOW + timedelta(minutes=5)
+    settled = settle_run(waiting, over(every=True, at=ended_at), ended_at)
+    assert settled is not None
+    assert settled.sync.early_due_at == ended_at + PAUSE
+    assert settled.sync.early_data_types == (MARKS,)
+
+
+def test_a_slot_that_an_early_sync_stood_before_makes_it_one_for_everything() -> None:
+    early = pushed(claimed(pushed(integration(), MARKS), NOW + DELAY), MARKS, at=NOW + DELAY)
+    slot = due_after(early, NOW + DELAY)
+    assert slot is not None
+    settled = settle_run(early, over(every=False, at=slot), slot)
+    assert settled is not None
+    assert (settled.sync.next_due_at, settled.sync.early_data_types) == (slot, ())
+
+
+def test_a_slot_at_the_very_time_of_an_early_sync_is_for_everything() -> None:
+    slot = due_after(integration(), NOW)
+    early = integration(next_due_at=slot, early_due_at=slot, news_at=slot, early_data_types=(MARKS,))
+    assert slot is not None
+    assert claimed(early, slot).active_data_types == (STUDENTS, ATTENDANCE, MARKS)
+
+
+def test_a_failed_run_for_some_data_types_does_not_pause_the_others() -> None:
+    running = claimed(pushed(integration(), MARKS), NOW + DELAY)
+    failed = failing(running, (MARKS,))
+    settled = settle_run(running, failed, NOW)
+    assert settled is not None
+    assert (settled.sync.paused, settled.sync.last_error and settled.sync.last_error.code) == (False, "not_found")
+    everything = claimed(integration(), NOW)
+    settled = settle_run(everything, failing(everything, everything.active_data_types), NOW)
+    assert settled is not None
+    assert settled.sync.paused
+
+
+@pytest.mark.parametrize("data_types", [(), (STUDENTS, ATTENDANCE, MARKS)])
+def test_an_early_run_for_everything_is_as_good_as_any(data_types: tuple[DataType, ...]) -> None:
+    error = LastError(error_class=ErrorClass.DATA, code="drift", message="Most records do not fit.", at=NOW)
+    running = claimed(pushed(integration(last_error=error), *data_types), NOW + DELAY)
+    assert running.sync.active_data_types == ()
+    settled = settle_run(running, over(every=True, at=NOW), NOW)
+    assert settled is not None
+    assert (settled.sync.last_error, settled.sync.last_success_at) == (None, NOW)
+
+
+def test_a_later_word_with_less_delay_does_not_make_earlier_news_readable_sooner() -> None:
+    early = pushed(integration(), MARKS)
+    asked = brought_forward(early, (), NOW + timedelta(seconds=1), delay=timedelta(0))
+    assert asked is not None
+    assert asked.sync.news_at == early.sync.news_at
+
+
+def test_a_lag_that_an_edit_has_made_longer_counts_for_news_that_is_waiting() -> None:
+    early = pushed(integration(), MARKS)
+    longer = {**MODIFIED, "safetyLag": "PT10M"}
+    slow = integration(incremental={"path": "/marks", "incremental": longer})
+    edited = early.model_copy(update={"settings": slow.settings})
+    assert claimed(edited, NOW + DELAY).sync.early_due_at == NOW + DELAY + timedelta(seconds=601)
+
+
+def test_a_last_sync_of_a_clock_that_was_ahead_does_not_keep_pushes_waiting() -> None:
+    assert pushed(integration(last_sync_at=NOW + timedelta(days=3)), MARKS).sync.early_due_at == NOW + PAUSE
+
+
+def test_the_sync_that_reads_the_news_is_told() -> None:
+    early = pushed(integration(), MARKS)
+    assert read_at(early) == NOW + DELAY
+    assert read_at(pushed(early, MARKS, at=NOW + timedelta(seconds=9))) == NOW + DELAY + PAUSE
+    assert read_at(integration()) is None
+
+
+def over(*, every: bool, at: datetime) -> Run:
+    data_types = (STUDENTS, ATTENDANCE, MARKS) if every else (MARKS,)
+    run = new_run(
+        run_id="r1", college_id="c1", integration_id="i1", trigger=Trigger.WEBHOOK, data_types=data_types, now=NOW
+    )
+    return run.model_copy(update={"status": RunStatus.SUCCEEDED, "finished_at": at})
+
+
+def failing(running: Integration, data_types: tuple[DataType, ...]) -> Run:
+    run = new_run(
+        run_id="r1", college_id="c1", integration_id="i1", trigger=Trigger.WEBHOOK, data_types=data_types, now=NOW
+    )
+    event = SyncFailed(
+        college_id="c1",
+        integration_id="i1",
+        run_id="r1",
+        stage="fetch",
+        error_class=ErrorClass.CONFIG,
+        code="not_found",
+        public="There is nothing at this path.",
+        batches=0,
+        failed_at=NOW,
+    )
+    return fail(run, event)

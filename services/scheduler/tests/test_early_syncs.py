@@ -58,6 +58,20 @@ async def test_a_pushed_integration_waits_for_the_run_before_and_is_not_skipped(
     assert world.requests()[-1].data_types == ("marks",)
 
 
+async def test_a_regular_slot_waits_for_a_run_that_is_not_for_everything(world) -> None:
+    integration = world.integration(due_s=5, **_HELD, active_data_types=("marks",))
+    await world.add(integration)
+    world.pass_time(seconds=60)
+    await world.scheduler.tick()
+    held = await world.load(integration)
+    assert held.sync.next_due_at == integration.sync.next_due_at
+    free = {"active_run_id": None, "active_since": None, "active_data_types": ()}
+    await world.integrations.change(held.college_id, held.id, lambda current: current.with_sync(**free))
+    await world.scheduler.tick()
+    assert set(world.requests()[-1].data_types) == {"students", "marks"}
+    assert await world.log_lines(integration) == []
+
+
 async def test_a_regular_slot_that_is_skipped_leaves_the_early_sync_due(world) -> None:
     integration = world.integration(due_s=5, **_HELD)
     await world.add(integration)

@@ -5,7 +5,7 @@ Only the run that holds the integration may settle it, so a repeated or late end
 
 from datetime import datetime
 
-from hub_model.early import data_types_due, left_for_later, soonest_due
+from hub_model.early import data_types_due, left_for_later, put_off, soonest_due
 from hub_model.errors import ErrorClass
 from hub_model.integrations import Integration, LastError
 from hub_model.runs import Run, RunStatus
@@ -42,18 +42,19 @@ def settle_run(integration: Integration, run: Run, now: datetime) -> Integration
 
     A run that failed altogether because of credentials or configuration pauses the integration; one that brought
     anything lifts the pause. A cancelled run says nothing about the source: it leaves health and times as they are.
-    A run for some of the data types does not say that the others are well again.
+    A run for some of the data types does not say how the others are: it clears no error, and does not pause them.
     """
     if not run.status.is_final or integration.sync.active_run_id != run.id:
         return None
     ended_at = run.finished_at or now
-    is_for_all = not integration.sync.active_data_types
+    is_for_all = not integration.sync.active_data_types or run.streams.keys() >= integration.settings.endpoints.keys()
     changes: dict[str, object] = {
         "active_run_id": None,
         "active_since": None,
         "active_data_types": (),
         "last_run_id": run.id,
         "last_run_status": run.status.value,
+        **put_off(integration, ended_at),
     }
     if run.status is not RunStatus.CANCELLED:
         failure = run.failure
@@ -64,7 +65,7 @@ def settle_run(integration: Integration, run: Run, now: datetime) -> Integration
             )
         if run.status is not RunStatus.FAILED:
             changes["paused"] = False
-        elif failure and failure.error_class in _ASKS_FOR_A_PERSON:
+        elif failure and failure.error_class in _ASKS_FOR_A_PERSON and is_for_all:
             changes["paused"] = True
     if run.status is RunStatus.SUCCEEDED and is_for_all:
         changes["last_success_at"] = ended_at

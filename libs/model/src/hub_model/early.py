@@ -7,7 +7,7 @@ Invariant: news that is not readable yet when a run begins leaves an early sync 
 source's clock by the safety lag, so what a push speaks of is readable only when that has passed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +17,11 @@ from hub_model.integrations import Integration
 from hub_model.records import DataType
 from hub_model.slots import due_after
 
-# Pushes closer together than this are one piece of news: not each of them is written down.
+# Pushes closer together than this, and than the delay, are one piece of news: not each of them is written down.
 _AT_ONCE = timedelta(seconds=2)
+# A time of news that lies further ahead was written by a clock that was wrong.
+_LONGEST_DELAY = timedelta(minutes=5)
+NO_NEWS: Mapping[str, Any] = {"early_due_at": None, "early_data_types": (), "news_at": None}
 
 
 def brought_forward(
@@ -26,27 +29,37 @@ def brought_forward(
 ) -> Integration | None:
     """The integration that syncs these data types, none named meaning all of them, when they are readable.
 
-    ``delay`` is how long after its push the news is in the source for certain. None if that is planned already, or
-    nothing is ever due. The sync begins ``webhook.pause`` after the last one at the earliest.
+    ``delay`` is how long after its push the news is in the source for certain, five minutes at most. None if that is
+    planned already, or nothing is ever due. The sync begins ``webhook.pause`` after the last one at the earliest.
     """
     sync = integration.sync
     if sync.next_due_at is None:
         return None
-    readable_at = now + delay + _lag(integration)
-    wanted = _in_order(data_types)
-    due = max(readable_at, sync.last_sync_at + _pause(integration)) if sync.last_sync_at else readable_at
-    if sync.early_due_at is not None and sync.news_readable_at is not None:
+    news_at, wanted = now + delay, _in_order(data_types)
+    due = news_at + _lag(integration)
+    if sync.last_sync_at is not None:
+        due = max(due, min(sync.last_sync_at, now) + _pause(integration))
+    if sync.early_due_at is not None and sync.news_at is not None:
         due = min(due, sync.early_due_at)
         wanted = _in_order([*sync.early_data_types, *wanted]) if sync.early_data_types and wanted else ()
         is_planned = (due, wanted) == (sync.early_due_at, sync.early_data_types)
-        if is_planned and readable_at - sync.news_readable_at < _AT_ONCE:
+        if is_planned and news_at - sync.news_at < min(_AT_ONCE, delay):
             return None
+        news_at = max(news_at, min(sync.news_at, now + _LONGEST_DELAY))
     return integration.with_sync(
-        next_due_at=min(due, sync.next_due_at),
-        early_due_at=due,
-        early_data_types=wanted,
-        news_readable_at=readable_at,
+        next_due_at=min(due, sync.next_due_at), early_due_at=due, early_data_types=wanted, news_at=news_at
     )
+
+
+def read_at(integration: Integration) -> datetime | None:
+    """When a sync begins that reads all news so far, but for what came at once; later if the one before it is long."""
+    sync = integration.sync
+    if sync.early_due_at is None or sync.news_at is None:
+        return None
+    readable_at = sync.news_at + _lag(integration)
+    if sync.early_due_at > readable_at - _AT_ONCE:
+        return sync.early_due_at
+    return readable_at
 
 
 def is_early(integration: Integration) -> bool:
@@ -64,21 +77,47 @@ def soonest_due(integration: Integration, now: datetime) -> datetime | None:
 def data_types_due(integration: Integration, now: datetime) -> tuple[DataType, ...]:
     """What a scheduled run that begins now is for; none named means all data types.
 
-    All, too, when a regular slot has passed since the early one was due: nobody else makes up for it.
+    All, too, when a regular slot has come since the early one was due: nobody else makes up for it.
     """
-    early_due_at = integration.sync.early_due_at
-    if early_due_at is None or not is_early(integration):
+    early_due_at, wanted = integration.sync.early_due_at, integration.sync.early_data_types
+    if early_due_at is None or not is_early(integration) or _has_slot(integration, early_due_at, now):
         return ()
-    regular = due_after(integration, early_due_at)
-    return () if regular is None or regular <= now else integration.sync.early_data_types
+    return wanted if integration.settings.endpoints.keys() - set(wanted) else ()
 
 
-def left_for_later(integration: Integration, now: datetime) -> dict[str, Any]:
+def left_for_later(integration: Integration, now: datetime) -> Mapping[str, Any]:
     """The fields of the sync state that speak of news, after a run has begun."""
-    readable_at = integration.sync.news_readable_at
+    news_at = integration.sync.news_at
+    readable_at = news_at
     if readable_at is None or readable_at <= now:
-        return {"early_due_at": None, "early_data_types": (), "news_readable_at": None}
+        return NO_NEWS
     return {"early_due_at": max(readable_at, now + _pause(integration))}
+
+
+def put_off(integration: Integration, ended_at: datetime) -> Mapping[str, Any]:
+    """The fields of the sync state that change because a run has ended, so that the pause begins at its end.
+
+    A regular slot that came during a run for some of the data types is made up for at once, and is for all of them.
+    """
+    sync = integration.sync
+    if sync.early_due_at is None or sync.next_due_at is None:
+        return {}
+    is_owed = bool(sync.active_data_types) and _has_slot(integration, sync.early_due_at, ended_at)
+    due = max(sync.early_due_at, ended_at if is_owed else ended_at + _pause(integration))
+    if not is_early(integration):
+        return {"early_due_at": due}
+    later = integration.with_sync(early_due_at=due)
+    return {
+        "early_due_at": due,
+        "early_data_types": () if is_owed else sync.early_data_types,
+        "next_due_at": soonest_due(later, ended_at),
+    }
+
+
+def _has_slot(integration: Integration, since: datetime, now: datetime) -> bool:
+    """Whether a regular slot lies between these moments, or on one of them."""
+    regular = due_after(integration, since - timedelta.resolution)
+    return regular is not None and regular <= now
 
 
 def _lag(integration: Integration) -> timedelta:

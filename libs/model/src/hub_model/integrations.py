@@ -144,8 +144,8 @@ class SyncState(Value):
 
     ``active_run_id`` is the one run that may exist at a time. ``paused``: the last error asks for a person (bad
     credentials, wrong path), so the interval does not retry until the integration is edited, toggled or synced by
-    hand. ``early_due_at``: pushes have asked for a sync of ``early_data_types``; what the last of them spoke of can be
-    read from ``news_readable_at`` on. ``active_data_types`` are the active run's. None of them means all.
+    hand. ``early_due_at``: pushes have asked for a sync of ``early_data_types``; what the last of them spoke of is
+    in the source at ``news_at``. ``active_data_types`` are the active run's. None of them means all.
     """
 
     next_due_at: Instant | None = None
@@ -159,7 +159,7 @@ class SyncState(Value):
     paused: bool = False
     early_due_at: Instant | None = None
     early_data_types: tuple[DataType, ...] = ()
-    news_readable_at: Instant | None = None
+    news_at: Instant | None = None
     active_data_types: tuple[DataType, ...] = ()
 
 

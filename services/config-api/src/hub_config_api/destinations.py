@@ -4,6 +4,7 @@ What can be told from the text is refused at once; what a name leads to, the fet
 """
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from hub_model.auth import login_url
 from hub_model.errors import Issue, SourceError
@@ -35,7 +36,7 @@ class Destinations:
         for pointer, url in addresses.items():
             try:
                 self._check(url)
-                if pointer == _JWKS_URL and url.startswith("http:") and not self._policy.allowed:
+                if pointer == _JWKS_URL and urlsplit(url).scheme == "http" and not self._policy.allowed:
                     raise refused("keys that signatures are checked with come by https://")
             except SourceError as error:
                 yield Issue(pointer, error.code, error.public)

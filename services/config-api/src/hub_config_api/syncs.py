@@ -60,7 +60,7 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
             await backend.publisher.publish(request)
         except HubError as error:
             log.warning("sync.handover_delayed", run_id=run.id, integration_id=integration.id, error_code=error.code)
-    if run.streams.keys() < integration.settings.endpoints.keys():
+    if integration.settings.endpoints.keys() - run.streams.keys():
         # It was started by a push, for some of the data types: the others follow.
         await backend.integrations.change(
             integration.college_id,

@@ -86,8 +86,10 @@ class Recovery:
         run_id, due = integration.sync.active_run_id, integration.sync.next_due_at
         if run_id is None:
             return
-        # An early slot waits: what it is for may have come when the run had read that already.
-        if due is not None and due <= now and not is_early(integration):
+        # An early slot waits, since what it is for may have come when the run had read that already; and so does a
+        # regular one for a run that is not for all data types.
+        waits = is_early(integration) or integration.sync.active_data_types
+        if due is not None and due <= now and not waits:
             await self._skip_overlap(integration, run_id, due, now)
         run = await self._backend.runs.find(integration.college_id, run_id)
         match self._sightings.repair_of(run_id, run, self._monotonic(), now):

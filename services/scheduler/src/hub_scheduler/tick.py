@@ -5,7 +5,7 @@ from datetime import datetime
 
 import structlog
 from hub_model.base import format_datetime
-from hub_model.early import is_early, soonest_due
+from hub_model.early import NO_NEWS, is_early, soonest_due
 from hub_model.errors import TransientError
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
@@ -71,7 +71,7 @@ async def move_on(backend: Backend, integration: Integration, slot: datetime, no
     def change(current: Integration) -> Integration | None:
         moved[:] = [current.sync.next_due_at == slot]
         if current.sync.early_due_at == slot:
-            current = current.with_sync(early_due_at=None, early_data_types=(), news_readable_at=None)
+            current = current.with_sync(**NO_NEWS)
         return current.with_sync(next_due_at=soonest_due(current, now)) if moved[0] else None
 
     await backend.integrations.change(integration.college_id, integration.id, change)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from hub_model.early import brought_forward
+from hub_model.early import brought_forward, read_at
 from hub_model.errors import NotFound
 from hub_model.integrations import Integration
 from hub_model.records import DataType
@@ -36,7 +36,7 @@ class EarlySyncs:
         except NotFound:
             raise refused("the integration was removed a moment ago") from None
         sync = integration.sync
-        due = None if sync.paused else sync.early_due_at
+        due = None if sync.paused else read_at(integration)
         if is_moved:
             self._college_log.sync_asked(endpoint, sync.early_data_types, due, now)
         return due
