@@ -238,6 +238,16 @@ def test_a_slot_that_an_early_sync_stood_before_makes_it_one_for_everything() ->
     assert (settled.sync.next_due_at, settled.sync.early_data_types) == (slot, ())
 
 
+def test_a_slot_that_came_during_a_run_for_everything_is_left_out() -> None:
+    early = pushed(claimed(integration(), NOW), MARKS)
+    slot = due_after(early, NOW)
+    assert slot is not None
+    ended_at = slot + timedelta(seconds=1)
+    settled = settle_run(early, over(every=True, at=ended_at), ended_at)
+    assert settled is not None
+    assert (settled.sync.next_due_at, settled.sync.early_data_types) == (ended_at + PAUSE, (MARKS,))
+
+
 def test_a_slot_at_the_very_time_of_an_early_sync_is_for_everything() -> None:
     slot = due_after(integration(), NOW)
     early = integration(next_due_at=slot, early_due_at=slot, news_at=slot, early_data_types=(MARKS,))

@@ -59,7 +59,7 @@ def read_at(integration: Integration) -> datetime | None:
     readable_at = sync.news_at + _lag(integration)
     if sync.early_due_at > readable_at - _AT_ONCE:
         return sync.early_due_at
-    return readable_at
+    return max(readable_at, sync.early_due_at + _pause(integration))
 
 
 def is_early(integration: Integration) -> bool:
@@ -88,7 +88,7 @@ def data_types_due(integration: Integration, now: datetime) -> tuple[DataType, .
 def left_for_later(integration: Integration, now: datetime) -> Mapping[str, Any]:
     """The fields of the sync state that speak of news, after a run has begun."""
     news_at = integration.sync.news_at
-    readable_at = news_at
+    readable_at = news_at and news_at + _lag(integration)
     if readable_at is None or readable_at <= now:
         return NO_NEWS
     return {"early_due_at": max(readable_at, now + _pause(integration))}
@@ -110,7 +110,7 @@ def put_off(integration: Integration, ended_at: datetime) -> Mapping[str, Any]:
     return {
         "early_due_at": due,
         "early_data_types": () if is_owed else sync.early_data_types,
-        "next_due_at": soonest_due(later, ended_at),
+        "next_due_at": soonest_due(later, ended_at - timedelta.resolution),  # a slot at its very end is after it
     }
 
 
