@@ -65,7 +65,7 @@ def test_a_signed_body_may_bring_records_or_news_but_not_both(scheme: str) -> No
 
 
 def test_a_secret_in_the_address_needs_the_networks_it_may_come_from() -> None:
-    for networks in ([], ["0.0.0.0/0"], ["203.0.113.7", "::/0"]):
+    for networks in ([], ["0.0.0.0/0"], ["203.0.113.7", "::/0"], ["0.0.0.0/1", "128.0.0.0/1"]):
         assert "needs 'allowedNetworks'" in refusal("token", secretPlacement=IN_ADDRESS, allowedNetworks=networks)
     made = webhook("token", secretPlacement=IN_ADDRESS, allowedNetworks=["203.0.113.7", "2001:db8::/32"])
     assert (made.is_in_address, made.secret_field) == (True, None)

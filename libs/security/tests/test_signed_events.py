@@ -103,7 +103,9 @@ async def test_other_algorithms_are_refused(alg: Any) -> None:
 @pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip"])
 async def test_no_token_brings_its_own_key(name: str) -> None:
     brought = {"jwk": RSAAlgorithm.to_jwk(OTHER.public_key(), as_dict=True), "jku": "https://evil.example/keys"}
-    assert f"header has {name}" in await refuses(signed(key=OTHER, **{name: brought.get(name, "x")}))
+    assert "names a key of its own, or an extension" in await refuses(
+        signed(key=OTHER, **{name: brought.get(name, "x")})
+    )
 
 
 @pytest.mark.parametrize("kid", ["../../dev/null", "' OR 1=1", "https://evil.example/", "k" * 10_000, "K1", ""])

@@ -85,9 +85,60 @@ async def test_a_webhook_that_is_the_presets_follows_its_answers(hub: Any) -> No
     made = await create(hub, canvas(UUID))
     moved = await put(hub, made, canvas(OTHER_UUID))
     assert moved["webhook"]["jwt"]["claims"] == {"metadata.root_account_uuid": OTHER_UUID}
-    assert moved["warnings"] == []
-    unanswered = await put(hub, made, CANVAS)
-    assert unanswered["webhook"] == moved["webhook"]
+    assert moved["warnings"] == [
+        "Webhooks are checked in another place or by other keys from now on: set up their sender again."
+    ]
+
+
+async def test_the_presets_webhook_is_gone_with_the_answer_that_it_needs_and_that_is_told(hub: Any) -> None:
+    made = await create(hub, canvas(UUID))
+    off = await put(hub, made, CANVAS)
+    assert (off["webhook"]["scheme"], off["webhook"]["jwt"], off["connector"]["webhook"]) == ("legacy", None, None)
+    assert off["webhookSecret"] is not None
+    without, changed = off["warnings"]
+    assert without.startswith(
+        "The webhooks of Canvas LMS are off, since the setting 'rootAccountUuid' is not answered."
+    )
+    assert "by the scheme legacy from now on" in changed
+    assert (await create(hub, {**CANVAS, "name": "Another"}))["warnings"] == [without]
+
+
+async def test_what_was_shown_and_is_sent_back_with_rules_of_its_own_is_the_colleges_own(hub: Any) -> None:
+    made = await create(hub, FRAPPE)
+    fields = ("name", "type", "baseUrl", "authType", "endpoints", "streams", "connector", "webhook")
+    shown = {name: made[name] for name in fields}
+    shown["webhook"] = {
+        **{k: v for k, v in shown["webhook"].items() if k != "url"},
+        "syncs": [{"dataTypes": ["marks"]}],
+    }
+    own = await put(hub, made, shown)
+    assert own["connector"]["webhook"] is None
+    kept = await put(hub, made, FRAPPE, name="Renamed")
+    assert (kept["webhook"], kept["warnings"]) == (own["webhook"], [])
+
+
+async def test_a_draft_cannot_say_that_its_own_webhook_is_only_offered(hub: Any) -> None:
+    made = await create(hub, FRAPPE)
+    fields = ("name", "type", "baseUrl", "authType", "endpoints", "streams", "connector")
+    shown = {name: made[name] for name in fields}
+    shown["connector"] = {**shown["connector"], "webhook": "offered"}
+    moved = await put(hub, made, shown, webhook={"scheme": "standard"})
+    assert moved["webhook"]["scheme"] == "standard"
+
+
+async def test_an_integration_of_another_connector_keeps_its_webhook_until_one_is_named(hub: Any) -> None:
+    draft = {**TERMINAL, "settings": {**TERMINAL["settings"], "deviceNetworks": ["10.20.0.0/24"]}}
+    made = await create(hub, draft)
+    moodle = {
+        "name": "LMS",
+        "type": "moodle",
+        "baseUrl": TERMINAL["baseUrl"],
+        "settings": {"token": "moodle-token-0042"},
+    }
+    moved = await put(hub, made, moodle)
+    assert moved["webhook"] == made["webhook"]
+    assert (moved["connector"]["webhook"], moved["webhookSecret"]) == (None, None)
+    assert "still checked by the scheme token (in the address)" in moved["warnings"][0]
 
 
 async def test_a_webhook_of_the_colleges_own_stays_as_it_is_left_out(hub: Any) -> None:

@@ -174,9 +174,10 @@ async def test_times_are_taken_with_half_a_minute_of_grace(canvas: Any, vendor: 
     assert (await canvas.send(integration, signed({**EVENT, **claims}))).status_code == 202
 
 
-async def test_a_large_event_is_taken_and_one_over_the_limit_of_bodies_is_not(canvas: Any, vendor: Vendor) -> None:
+async def test_a_large_event_is_taken_and_one_over_the_limit_is_not(canvas: Any, vendor: Vendor) -> None:
     integration = await account(canvas, vendor)
-    assert (await canvas.send(integration, signed({**EVENT, "x": "y" * 150_000}))).status_code == 202
+    assert (await canvas.send(integration, signed({**EVENT, "x": "y" * 40_000}))).status_code == 202
+    assert (await canvas.send(integration, signed({**EVENT, "x": "y" * 50_000}))).status_code == 401
     assert (await canvas.send(integration, signed({**EVENT, "x": "y" * 250_000}))).status_code == 413
 
 

@@ -33,7 +33,15 @@ def complete(draft: Any) -> Any:
     itself stays as it is, also where it was made from a preset once. Raises InvalidInput as ``expand`` does.
     """
     preset = _preset_of(draft)
-    return recognise(draft) if preset is None else expand(preset, draft)
+    return recognise(_with_own_webhook(draft)) if preset is None else expand(preset, draft)
+
+
+def _with_own_webhook(draft: Any) -> Any:
+    """Whose the webhook is that a draft brings itself, nobody else can say: not a copy of what was shown once."""
+    connector = draft.get("connector") if isinstance(draft, Mapping) else None
+    if not isinstance(connector, Mapping) or "webhook" not in connector:
+        return draft
+    return {**draft, "connector": {name: value for name, value in connector.items() if name != "webhook"}}
 
 
 def _preset_of(draft: Any) -> Preset | None:

@@ -54,7 +54,7 @@ def expand(preset: Preset, draft: Mapping[str, Any]) -> dict[str, Any]:
             _put(expanded, setting.fills.split("."), _written(setting, answers[setting.name]))
     kept = {setting.name: answers[setting.name] for setting in preset.settings if not setting.secret}
     expanded["connector"] = {"name": preset.name, "version": preset.version, "settings": kept}
-    origin = _origin_of_webhook(template.get("webhook"), own.get("webhook"), expanded.get("webhook"))
+    origin = _origin_of_webhook(preset, template.get("webhook"), own.get("webhook"), expanded.get("webhook"))
     if origin is not None:
         expanded["connector"]["webhook"] = origin.value
     return expanded
@@ -74,9 +74,9 @@ def _without_webhook(preset: Preset) -> Preset:
     return preset.model_copy(update={"draft": draft})
 
 
-def _origin_of_webhook(offered: Any, own: Any, expanded: Any) -> PresetWebhook | None:
+def _origin_of_webhook(preset: Preset, offered: Any, own: Any, expanded: Any) -> PresetWebhook | None:
     if offered is None:
-        return None
+        return PresetWebhook.OFF if preset.webhook is not None and own is None else None
     if own is None:
         return PresetWebhook.OFFERED
     is_presets = isinstance(expanded, dict) and {**expanded, "secret": None} == {**offered, "secret": None}

@@ -8,7 +8,7 @@ from hub_model.records import DataType
 from hub_model.webhooks import SyncOnPush, WebhookSettings
 
 from hub_mapping.conditions import add_conditions
-from hub_mapping.paths import compile_walk
+from hub_mapping.paths import Walk, compile_walk
 from hub_mapping.problems import Problems
 
 # The data types to sync after a push, by its body. None: no rule speaks of it.
@@ -56,9 +56,16 @@ def _compile_syncs(rules: Sequence[SyncOnPush], collected: frozenset[DataType]) 
 
 
 def _compile_claims(claims: Mapping[str, str]) -> Callable[[object], bool]:
-    """Whether a body says all of this: text or a whole number at each path, exactly as it is written here."""
-    walks = [(compile_walk(path), value) for path, value in claims.items()]
-    return lambda body: bool(walks) and all(_texts(walk(body)) == [value] for walk, value in walks)
+    """Whether a body says all of this: text or a whole number at each path, exactly as it is written here.
+
+    A name with dots that stands beside the objects it could be read as must say the same as they.
+    """
+    walks = [(path, compile_walk(path), value) for path, value in claims.items()]
+
+    def hold(body: object) -> bool:
+        return bool(walks) and all(_texts(_readings(path, walk, body)) == [value] for path, walk, value in walks)
+
+    return hold
 
 
 def push_issues(webhook: WebhookSettings) -> list[Issue]:
@@ -73,6 +80,15 @@ def push_issues(webhook: WebhookSettings) -> list[Issue]:
         with problems.at(pointer):
             compile_walk(path)
     return problems.issues
+
+
+def _readings(path: str, walk: Walk, body: object) -> Iterator[object]:
+    """The different values that the path may mean."""
+    found = list(walk(body))
+    inner = body
+    for step in path.split("."):
+        inner = inner.get(step) if isinstance(inner, dict) else None
+    return iter(found if inner is None or inner in found else [*found, inner])
 
 
 def _texts(values: Iterator[object]) -> list[str | None]:

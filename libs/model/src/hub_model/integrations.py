@@ -34,9 +34,12 @@ class RateLimits(Input):
 
 
 class PresetWebhook(StrEnum):
-    """That a webhook is as the preset has it. ``OFFERED``: in a draft that says nothing of one. ``TAKEN``: in use."""
+    """That a webhook is as the preset has it. ``OFFERED``: in a draft that says nothing of one. ``OFF``: not even that,
+    for the answer that it needs is missing. ``TAKEN``: in use.
+    """
 
     OFFERED = "offered"
+    OFF = "off"
     TAKEN = "taken"
 
 

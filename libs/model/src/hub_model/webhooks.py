@@ -1,9 +1,10 @@
 """How the pushes of an integration prove who sends them, and what they bring: records, or word that there is news."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
@@ -23,9 +24,12 @@ def _check_prefix(prefix: str) -> str:
     return prefix
 
 
-def _is_some_network(text: str) -> bool:
-    """Whether it is less than all addresses that there are."""
-    return bool(text) and ip_network(text).prefixlen > 0
+def _are_some(networks: Sequence[str]) -> bool:
+    """Whether these are less than all addresses that there are."""
+    parsed = [ip_network(text) for text in networks]
+    v4 = list(collapse_addresses(network for network in parsed if isinstance(network, IPv4Network)))
+    v6 = list(collapse_addresses(network for network in parsed if isinstance(network, IPv6Network)))
+    return bool(parsed) and IPv4Network("0.0.0.0/0") not in v4 and IPv6Network("::/0") not in v6
 
 
 HeaderName = Annotated[str, StringConstraints(pattern=_HEADER_NAME)]
@@ -153,7 +157,7 @@ class WebhookSettings(Input):
                 raise ValueError(f"the scheme {scheme} needs '{part}'")
         if self.scheme in (WebhookScheme.TOKEN, WebhookScheme.JWT) and not self.syncs:
             raise ValueError(f'pushes of the scheme {self.scheme} are not stored: "syncs": [{{}}] syncs after each')
-        if self.is_in_address and not all(map(_is_some_network, self.allowed_networks or [""])):
+        if self.is_in_address and not _are_some(self.allowed_networks):
             raise ValueError("a secret in the address needs 'allowedNetworks', the networks that pushes come from")
         if self.jwt is not None and self.secret is not None:
             raise ValueError("the scheme jwt has no secret: the sender signs with a key of its own")

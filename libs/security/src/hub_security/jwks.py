@@ -62,7 +62,7 @@ class JwksCache(KeySource):
 
     Keys are renewed after ten minutes, and for an unknown key id at most once a minute. Whoever needs a key that is
     just being fetched waits for it. When the set cannot be fetched, the last one serves for an hour; then every token
-    is answered by Unavailable.
+    is answered by Unavailable, and ``failure`` is why.
     """
 
     algorithms = ("RS256", "ES256")
@@ -71,6 +71,7 @@ class JwksCache(KeySource):
         self._fetch = fetch
         self._keys: Mapping[str | None, _Key] = {}
         self._fetched_at: datetime | None = None
+        self.failure = ""
         self._tried_at: datetime | None = None
         self._lock = asyncio.Lock()
 
@@ -103,8 +104,9 @@ class JwksCache(KeySource):
         try:
             self._keys = parse_key_set(await self._fetch())
             self._fetched_at = now
-        except (TransientError, InvalidInput):
-            pass  # the keys at hand stay valid for a while; find() says so when they no longer are
+        except (TransientError, InvalidInput) as error:
+            # The keys at hand stay valid for a while; find() says so when they no longer are.
+            self.failure = str(error)
         # Not before: who comes meanwhile would take the keys at hand for all there are.
         self._tried_at = now
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hub_connectors.loader import presets
 from hub_model.integrations import Connector, Integration, IntegrationDraft, PresetWebhook
 from hub_model.webhooks import WebhookSettings
 
@@ -18,18 +19,28 @@ class ChosenWebhook:
 def choose_webhook(draft: IntegrationDraft, stored: Integration | None) -> ChosenWebhook:
     """The draft's own webhook, else the stored one, else the preset's, else one of the hub's own.
 
-    A stored one that is the preset's follows the preset's answers as long as the scheme is the same.
+    A stored one that is the preset's follows the preset's answers as long as a secret of it stays good, and is gone
+    with the answer that it stands or falls with.
     """
     offered = draft.webhook
     if stored is None:
-        return ChosenWebhook(offered or WebhookSettings(), _marked(draft.connector, is_presets=_is_presets(draft)))
+        chosen = _marked(draft.connector, is_presets=_is_presets(draft))
+        return ChosenWebhook(offered or WebhookSettings(), chosen, () if offered else _told_off(draft))
     before = stored.settings.webhook or WebhookSettings()
-    was_presets = _is_presets(stored.settings)
-    is_unsaid = draft.connector is not None and draft.connector.webhook is PresetWebhook.OFFERED
-    if offered is None or (is_unsaid and not (was_presets and offered.scheme is before.scheme)):
-        warnings = () if offered is None or offered.scheme is before.scheme else (_told_kept(draft, offered, before),)
+    was_presets = _is_presets(stored.settings) and _name_of(stored.settings) == _name_of(draft)
+    if was_presets and _is(draft, PresetWebhook.OFF):
+        off = WebhookSettings()
+        told = (*_told_off(draft), _told_changed(off, before))
+        return ChosenWebhook(off, _marked(draft.connector, is_presets=False), told)
+    is_unsaid = _is(draft, PresetWebhook.OFFERED)
+    if offered is None or (is_unsaid and not (was_presets and is_same_scheme(offered, before))):
+        warnings = () if offered is None or is_same_scheme(offered, before) else (_told_kept(draft, offered, before),)
         return ChosenWebhook(before, _marked(draft.connector, is_presets=was_presets), warnings)
-    warnings = () if is_same_scheme(offered, before) else (_told_changed(offered, before),)
+    warnings = ()
+    if not is_same_scheme(offered, before):
+        warnings = (_told_changed(offered, before),)
+    elif _proof_of(offered) != _proof_of(before):
+        warnings = ("Webhooks are checked in another place or by other keys from now on: set up their sender again.",)
     return ChosenWebhook(offered, _marked(draft.connector, is_presets=_is_presets(draft)), warnings)
 
 
@@ -38,8 +49,32 @@ def is_same_scheme(webhook: WebhookSettings, before: WebhookSettings) -> bool:
     return (webhook.scheme, webhook.is_in_address) == (before.scheme, before.is_in_address)
 
 
+def _proof_of(webhook: WebhookSettings) -> tuple[object, ...]:
+    return webhook.signature, webhook.secret_placement, webhook.jwt
+
+
+def _name_of(draft: IntegrationDraft) -> str | None:
+    return draft.connector.name if draft.connector else None
+
+
+def _told_off(draft: IntegrationDraft) -> tuple[str, ...]:
+    """That the preset has a webhook, which an answer is missing for."""
+    preset = presets().get(_name_of(draft) or "") if _is(draft, PresetWebhook.OFF) else None
+    needed = preset.webhook_needs if preset is not None else None
+    if preset is None or needed is None:
+        return ()
+    return (
+        f"The webhooks of {preset.title} are off, since the setting '{needed.name}' is not answered. Until it is, only "
+        "pushes of your own are taken, signed as the hub's documents say.",
+    )
+
+
+def _is(draft: IntegrationDraft, origin: PresetWebhook) -> bool:
+    return draft.connector is not None and draft.connector.webhook is origin
+
+
 def _is_presets(draft: IntegrationDraft) -> bool:
-    return draft.connector is not None and draft.connector.webhook is not None
+    return _is(draft, PresetWebhook.OFFERED) or _is(draft, PresetWebhook.TAKEN)
 
 
 def _marked(connector: Connector | None, *, is_presets: bool) -> Connector | None:

@@ -7,7 +7,7 @@ import httpx2
 import structlog
 from hub_model.errors import HubError, SourceError, TooLarge, TransientError, Unavailable
 from hub_security.bodies import read_bounded
-from hub_security.jwks import MAX_KEY_SET_BYTES, JwksCache, KeySource
+from hub_security.jwks import MAX_KEY_SET_BYTES, JwksCache
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ class KeySets:
         self._deadline_s = deadline_s
         self._sources: OrderedDict[str, JwksCache] = OrderedDict()
 
-    def at(self, url: str) -> KeySource:
+    def at(self, url: str) -> JwksCache:
         """The keys at this address; the least used of very many are forgotten."""
         source = self._sources.get(url)
         if source is None:

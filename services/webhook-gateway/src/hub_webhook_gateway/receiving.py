@@ -37,7 +37,7 @@ from hub_webhook_gateway.limits import TokenBuckets, client_address
 from hub_webhook_gateway.payload import parse_body
 from hub_webhook_gateway.requests import BodyReader, check_headers, waits_for_leave
 from hub_webhook_gateway.shapes import read_push, split
-from hub_webhook_gateway.verifying import Proof, PushRequest, Verifier, verify_nobody
+from hub_webhook_gateway.verifying import KEYS_UNAVAILABLE, Proof, PushRequest, Verifier, verify_nobody
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,8 @@ class WebhookReceiver:
             answer = await self._take(integration_id, PushRequest(headers, body, secret, client))
         except TransientError as error:
             log.warning("webhook.not_stored", integration_id=integration_id, error_code=error.code, error=str(error))
-            raise Unavailable(str(error), retry_after_s=error.retry_after_s, public=_NOT_STORED) from error
+            public = error.public if error.code == KEYS_UNAVAILABLE else _NOT_STORED
+            raise Unavailable(str(error), retry_after_s=error.retry_after_s, public=public) from error
         await _answer(answer, send)
 
     def _check_rates(self, scope: Scope, integration_id: str) -> str:

@@ -1,6 +1,8 @@
 """Whose push it is: judged by the one scheme of its integration, and never by what the request claims to be."""
 
 import hmac
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
@@ -15,9 +17,14 @@ from hub_webhook_gateway.key_sets import KeySets
 from hub_webhook_gateway.payload import parse_body
 from hub_webhook_gateway.requests import WebhookHeaders
 
+KEYS_UNAVAILABLE = "keys_unavailable"
+
 _LEEWAY_S = 30
-# No body is larger; the same for every token, as each reason of a refusal is a line in the college's log.
-_MAX_TOKEN_BYTES = 1024 * 1024
+# Events are far smaller, and a forged token costs the more the larger it is.
+_MAX_TOKEN_BYTES = 64 * 1024
+_MAX_UNPROVEN_BYTES = 16 * 1024
+# What every writer of JSON writes as it is: others escape <, >, &, ' and / too.
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:;+=()!#$%*?@~^|{}\[\]-]+")
 _NOBODYS_KEY = b"an unknown address costs as much as a known one"
 
 
@@ -63,14 +70,20 @@ class Verifier:
     async def _verify_claims(self, endpoint: Endpoint, jwks_url: str, body: bytes, now: datetime) -> Proof:
         # Some send the token as JSON text.
         token = body.decode("latin-1").strip().removeprefix('"').removesuffix('"')
+        keys = self._key_sets.at(jwks_url)
         try:
-            claims = await read_signed(token, self._key_sets.at(jwks_url), now, max_bytes=_MAX_TOKEN_BYTES)
+            claims = await read_signed(token, keys, now, max_bytes=_MAX_TOKEN_BYTES)
             expires_s = seconds_of(claims, "exp") if "exp" in claims else None
             begins_s = seconds_of(claims, "nbf") if "nbf" in claims else None
         except Unauthenticated as error:
             raise refused(str(error)) from error
         except Unavailable as error:
-            raise Unavailable("the keys at 'jwksUrl' cannot be fetched", retry_after_s=error.retry_after_s) from error
+            raise Unavailable(
+                f"the keys at 'jwksUrl' cannot be fetched ({keys.failure}): check that address",
+                code=KEYS_UNAVAILABLE,
+                retry_after_s=error.retry_after_s,
+                public="The keys that this event is signed with cannot be fetched now; send it again.",
+            ) from error
         now_s = int(now.timestamp())
         if expires_s is not None and expires_s + _LEEWAY_S <= now_s:
             raise refused("the token has expired")
@@ -113,7 +126,7 @@ def _verify_token(endpoint: Endpoint, form: SecretPlacement, request: PushReques
         verify_token(secrets, given and given.removeprefix(form.prefix), place=f"the header {form.name}")
     else:
         try:
-            # Strict and bounded; what is not signed has to be read before it can be trusted.
+            _check_worth_reading(secrets, request.body)
             proof = Proof(document=parse_body(request.body), is_read=True)
         except InvalidInput as error:
             # Not what is wrong where: each reason is a line in the college's log, and anyone may send anything.
@@ -121,6 +134,15 @@ def _verify_token(endpoint: Endpoint, form: SecretPlacement, request: PushReques
         found = endpoint.pushes.token_in(proof.document)
         verify_token(secrets, found if isinstance(found, str) else None, place=f"the field {form.name}")
     return proof
+
+
+def _check_worth_reading(secrets: Sequence[str], body: bytes) -> None:
+    """What is not signed has to be read before it can be trusted. That costs, so a large body must hold the secret."""
+    are_plain = all(_PLAIN.fullmatch(secret) for secret in secrets)
+    if are_plain and not any(secret.encode() in body for secret in secrets):
+        raise refused("the body does not hold an active secret")
+    if not are_plain and len(body) > _MAX_UNPROVEN_BYTES:
+        raise refused(f"in a body over {_MAX_UNPROVEN_BYTES} bytes a secret has no signs that JSON may escape")
 
 
 def _check_network(endpoint: Endpoint, client: str) -> None:
