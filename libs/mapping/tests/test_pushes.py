@@ -137,6 +137,14 @@ def test_a_name_with_dots_wins_over_steps() -> None:
     assert not ours({"metadata.root": "a-2", "metadata": {"root": "a-1"}})
 
 
+def test_a_claim_that_can_be_read_in_two_ways_says_the_same_in_both() -> None:
+    ours = of_vendor({"metadata.account": "a-1"}).has_claims
+    assert ours({"metadata.account": "a-1"})
+    assert ours({"metadata.account": "a-1", "metadata": {"account": "a-1"}})
+    assert not ours({"metadata.account": "a-1", "metadata": {"account": "a-2"}})
+    assert not ours({"metadata.account": "a-2", "metadata": {"account": "a-1"}})
+
+
 def test_without_claims_no_event_is_anybodys() -> None:
     assert not compile_pushes(WebhookSettings(), COLLECTED).has_claims({})
 

@@ -84,6 +84,16 @@ async def test_a_sync_that_joins_a_run_for_some_data_types_is_followed_by_one_fo
     assert sync.next_due_at == sync.early_due_at <= hub.clock()
 
 
+async def test_a_sync_that_joins_a_run_for_what_is_no_longer_collected_is_followed_by_one_for_all(hub: Any) -> None:
+    made = await hub.create(endpoints={"marks": "/marks"}, webhook={"syncs": [{}]}, enabled=True)
+    given = {"college_id": hub.college_id, "integration_id": made["id"], "run_id": made["id"], "now": hub.clock()}
+    await begin_run(hub.integrations, Runs(hub.store), trigger=Trigger.WEBHOOK, **given)
+    path = f"/api/integrations/{made['id']}"
+    await hub.call("PUT", path, {**hub.draft, "endpoints": {"students": "/students"}, "enabled": True})
+    assert (await hub.call("POST", f"{path}/sync")).json()["coalesced"] is True
+    assert (await hub.integrations.get(hub.college_id, made["id"])).sync.early_due_at is not None
+
+
 async def test_syncs_asked_for_at_once_are_one_run(hub: Any) -> None:
     made = await hub.create()
     path = f"/api/integrations/{made['id']}/sync"

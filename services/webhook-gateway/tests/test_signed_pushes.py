@@ -219,12 +219,22 @@ async def test_while_the_keys_cannot_be_had_the_sender_is_to_try_again_and_the_c
     for _ in range(3):
         response = await canvas.send(integration, signed())
         assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+        assert "The keys that this event is signed with cannot be fetched now" in response.text
     assert len(vendor.asked) == 1
     vendor.status = 200
     canvas.clock.advance(seconds=5)
     assert (await canvas.send(integration, signed())).status_code == 202
     messages = await canvas.log_messages(integration)
-    assert len([message for message in messages if "the keys at 'jwksUrl' cannot be fetched" in message]) == 1
+    assert (
+        len(
+            [
+                message
+                for message in messages
+                if "the keys at 'jwksUrl' cannot be fetched (the key set could not be fetched: HTTP 500)" in message
+            ]
+        )
+        == 1
+    )
 
 
 async def test_known_keys_serve_for_an_hour_without_their_source(canvas: Any, vendor: Vendor) -> None:

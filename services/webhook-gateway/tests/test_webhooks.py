@@ -272,6 +272,16 @@ async def test_signed_nonsense_is_refused_with_its_reason(gateway: Any, body: by
     assert gateway.batches() == []
 
 
+async def test_a_flood_of_different_mistakes_does_not_fill_the_log(gateway: Any) -> None:
+    integration = await gateway.integration()
+    for number in range(30):
+        await gateway.push(integration, b"\n" * number + b"x")
+    assert len(await gateway.log_messages(integration)) == 20
+    gateway.clock.advance(minutes=1)
+    await gateway.push(integration, b"x")
+    assert len(await gateway.log_messages(integration)) == 21
+
+
 async def test_a_refusal_is_told_to_the_college_once_a_minute_and_cause(gateway: Any) -> None:
     integration = await gateway.integration()
     for _ in range(5):
