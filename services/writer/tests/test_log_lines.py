@@ -211,7 +211,7 @@ def test_records_that_were_lost_to_others_of_the_same_key_are_a_warning_that_say
     assert "'period'" in line.message
 
 
-def test_records_that_may_have_been_lost_are_a_warning_of_a_sync_that_succeeded() -> None:
+def test_records_that_may_have_been_lost_are_a_warning_and_the_sync_is_partial() -> None:
     run = run_transitions.start(run_of(DataType.ATTENDANCE), NOW)
     event = written(DataType.ATTENDANCE, inserted=60, duplicate=60).model_copy(update={"undecided": 60})
     run = run_transitions.finish_stream(run_transitions.record_batch(run, event), finished(DataType.ATTENDANCE))
@@ -221,5 +221,5 @@ def test_records_that_may_have_been_lost_are_a_warning_of_a_sync_that_succeeded(
     assert "at another time: 60." in line.message
     assert "'sourceId'" in line.message
     end = log_lines.run_ended(run, paused=False)
-    assert (end.level, end.event) == (LogLevel.INFO, "sync.finished")
-    assert "Not complete" not in end.message
+    assert (end.level, end.event) == (LogLevel.WARNING, "sync.partial")
+    assert "Not complete: Attendance" in end.message

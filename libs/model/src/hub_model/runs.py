@@ -93,8 +93,8 @@ class Stream(Value):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that the source has was seen, and nothing of it lost to another record of the same key."""
-        return self.complete and not self.overruled
+        """Whether all that the source has was seen, and nothing of it can be lost to another record of the same key."""
+        return self.complete and not self.overruled and not self.undecided
 
     @property
     def doubts(self) -> tuple[str, ...]:

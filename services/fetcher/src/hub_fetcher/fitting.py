@@ -35,17 +35,16 @@ def check_fit(
             name=name,
             ok=True,
             detail=f"{alike} of the first {len(records)} records are identified as another is "
-            f"({_identity(data_type)}), and say something else: one of each is kept{_consequences(mapped)}.",
+            f"({_identity(data_type)}), and say something else: one of each is kept, and the sync ends in part"
+            f"{_undecided(mapped)}.",
             fix="Map what tells these records apart to one of those fields."
             + (" Map 'sourceId' if the source has ids of rows: then it is known." if mapped.undecided else ""),
         )
     return ProbeCheck(name=name, ok=True, detail=f"The first {len(records)} records fit.")
 
 
-def _consequences(mapped: MappedBatch) -> str:
-    partial = ", and the sync ends in part" if mapped.overruled else ""
-    undecided = f"; {mapped.undecided} may be other states of the same row, for the times differ"
-    return partial + (undecided if mapped.undecided else "")
+def _undecided(mapped: MappedBatch) -> str:
+    return f"; {mapped.undecided} may be other states of the same row, for the times differ" if mapped.undecided else ""
 
 
 def _issues(rejects: Sequence[Reject]) -> str:
