@@ -301,6 +301,20 @@ def test_the_sync_that_reads_the_news_is_told() -> None:
     assert read_at(early) == NOW + DELAY
     assert read_at(pushed(early, MARKS, at=NOW + timedelta(seconds=9))) == NOW + DELAY + PAUSE
     assert read_at(integration()) is None
+    soon = NOW + timedelta(seconds=3)
+    assert read_at(pushed(integration(next_due_at=soon), MARKS)) == soon + PAUSE, "a regular sync takes its place"
+
+
+def test_a_run_for_some_data_types_ends_no_pause_and_a_cancelled_one_puts_nothing_off() -> None:
+    running = claimed(pushed(integration(), MARKS), NOW + DELAY).with_sync(paused=True)
+    settled = settle_run(running, over(every=False, at=NOW), NOW)
+    assert settled is not None
+    assert settled.sync.paused
+    waiting = pushed(claimed(integration(), NOW), MARKS)
+    cancelled = over(every=True, at=NOW).model_copy(update={"status": RunStatus.CANCELLED})
+    settled = settle_run(waiting, cancelled, NOW)
+    assert settled is not None
+    assert settled.sync.early_due_at == waiting.sync.early_due_at
 
 
 def over(*, every: bool, at: datetime) -> Run:

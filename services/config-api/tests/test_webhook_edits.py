@@ -96,9 +96,7 @@ async def test_the_presets_webhook_is_gone_with_the_answer_that_it_needs_and_tha
     assert (off["webhook"]["scheme"], off["webhook"]["jwt"], off["connector"]["webhook"]) == ("legacy", None, None)
     assert off["webhookSecret"] is not None
     without, changed = off["warnings"]
-    assert without.startswith(
-        "The webhooks of Canvas LMS are off, since the setting 'rootAccountUuid' is not answered."
-    )
+    assert without.startswith("The webhooks of Canvas LMS are off, since the setting 'rootAccountUuid' is not")
     assert "by the scheme legacy from now on" in changed
     assert (await create(hub, {**CANVAS, "name": "Another"}))["warnings"] == [without]
 
@@ -115,6 +113,17 @@ async def test_what_was_shown_and_is_sent_back_with_rules_of_its_own_is_the_coll
     assert own["connector"]["webhook"] is None
     kept = await put(hub, made, FRAPPE, name="Renamed")
     assert (kept["webhook"], kept["warnings"]) == (own["webhook"], [])
+
+
+async def test_an_answer_that_the_kept_webhook_does_not_follow_is_told(hub: Any) -> None:
+    made = await create(hub, canvas(UUID))
+    fields = ("name", "type", "baseUrl", "authType", "endpoints", "streams", "connector", "webhook")
+    shown = {name: made[name] for name in fields}
+    del shown["webhook"]["url"]
+    await put(hub, made, shown)
+    kept = await put(hub, made, canvas(OTHER_UUID))
+    assert kept["webhook"]["jwt"]["claims"] == {"metadata.root_account_uuid": UUID}
+    assert "since this edit does not name 'webhook'" in kept["warnings"][0]
 
 
 async def test_a_draft_cannot_say_that_its_own_webhook_is_only_offered(hub: Any) -> None:

@@ -96,7 +96,7 @@ async def test_a_push_comes_five_minutes_after_the_last_sync_at_the_earliest(gat
 async def test_a_slot_that_comes_before_the_news_is_readable_is_not_moved(gateway: Any) -> None:
     due, readable = (gateway.clock() + timedelta(seconds=seconds) for seconds in (5, 10))
     integration = await gateway.news(**webhook(), next_due_at=due)
-    assert await pushed(gateway, integration) == (202, {"status": "accepted", "syncAt": "2026-07-20T09:00:17.000000Z"})
+    assert await pushed(gateway, integration) == (202, {"status": "accepted", "syncAt": "2026-07-20T09:05:12.000000Z"})
     assert early(await gateway.sync_of(integration)) == (due, readable, (DataType.ATTENDANCE,))
 
 

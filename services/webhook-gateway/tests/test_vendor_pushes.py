@@ -96,7 +96,6 @@ async def test_moodles_token_is_a_field_of_a_body_that_is_labelled_as_a_form(gat
         json.dumps({"token ": SECRET, "extra": {"token": SECRET}}).encode(),
         json.dumps([GRADED]).encode(),
         json.dumps(SECRET).encode(),
-        f'{{"token":"{OTHER}","token":"{SECRET}"}}'.encode(),
         f'{{"token":"{SECRET}","token":"{OTHER}"}}'.encode(),
         f"token={SECRET}".encode(),
         f'{{"token":"{SECRET}"}} x'.encode(),
@@ -127,28 +126,18 @@ async def test_what_is_wrong_with_an_unproven_body_is_one_line_a_minute_wherever
     moodle = await vendor(gateway, MOODLE)
     for lines in range(30):
         await gateway.send(moodle, b"\n" * lines + b" " * lines + b"x")
-    for body in (b'{"a":1,"a":1}', b"[" * 100_000, b'{"a":NaN}', b"\xff"):
+    for body in (b"[" * 100_000, b'{"a":NaN}', b"\xff"):
         await gateway.send(moodle, body)
     [message] = await gateway.log_messages(moodle)
-    assert "the body does not hold an active secret" in message
+    assert "no token can be read: the body is not JSON" in message
 
 
-async def test_a_large_body_is_not_read_before_it_shows_the_secret(gateway: Any) -> None:
-    moodle = await vendor(gateway, MOODLE)
-    large = {"eventname": "x", "other": ["y" * 20_000]}
-    assert (await gateway.send(moodle, json.dumps({**large, "token": SECRET}).encode())).status_code == 200
-    assert (await gateway.send(moodle, json.dumps({**large, "token": SECRET[:-1]}).encode())).status_code == 401
-    [message] = [line for line in await gateway.log_messages(moodle) if "refused" in line]
-    assert "the body does not hold an active secret" in message
-
-
-async def test_a_secret_that_json_may_spell_in_several_ways_is_found_in_small_bodies(gateway: Any) -> None:
-    secret = 'a/secret "of" the college'
+async def test_a_secret_is_found_however_json_spells_it(gateway: Any) -> None:
+    secret = 'a/secret+"of"=the college'
     moodle = await vendor(gateway, MOODLE, secrets={"webhookSecret": secret})
-    body = json.dumps({"eventname": "x", "token": secret}).replace("/", "\\/").encode()
-    assert (await gateway.send(moodle, body)).status_code == 200
-    padded = json.dumps({"eventname": "x", "token": secret, "other": "y" * 20_000}).encode()
-    assert (await gateway.send(moodle, padded)).status_code == 401
+    body = json.dumps({"eventname": "x", "token": secret, "other": "y" * 100_000})
+    for spelt in (body, body.replace("/", "\\/").replace("+", "\\u002B").replace("=", "\\u003d")):
+        assert (await gateway.send(moodle, spelt.encode())).status_code == 200
 
 
 @pytest.mark.parametrize(("name", "prefix"), [("X-Gitlab-Token", ""), ("Authorization", "Bearer ")])

@@ -54,18 +54,18 @@ def settle_run(integration: Integration, run: Run, now: datetime) -> Integration
         "active_data_types": (),
         "last_run_id": run.id,
         "last_run_status": run.status.value,
-        **put_off(integration, ended_at),
     }
     if run.status is not RunStatus.CANCELLED:
+        changes |= put_off(integration, ended_at)
         failure = run.failure
         changes["last_sync_at"] = ended_at
         if failure or is_for_all:
             changes["last_error"] = failure and LastError(
                 error_class=failure.error_class, code=failure.code, message=failure.public, at=ended_at
             )
-        if run.status is not RunStatus.FAILED:
+        if is_for_all and run.status is not RunStatus.FAILED:
             changes["paused"] = False
-        elif failure and failure.error_class in _ASKS_FOR_A_PERSON and is_for_all:
+        elif is_for_all and failure and failure.error_class in _ASKS_FOR_A_PERSON:
             changes["paused"] = True
     if run.status is RunStatus.SUCCEEDED and is_for_all:
         changes["last_success_at"] = ended_at

@@ -29,8 +29,8 @@ def brought_forward(
 ) -> Integration | None:
     """The integration that syncs these data types, none named meaning all of them, when they are readable.
 
-    ``delay`` is how long after its push the news is in the source for certain, five minutes at most. None if that is
-    planned already, or nothing is ever due. The sync begins ``webhook.pause`` after the last one at the earliest.
+    ``delay`` is how long after its push the news is in the source for certain: minutes at most. None if that is planned
+    already, or nothing is ever due. The sync begins ``webhook.pause`` after the last one at the earliest.
     """
     sync = integration.sync
     if sync.next_due_at is None:
@@ -57,6 +57,8 @@ def read_at(integration: Integration) -> datetime | None:
     if sync.early_due_at is None or sync.news_at is None:
         return None
     readable_at = sync.news_at + _lag(integration)
+    if sync.next_due_at is not None and sync.next_due_at < min(sync.early_due_at, readable_at):
+        return max(readable_at, sync.next_due_at + _pause(integration))
     if sync.early_due_at > readable_at - _AT_ONCE:
         return sync.early_due_at
     return max(readable_at, sync.early_due_at + _pause(integration))

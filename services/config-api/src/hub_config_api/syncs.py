@@ -1,10 +1,8 @@
 """Starting a run, the same way for a person's request and for enabling."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
-from hub_model.early import brought_forward
 from hub_model.errors import HubError
 from hub_model.ids import derived_id
 from hub_model.integrations import Integration
@@ -61,11 +59,11 @@ async def begin_sync(backend: Backend, integration: Integration, *, trigger: Tri
         except HubError as error:
             log.warning("sync.handover_delayed", run_id=run.id, integration_id=integration.id, error_code=error.code)
     if integration.settings.endpoints.keys() - run.streams.keys():
-        # It was started by a push, for some of the data types: the others follow.
+        # It was started by a push, for some of the data types: one for all follows it at once.
         await backend.integrations.change(
             integration.college_id,
             integration.id,
-            lambda current: brought_forward(current, (), now, delay=timedelta(0)),
+            lambda current: current.with_sync(next_due_at=now) if current.sync.next_due_at else None,
         )
     return StartedSync(run=run, coalesced=run.id != run_id)
 

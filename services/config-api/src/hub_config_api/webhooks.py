@@ -34,7 +34,10 @@ def choose_webhook(draft: IntegrationDraft, stored: Integration | None) -> Chose
         return ChosenWebhook(off, _marked(draft.connector, is_presets=False), told)
     is_unsaid = _is(draft, PresetWebhook.OFFERED)
     if offered is None or (is_unsaid and not (was_presets and is_same_scheme(offered, before))):
-        warnings = () if offered is None or is_same_scheme(offered, before) else (_told_kept(draft, offered, before),)
+        if offered is None or _proof_of(offered) == _proof_of(before):
+            warnings: tuple[str, ...] = ()
+        else:
+            warnings = (_told_kept(draft, offered, before),)
         return ChosenWebhook(before, _marked(draft.connector, is_presets=was_presets), warnings)
     warnings = ()
     if not is_same_scheme(offered, before):
@@ -50,7 +53,7 @@ def is_same_scheme(webhook: WebhookSettings, before: WebhookSettings) -> bool:
 
 
 def _proof_of(webhook: WebhookSettings) -> tuple[object, ...]:
-    return webhook.signature, webhook.secret_placement, webhook.jwt
+    return webhook.scheme, webhook.signature, webhook.secret_placement, webhook.jwt
 
 
 def _name_of(draft: IntegrationDraft) -> str | None:
@@ -64,8 +67,8 @@ def _told_off(draft: IntegrationDraft) -> tuple[str, ...]:
     if preset is None or needed is None:
         return ()
     return (
-        f"The webhooks of {preset.title} are off, since the setting '{needed.name}' is not answered. Until it is, only "
-        "pushes of your own are taken, signed as the hub's documents say.",
+        f"The webhooks of {preset.title} are off, since the setting '{needed.name}' is not answered. To switch them "
+        f'on, answer it and send "webhook": {{"scheme": "{preset.webhook_scheme}"}}. Own pushes are taken meanwhile.',
     )
 
 
