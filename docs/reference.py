@@ -84,19 +84,7 @@ SECTIONS: Mapping[str, tuple[type[BaseModel], ...]] = {
 DOCUMENTED = {model: section for section, models in SECTIONS.items() for model in models}
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 _FORMATS = {"duration": "duration", "password": "secret", "date-time": "moment"}
-_SOURCES = (
-    access,
-    answers,
-    auth,
-    combining,
-    conditions,
-    endpoints,
-    incremental,
-    integrations,
-    mappings,
-    pagination,
-    webhooks,
-)
+_SOURCES = {inspect.getmodule(model) for model in DOCUMENTED}
 _IN_CODE = re.compile(r"``(.+?)``", re.DOTALL)
 
 

@@ -19,6 +19,8 @@ from hub_security.jwks import KeySource
 
 NOT_SIGNED = "A valid bearer token is required."
 
+LEEWAY_S = 30
+
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2}")
 _FORBIDDEN_HEADERS = frozenset(["jku", "x5u", "jwk", "x5c", "crit", "b64", "zip"])
 
@@ -45,6 +47,14 @@ def seconds_of(claims: dict[str, Any], name: str) -> int:
     if type(value) is not int or value < 0:
         raise _refused(f"the token's {name} is not a whole number of seconds")
     return value
+
+
+def check_validity(claims: dict[str, Any], now_s: int) -> None:
+    """Raise Unauthenticated if the token says that it has expired, or is not valid yet; it need not say either."""
+    if "exp" in claims and seconds_of(claims, "exp") + LEEWAY_S <= now_s:
+        raise _refused("the token has expired")
+    if "nbf" in claims and seconds_of(claims, "nbf") > now_s + LEEWAY_S:
+        raise _refused("the token is not valid yet")
 
 
 def _checked_header(token: str, algorithms: Sequence[str], max_bytes: int) -> dict[str, Any]:

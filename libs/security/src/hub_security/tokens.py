@@ -8,11 +8,10 @@ import jwt
 from hub_model.errors import InvalidInput, Unauthenticated
 
 from hub_security.jwks import KeySource, checked_secret
-from hub_security.jws import NOT_SIGNED, read_signed, seconds_of
+from hub_security.jws import LEEWAY_S, NOT_SIGNED, check_validity, read_signed, seconds_of
 from hub_security.roles import Principal, Role, role_of
 
 MAX_TOKEN_BYTES = 8 * 1024
-LEEWAY_S = 30
 DEFAULT_LIFETIME_S = 3600
 MAX_LIFETIME_S = 12 * 3600
 
@@ -51,10 +50,8 @@ class TokenVerifier:
     def _check_times(self, claims: dict[str, Any], now_s: int) -> None:
         expires_s = seconds_of(claims, "exp")
         issued_s = seconds_of(claims, "iat") if "iat" in claims else now_s
-        not_before_s = seconds_of(claims, "nbf") if "nbf" in claims else issued_s
-        if expires_s + LEEWAY_S <= now_s:
-            raise _refused("the token has expired")
-        if issued_s > now_s + LEEWAY_S or not_before_s > now_s + LEEWAY_S:
+        check_validity(claims, now_s)
+        if issued_s > now_s + LEEWAY_S:
             raise _refused("the token is not valid yet")
         if expires_s - issued_s > self._max_lifetime_s:
             raise _refused(f"the token lives longer than {self._max_lifetime_s} s")

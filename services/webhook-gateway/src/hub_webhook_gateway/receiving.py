@@ -160,11 +160,11 @@ def _is_cut_off(error: Exception, scope: Scope) -> bool:
 def _document(proof: Proof, request: PushRequest) -> object:
     if proof.is_read:
         return proof.document
-    if request.secret is None:
-        return parse_body(request.body)
     try:
         return parse_body(request.body)
     except InvalidInput:
+        if request.secret is None:
+            raise
         return None  # devices send what they like; for rules, it has no fields
 
 

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 import orjson
 from hub_model.errors import Unauthenticated, Unavailable
 from hub_model.webhooks import SecretPlacement, SignatureHeader, WebhookScheme
-from hub_security.jws import read_signed, seconds_of
+from hub_security.jws import check_validity, read_signed
 from hub_security.signatures import UNVERIFIED, verify_hmac, verify_legacy, verify_standard, verify_token
 
 from hub_webhook_gateway.endpoints import Endpoint
@@ -17,7 +17,6 @@ from hub_webhook_gateway.requests import WebhookHeaders
 
 KEYS_UNAVAILABLE = "keys_unavailable"
 
-_LEEWAY_S = 30
 # Events are far smaller, and a forged token costs the more the larger it is.
 _MAX_TOKEN_BYTES = 64 * 1024
 _NOBODYS_KEY = b"an unknown address costs as much as a known one"
@@ -68,8 +67,7 @@ class Verifier:
         keys = self._key_sets.at(jwks_url)
         try:
             claims = await read_signed(token, keys, now, max_bytes=_MAX_TOKEN_BYTES)
-            expires_s = seconds_of(claims, "exp") if "exp" in claims else None
-            begins_s = seconds_of(claims, "nbf") if "nbf" in claims else None
+            check_validity(claims, int(now.timestamp()))
         except Unauthenticated as error:
             raise refused(str(error)) from error
         except Unavailable as error:
@@ -79,11 +77,6 @@ class Verifier:
                 retry_after_s=error.retry_after_s,
                 public="The keys that this event is signed with cannot be fetched now; send it again.",
             ) from error
-        now_s = int(now.timestamp())
-        if expires_s is not None and expires_s + _LEEWAY_S <= now_s:
-            raise refused("the token has expired")
-        if begins_s is not None and begins_s > now_s + _LEEWAY_S:
-            raise refused("the token is not valid yet")
         if not endpoint.pushes.has_claims(claims):
             raise refused("the token does not say what 'claims' asks for: it is somebody else's event")
         return Proof(document=claims, is_read=True)
